@@ -1,0 +1,48 @@
+// Layer emu. Functions that a workload describes: plain data, assembled to RV64 text by `image.ts`.
+
+/** One line of a scripted function. Repetition counts and microseconds are integers from 0. */
+export type ScriptOp =
+  | { readonly op: 'work'; readonly count: number } // `count` private instructions
+  | { readonly op: 'call'; readonly target: string } // a function of the image or a kernel symbol
+  | { readonly op: 'loop'; readonly times: number; readonly body: readonly ScriptOp[] }
+  | { readonly op: 'load'; readonly symbol: string; readonly offset: number } // shared data, 8 bytes
+  | {
+      readonly op: 'store';
+      readonly symbol: string;
+      readonly offset: number;
+      readonly value: number;
+    }
+  | { readonly op: 'add'; readonly symbol: string; readonly offset: number; readonly value: number } // ld, add, sd: not atomic
+  | {
+      readonly op: 'amoadd';
+      readonly symbol: string;
+      readonly offset: number;
+      readonly value: number;
+    }
+  | { readonly op: 'irq_off' }
+  | { readonly op: 'irq_on' }
+  | { readonly op: 'preempt_off' }
+  | { readonly op: 'preempt_on' }
+  | { readonly op: 'rcu_read_lock' }
+  | { readonly op: 'rcu_read_unlock' }
+  | { readonly op: 'sleep'; readonly us: number }
+  | { readonly op: 'return'; readonly value: number } // ends the function with a0 = value
+  /** Callbacks only: `ftrace_test_recursion_trylock(ip, parent_ip)`; on success `body`, then unlock. */
+  | { readonly op: 'trylock'; readonly body: readonly ScriptOp[] }
+  /** Callbacks only: records the traced function's argument registers (`regs` events). */
+  | { readonly op: 'regs' };
+
+export interface ScriptFunction {
+  readonly name: string;
+  readonly body: readonly ScriptOp[];
+  /** No pad, no call site: can never be hooked (FT-4). */
+  readonly notrace: boolean;
+  /** A probe callback: its prologue keeps a0..a3 (ip, parent_ip, ops, regs) for `trylock` and `regs`. */
+  readonly callback: boolean;
+}
+
+/** Shared data that scripted code loads and stores. */
+export interface ScriptData {
+  readonly name: string;
+  readonly bytes: number;
+}

@@ -1,0 +1,62 @@
+// Layer trace: imports src/emu only, no package and no node: module.
+// What the tracing subsystem can report, beside the machine's own events. Ids from 100.
+import type { EventShape } from '../emu/event.ts';
+
+export const TRACE_EVENTS = {
+  object: {
+    id: 100,
+    about: 'A probe object of the workload exists.',
+    fields: { kind: 'string', object: 'int', name: 'string', callback: 'address' },
+  },
+  ctl_begin: {
+    id: 101,
+    about:
+      'A control operation starts. `text` is its pattern (empty when NULL), `flags` bit 0 reset, bit 1 pattern is NULL, bit 2 remove.',
+    fields: { op: 'string', object: 'int', text: 'string', ip: 'address', flags: 'hex' },
+  },
+  ctl_end: {
+    id: 102,
+    about: 'It returns. `generation` is the registration that it made, changed or ended.',
+    fields: { op: 'string', object: 'int', generation: 'int', result: 'errno' },
+  },
+  cb_begin: {
+    id: 103,
+    about:
+      "A callback's first instruction executes; `depth` counts callbacks below it in this task.",
+    fields: {
+      kind: 'string',
+      object: 'int',
+      generation: 'int',
+      ip: 'address',
+      parent_ip: 'address',
+      depth: 'int',
+    },
+  },
+  cb_end: {
+    id: 104,
+    about: 'It returned.',
+    fields: { kind: 'string', object: 'int', generation: 'int', ip: 'address' },
+  },
+  skip: {
+    id: 105,
+    about: 'A hit did not run a callback; `reason` is from the closed list in docs/spec (CC-G10).',
+    fields: { object: 'int', generation: 'int', reason: 'string', ip: 'address' },
+  },
+  count: {
+    id: 106,
+    about: 'A counter changed.',
+    fields: { object: 'int', counter: 'string', old: 'int', new: 'int' },
+  },
+  regs: {
+    id: 107,
+    about: 'A callback recorded an argument register of the traced function.',
+    fields: { object: 'int', register: 'string', value: 'u64' },
+  },
+  kill: {
+    id: 108,
+    about: 'ftrace found text that it did not expect and is dead (FT-11).',
+    fields: { ip: 'address' },
+  },
+} as const satisfies Record<string, EventShape>;
+
+export type TraceEventName = keyof typeof TRACE_EVENTS;
