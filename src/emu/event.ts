@@ -152,3 +152,8 @@ export const EMU_EVENTS = {
 } as const satisfies Record<string, EventShape>;
 
 export type EmuEventName = keyof typeof EMU_EVENTS;
+
+/** Interns texts that events carry: equal texts get equal numbers, in order of first use from 0. */
+export interface StringTable {
+  id(text: string): number;
+}

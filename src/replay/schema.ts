@@ -1,6 +1,7 @@
 // Layer replay. The event table: the machine's and the tracing subsystem's vocabularies joined. The file
 // format, the text form, the docs and the judges derive from it (style.md section 7).
-import { EMU_EVENTS, type EventShape, type FieldType } from '../emu/event.ts';
+import { assert } from '../assert.ts';
+import { EMU_EVENTS, type EventShape, type FieldType, PAYLOAD_WORDS } from '../emu/event.ts';
 import { TRACE_EVENTS } from '../trace/event.ts';
 
 export const EVENTS = { ...EMU_EVENTS, ...TRACE_EVENTS } as const satisfies Record<
@@ -36,3 +37,60 @@ export type EventOf<N extends EventName> = {
 
 /** Any decoded event: a union that `switch (e.event)` narrows. */
 export type Event = { [N in EventName]: EventOf<N> }[EventName];
+
+/** One field of a kind: `word` is its place in the payload. */
+export interface EventField {
+  readonly name: string;
+  readonly type: FieldType;
+  readonly word: number;
+}
+
+/** A row of the table as the packers walk it. */
+export interface EventKind {
+  readonly id: number;
+  readonly name: EventName;
+  readonly about: string;
+  readonly fields: readonly EventField[];
+  /** Payload words of an event of this kind. */
+  readonly words: number;
+}
+
+/** Ids are below this, so that tables by id stay small. */
+export const EVENT_ID_COUNT = 256;
+
+/** All kinds in order of their ids. */
+export const EVENT_KINDS: readonly EventKind[] = Object.entries<EventShape>(EVENTS)
+  .map(([name, shape]) => kindFrom(name as EventName, shape))
+  .toSorted((left, right) => left.id - right.id);
+
+/** Payload words by event id; -1 where there is no such event. */
+export const WORDS_BY_ID: Int8Array = new Int8Array(EVENT_ID_COUNT).fill(-1);
+
+const kindsById: (EventKind | undefined)[] = Array.from({ length: EVENT_ID_COUNT });
+const kindsByName = new Map<string, EventKind>();
+for (const kind of EVENT_KINDS) {
+  assert(kind.id > 0 && kind.id < EVENT_ID_COUNT, `the id of ${kind.name} fits the tables`);
+  assert(kindsById[kind.id] === undefined, `the id of ${kind.name} is its own`);
+  assert(kind.words <= PAYLOAD_WORDS, `the payload of ${kind.name} fits a row`);
+  kindsById[kind.id] = kind;
+  kindsByName.set(kind.name, kind);
+  WORDS_BY_ID[kind.id] = kind.words;
+}
+
+export function kindById(id: number): EventKind | undefined {
+  return kindsById[id];
+}
+
+export function kindByName(name: string): EventKind | undefined {
+  return kindsByName.get(name);
+}
+
+function kindFrom(name: EventName, shape: EventShape): EventKind {
+  const fields: EventField[] = [];
+  let words = 0;
+  for (const [field, type] of Object.entries(shape.fields)) {
+    fields.push({ name: field, type, word: words });
+    words += type === 'u64' ? 2 : 1;
+  }
+  return { id: shape.id, name, about: shape.about, fields, words };
+}

@@ -1,5 +1,7 @@
-// Layer replay. What a judge is. A judge sees events and nothing else: it never imports what it judges.
-import type { Event } from '../schema.ts';
+// Layer replay. What a judge is. A judge sees events and nothing else: it never imports what it
+// judges.
+import type { Listeners } from './listen.ts';
+import type { Story } from './story.ts';
 
 /** A documented sentence that no schedule may break. */
 export interface Guarantee {
@@ -12,26 +14,36 @@ export interface Guarantee {
   readonly section: string;
   /** Rule ids of docs/spec, such as `FT-30`, `CC-O1`. */
   readonly rules: readonly string[];
-  start(): Judge;
+  /** A judge of one run. `story` has heard each event before the judge does (`judgeEvents`). */
+  start(story: Story): Judge;
 }
 
-/** One pass over one run: `on` for every event in order, then `end` once. */
-export interface Judge {
-  on(event: Event): void;
+/** One pass over one run: its listeners hear their events in order, then `end` is called once. */
+interface Judge {
+  readonly on: Listeners;
   end(): Verdict;
+}
+
+/** The sentence was broken; the first time counts. */
+export interface Broken {
+  readonly status: 'broken';
+  /** Index of the event that breaks the sentence. */
+  readonly at: number;
+  readonly why: string;
+  /** Indexes of the events that show it, in order, `at` included. */
+  readonly shows: readonly number[];
 }
 
 export type Verdict =
   | { readonly status: 'held'; /** How often its situation arose. */ readonly exercised: number }
-  | {
-      readonly status: 'broken';
-      /** Index of the event that breaks the sentence. */
-      readonly at: number;
-      readonly why: string;
-      /** Indexes of the events that show it, in order, `at` included. */
-      readonly shows: readonly number[];
-    }
+  | Broken
   | {
       readonly status: 'never exercised';
       /** What the run would have needed. */ readonly why: string;
     };
+
+/** The finding at event `at`; `shows` in any order, -1 for an event that the run does not have. */
+export function broken(at: number, why: string, shows: readonly number[]): Broken {
+  const indexes = [...new Set([...shows, at])].filter((index) => index >= 0);
+  return { status: 'broken', at, why, shows: indexes.toSorted((a, b) => a - b) };
+}

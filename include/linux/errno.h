@@ -1,0 +1,18 @@
+/* reprobe: the error numbers that the emulated kernel returns, negated. */
+#ifndef _LINUX_ERRNO_H
+#define _LINUX_ERRNO_H
+
+#define EPERM 1
+#define ENOENT 2
+#define EAGAIN 11
+#define ENOMEM 12
+#define EBUSY 16
+#define EEXIST 17
+#define ENODEV 19
+#define EINVAL 22
+#define ENOSPC 28
+#define ERANGE 34
+#define EILSEQ 84
+#define EOPNOTSUPP 95
+
+#endif

@@ -1,0 +1,61 @@
+/* reprobe: function hooks (docs/spec/ftrace.md). */
+#ifndef _LINUX_FTRACE_H
+#define _LINUX_FTRACE_H
+
+#include <linux/kernel.h>
+
+struct ftrace_ops;
+
+/* The traced function's registers; the flags of the ops say what of them may be read (FT-14). */
+struct ftrace_regs;
+
+/* `ip`: the call site that was hit. `parent_ip`: where the traced function returns to. */
+typedef void (*ftrace_func_t)(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *op,
+			      struct ftrace_regs *regs);
+
+/* ops->flags, for the user to set. Read at registration (FT-17). */
+#define FTRACE_OPS_FL_SAVE_REGS BIT(2)
+#define FTRACE_OPS_FL_SAVE_REGS_IF_SUPPORTED BIT(3)
+#define FTRACE_OPS_FL_RECURSION BIT(4)
+#define FTRACE_OPS_FL_IPMODIFY BIT(12)
+#define FTRACE_OPS_FL_PID BIT(13)
+#define FTRACE_OPS_FL_RCU BIT(14)
+#define FTRACE_OPS_FL_PERMANENT BIT(16)
+/* Set by the kernel, for the user to look at. */
+#define FTRACE_OPS_FL_ENABLED BIT(0)
+#define FTRACE_OPS_FL_DYNAMIC BIT(1)
+
+/*
+ * The offsets are this project's ABI: the emulated kernel reads and writes these very bytes.
+ * src/trace repeats them as constants; change both or neither. Everything else that the kernel
+ * keeps about an ops is out of the guest's reach.
+ */
+struct ftrace_ops {
+	ftrace_func_t func;   /*  0 */
+	unsigned long flags;  /*  8 */
+	void *private;        /* 16 */
+	u64 reserved[5];      /* 24: zero */
+};
+
+_Static_assert(offsetof(struct ftrace_ops, func) == 0, "ABI");
+_Static_assert(offsetof(struct ftrace_ops, flags) == 8, "ABI");
+_Static_assert(offsetof(struct ftrace_ops, private) == 16, "ABI");
+_Static_assert(sizeof(struct ftrace_ops) == 64, "ABI");
+
+/* 0, or a negative error number. Neither may be called where sleeping is not allowed. */
+int register_ftrace_function(struct ftrace_ops *ops);
+int unregister_ftrace_function(struct ftrace_ops *ops);
+
+/* `buf` holds one pattern of `len` bytes, or is NULL; `reset` empties the hash first (FT-38). */
+int ftrace_set_filter(struct ftrace_ops *ops, unsigned char *buf, int len, int reset);
+int ftrace_set_notrace(struct ftrace_ops *ops, unsigned char *buf, int len, int reset);
+int ftrace_set_filter_ip(struct ftrace_ops *ops, unsigned long ip, int remove, int reset);
+
+/* A bit to give back to unlock, or negative when this callback interrupted itself. */
+int ftrace_test_recursion_trylock(unsigned long ip, unsigned long parent_ip);
+void ftrace_test_recursion_unlock(int bit);
+
+/* Of this project: records the traced function's argument registers as `regs` events. */
+void reprobe_record_regs(struct ftrace_ops *op, struct ftrace_regs *regs);
+
+#endif

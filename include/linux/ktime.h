@@ -1,0 +1,11 @@
+/* reprobe: virtual time in nanoseconds; one step of the run is 1000 of them. */
+#ifndef _LINUX_KTIME_H
+#define _LINUX_KTIME_H
+
+#include <linux/types.h>
+
+typedef s64 ktime_t;
+
+ktime_t ktime_get(void);
+
+#endif

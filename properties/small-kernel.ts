@@ -1,0 +1,165 @@
+// A machine with the tracing subsystem, scripted functions and callbacks, for tests of src/trace.
+import { assert, known } from '../src/assert.ts';
+import { type Chooser, calmChooser } from '../src/emu/choose.ts';
+import type { Context } from '../src/emu/context.ts';
+import { buildImage, functionsNamed, type FunctionSymbol } from '../src/emu/image.ts';
+import { loadImage } from '../src/emu/load.ts';
+import { Machine, type MachineOptions } from '../src/emu/machine.ts';
+import { callGuest, type Path } from '../src/emu/path.ts';
+import { start } from '../src/emu/schedule.ts';
+import type { ScriptOp } from '../src/emu/script.ts';
+import { defineServices } from '../src/emu/services.ts';
+import { EventLog } from '../src/replay/event-log.ts';
+import type { Event, EventName } from '../src/replay/schema.ts';
+import { type FtraceOps, newFtraceOps } from '../src/trace/ftrace-ops.ts';
+import { bootKernel, type Kernel, publishStubs } from '../src/trace/kernel.ts';
+import { operation, type OperationRequest } from '../src/trace/operation.ts';
+import { PROFILE_TODAY } from '../src/trace/profile.ts';
+import { VARIANTS } from '../src/trace/variants/variants.ts';
+
+export interface SmallKernel {
+  readonly machine: Machine;
+  readonly k: Kernel;
+  readonly log: EventLog;
+  fn(name: string): FunctionSymbol;
+  /** Address of shared data. */
+  data(name: string): number;
+  ops(name: string, callback: string): FtraceOps;
+  /** Starts a task that runs a kernel path. */
+  thread(name: string, cpu: number, path: (cx: Context) => Path<unknown>): void;
+  /** Starts a task that runs guest function `run` `times` times. */
+  task(name: string, cpu: number, run: string, times?: number): void;
+  /** Runs `path` on CPU 0 until the run is over; it must be over well. */
+  control(path: (cx: Context) => Path<unknown>): void;
+  /** Runs a guest function from a path. */
+  call(cx: Context, name: string): Path<number>;
+  events<N extends EventName>(name: N): Extract<Event, { event: N }>[];
+  /** Sites that hold a call, and what: `a1 -> ops.tramp`, `a1 -> list`. */
+  hooked(): string[];
+}
+
+export interface SmallKernelOptions {
+  /** Traceable functions; a name with a leading `-` is notrace. */
+  readonly functions: Readonly<Record<string, readonly ScriptOp[]>>;
+  readonly callbacks?: Readonly<Record<string, readonly ScriptOp[]>>;
+  readonly data?: readonly string[];
+  readonly chooser?: Chooser;
+  readonly variants?: readonly string[];
+  readonly machine?: Partial<MachineOptions>;
+}
+
+export function smallKernel(options: SmallKernelOptions): SmallKernel {
+  const log = new EventLog();
+  const machine = new Machine(
+    {
+      cpus: 2,
+      preempt: true,
+      grain: 'visible',
+      stepsMax: 200_000,
+      stubCount: 256,
+      tasksMax: 24,
+      ...options.machine,
+    },
+    { chooser: options.chooser ?? calmChooser, sink: log, strings: log.strings },
+  );
+  defineServices(machine);
+  publishStubs(machine);
+  const functions = Object.entries(options.functions).map(([name, body]) => ({
+    name: name.replace(/^-/u, ''),
+    body,
+    notrace: name.startsWith('-'),
+    callback: false,
+  }));
+  const callbacks = Object.entries(options.callbacks ?? { cb: [] }).map(([name, body]) => ({
+    name: name.replace(/^\+/u, ''),
+    body,
+    notrace: !name.startsWith('+'),
+    callback: true,
+  }));
+  const image = buildImage({
+    functions: [...functions, ...callbacks],
+    data: (options.data ?? []).map((name) => ({ name, bytes: 512 })),
+    stubs: machine.stubs.addresses(),
+    landingPad: true,
+  });
+  loadImage(machine, image);
+  const variants = (options.variants ?? []).map((id) => known(VARIANTS.get(id), `${id} exists`));
+  const k = bootKernel(machine, image.functions, { profile: PROFILE_TODAY, variants });
+  const fn = (name: string): FunctionSymbol =>
+    known(functionsNamed(image, name)[0], `${name} is a function`);
+  const thread: SmallKernel['thread'] = (name, cpu, path) => {
+    const task = machine.newTask(name, 'task', known(machine.cpus[cpu], 'the CPU exists'));
+    start(task, () => path(task.context));
+  };
+  const call = (cx: Context, name: string): Path<number> =>
+    callGuest(cx.cpu.state, fn(name).address, []);
+  return {
+    machine,
+    k,
+    log,
+    fn,
+    data: (name) => known(image.dataSymbols.get(name), `${name} is data`).address,
+    thread,
+    call,
+    ops: (name, callback) => newFtraceOps(k, { name, func: fn(callback).address }),
+    task: (name, cpu, run, times = 1) => {
+      thread(name, cpu, function* (cx) {
+        for (let i = 0; i < times; i++) yield* call(cx, run);
+      });
+    },
+    control: (path) => {
+      thread('control', 0, path);
+      const ending = machine.run();
+      assert(ending === 'run_end', `the run ends regularly, not by ${ending}`);
+    },
+    events: <N extends EventName>(name: N): Extract<Event, { event: N }>[] =>
+      [...log.events()].filter((e): e is Extract<Event, { event: N }> => e.event === name),
+    hooked: () => hookedSites(k),
+  };
+}
+
+function hookedSites(k: Kernel): string[] {
+  const lines: string[] = [];
+  for (const { ip, func } of k.records) {
+    const word = k.machine.text.word(ip);
+    if (word === 0x13) continue;
+    assert((word & 0xfff) === 0x2ef, 'a hooked site holds jal t0');
+    const target = ip + jalOffset(word);
+    const owner = [...k.ops.byAddress.values()].find(
+      (ops) => ops.trampoline.value?.address === target,
+    );
+    assert(owner !== undefined || target === k.caller.entry, 'a site calls a caller');
+    lines.push(`${func.name} -> ${owner?.name ?? 'list'}`);
+  }
+  return lines;
+}
+
+function jalOffset(word: number): number {
+  const high = (word >> 31) << 20;
+  return high | (word & 0xff000) | ((word >> 9) & 0x800) | ((word >> 20) & 0x7fe);
+}
+
+/** The result of a call, from a path. */
+export function perform(
+  cx: Context,
+  k: Kernel,
+  ops: FtraceOps,
+  request: OperationRequest,
+): Path<number> {
+  return operation(cx, k, ops, request);
+}
+
+export const REGISTER = { op: 'register_ftrace_function' } as const;
+export const UNREGISTER = { op: 'unregister_ftrace_function' } as const;
+
+export function setFilter(text: string | undefined, reset = false): OperationRequest {
+  return { op: 'ftrace_set_filter', text, reset };
+}
+
+export function setNotrace(text: string | undefined, reset = false): OperationRequest {
+  return { op: 'ftrace_set_notrace', text, reset };
+}
+
+export function setFilterIp(ip: number, remove = false, reset = false): OperationRequest {
+  return { op: 'ftrace_set_filter_ip', ip, remove, reset };
+}

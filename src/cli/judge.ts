@@ -1,0 +1,39 @@
+// Layer cli. `reprobe judge`: every guarantee over a recording.
+import { judgeLog } from '../replay/judge-recording.ts';
+import { readRecording } from '../replay/recording.ts';
+import type { Command } from './command.ts';
+import { readInput, refuseDamage } from './files.ts';
+import { EXIT, paintFor } from './shell.ts';
+import { isBroken, summarizeVerdicts, verdictLines } from './verdict.ts';
+
+const options = {
+  json: { type: 'boolean', default: false, describe: 'Print the verdicts as JSON' },
+} as const;
+
+export const judgeCommand: Command<typeof options> = {
+  name: 'judge',
+  about: 'Judge a recording by every documented guarantee',
+  positional: { name: 'recording', about: 'A .trace file' },
+  options,
+  examples: [['$0 judge swap.trace --json', 'verdicts for a program']],
+  async run(args, shell) {
+    const bytes = readInput(shell.cwd, args.file, 'the recording');
+    const recording = readRecording(bytes, args.file);
+    const { log } = recording;
+    const verdicts = summarizeVerdicts(judgeLog(log), log);
+    const text = args.json
+      ? JSON.stringify(
+          { file: args.file, events: log.count, verdicts, damage: recording.damage },
+          undefined,
+          2,
+        )
+      : [
+          `${args.file}: ${log.count} events`,
+          ...verdictLines(verdicts, paintFor(shell, shell.out)),
+        ].join('\n');
+    await shell.out.write(`${text}\n`);
+    if (verdicts.some(isBroken)) return EXIT.broken;
+    refuseDamage(recording, args.file);
+    return EXIT.fine;
+  },
+};

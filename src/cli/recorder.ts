@@ -1,0 +1,43 @@
+// Layer cli. One recording as a job and a summary of plain data, so that it can run in another thread while
+// this one listens for Ctrl-C (`record-thread.ts`, `record-worker.ts`).
+import { type RunSettings, type WorkloadSource, recordRun } from '../replay/run.ts';
+import { type VerdictSummary, summarizeVerdicts } from './verdict.ts';
+
+export interface RecordJob {
+  readonly source: WorkloadSource;
+  readonly settings: RunSettings;
+}
+
+export interface RecordListener {
+  /** The next bytes of the file, from the first one on. */
+  bytes(chunk: Uint8Array): void;
+  progress(steps: number): void;
+}
+
+export interface RecordSummary {
+  readonly events: number;
+  readonly steps: number;
+  readonly digest: string;
+  readonly ending: string;
+  readonly verdicts: readonly VerdictSummary[];
+  readonly expectations: readonly ExpectationSummary[];
+}
+
+export interface ExpectationSummary {
+  readonly text: string;
+  readonly met: boolean;
+  readonly found: string;
+}
+
+/** Records in this thread. */
+export function recordHere(job: RecordJob, listener: RecordListener): RecordSummary {
+  const result = recordRun(
+    job.source,
+    job.settings,
+    (chunk) => listener.bytes(chunk),
+    (steps) => listener.progress(steps),
+  );
+  const { events, steps, digest, ending, expectations } = result;
+  const verdicts = summarizeVerdicts(result.verdicts, result.log);
+  return { events, steps, digest, ending, verdicts, expectations };
+}

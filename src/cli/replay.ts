@@ -1,0 +1,58 @@
+// Layer cli. `reprobe replay`: runs a recording again from its workload and choices; the same run, or the
+// first difference.
+import { InputError } from '../assert.ts';
+import { type ReplayOutcome, replayRecording } from '../replay/replay.ts';
+import type { Command } from './command.ts';
+import { readInput } from './files.ts';
+import { type Progress, startProgress } from './progress.ts';
+import { EXIT, type Paint, paintFor } from './shell.ts';
+
+const options = {
+  json: { type: 'boolean', default: false, describe: 'Print the outcome as JSON' },
+} as const;
+
+export const replayCommand: Command<typeof options> = {
+  name: 'replay',
+  about: 'Run a recording again and compare every event',
+  positional: { name: 'recording', about: 'A .trace file' },
+  options,
+  examples: [['$0 replay swap.trace', 'identical, or the first difference']],
+  async run(args, shell) {
+    const bytes = readInput(shell.cwd, args.file, 'the recording');
+    const progress = startProgress(shell, `replaying ${args.file}`);
+    const outcome = replay(bytes, args.file, progress);
+    const text = args.json
+      ? JSON.stringify({ file: args.file, ...outcome }, undefined, 2)
+      : outcomeLines(outcome, paintFor(shell, shell.out)).join('\n');
+    await shell.out.write(`${text}\n`);
+    if (outcome.status === 'diverged') return EXIT.broken;
+    if (outcome.damage !== undefined) throw new InputError(outcome.damage, args.file);
+    return EXIT.fine;
+  },
+};
+
+function replay(bytes: Uint8Array, file: string, progress: Progress): ReplayOutcome {
+  try {
+    return replayRecording(bytes, (steps) => progress.update(steps));
+  } catch (error) {
+    if (!(error instanceof InputError) || error.where !== undefined) throw error;
+    throw new InputError(error.message, file);
+  } finally {
+    progress.end();
+  }
+}
+
+function outcomeLines(outcome: ReplayOutcome, paint: Paint): readonly string[] {
+  if (outcome.status === 'identical') {
+    const { events, steps, digest } = outcome;
+    return [`${paint('green', 'identical')}: ${events} events, ${steps} steps, digest ${digest}`];
+  }
+  const { at, recorded, replayed, before, state } = outcome;
+  return [
+    `${paint('red', 'diverged')} at event ${at}`,
+    ...before.map((line) => `             ${paint('dim', line)}`),
+    `  recorded:  ${recorded ?? 'nothing: the recording ends here'}`,
+    `  replayed:  ${replayed ?? 'nothing: the run ends here'}`,
+    ...state.map((line) => `  state:     ${line}`),
+  ];
+}

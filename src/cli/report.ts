@@ -1,0 +1,85 @@
+// Layer cli. `reprobe report`: a recording to read, line by line or as the kernel would show it.
+import { type Recording, readRecording } from '../replay/recording.ts';
+import { summarize } from '../replay/report-summary.ts';
+import { ftraceReport, jsonReport, summaryReport, textReport } from '../replay/report.ts';
+import type { Command } from './command.ts';
+import { readInput, refuseDamage } from './files.ts';
+import { EXIT, type Output } from './shell.ts';
+import { UsageError, wholeNumber } from './usage.ts';
+
+/** Lines are written in pieces of about this size. */
+const PIECE_LETTERS = 65_536;
+/** For recordings that do not say how many CPUs there were. */
+const CPUS_MAX = 256;
+
+const options = {
+  format: {
+    choices: ['text', 'ftrace', 'json'] as const,
+    default: 'text' as const,
+    describe: 'text: every event, lossless; ftrace: as the kernel prints it',
+  },
+  cpu: { type: 'string', requiresArg: true, describe: 'Only events of this CPU' },
+  summary: { type: 'boolean', default: false, describe: 'Count events instead of showing them' },
+  json: { type: 'boolean', default: false, describe: 'The same as --format json' },
+} as const;
+
+export const reportCommand: Command<typeof options> = {
+  name: 'report',
+  about: 'Print a recording',
+  positional: { name: 'recording', about: 'A .trace file' },
+  options,
+  examples: [
+    ['$0 report swap.trace | less', 'every event'],
+    ['$0 report swap.trace --format ftrace --cpu 1', 'what the kernel would print for CPU 1'],
+    ['$0 report swap.trace --summary', 'how many events of which kind'],
+  ],
+  async run(args, shell) {
+    const bytes = readInput(shell.cwd, args.file, 'the recording');
+    const recording = readRecording(bytes, args.file);
+    const cpu = args.cpu === undefined ? undefined : readCpu(args.cpu, recording);
+    const format = args.json ? 'json' : args.format;
+    await writeLines(shell.out, linesOf(recording, { format, cpu, summary: args.summary }));
+    refuseDamage(recording, args.file);
+    return EXIT.fine;
+  },
+};
+
+interface View {
+  readonly format: 'text' | 'ftrace' | 'json';
+  readonly cpu: number | undefined;
+  readonly summary: boolean;
+}
+
+function linesOf(recording: Recording, { format, cpu, summary }: View): Iterable<string> {
+  if (summary && format === 'json')
+    return [JSON.stringify(summarize(recording.log, cpu), undefined, 2)];
+  if (summary && format === 'ftrace')
+    throw new UsageError('--summary: expected --format text or json, found ftrace');
+  if (summary) return summaryReport(recording, { cpu });
+  switch (format) {
+    case 'text':
+      return textReport(recording, { cpu });
+    case 'ftrace':
+      return ftraceReport(recording, { cpu });
+    case 'json':
+      return jsonReport(recording, { cpu });
+  }
+}
+
+function readCpu(given: string, { header }: Recording): number {
+  const cpus = header.options['cpus'];
+  return wholeNumber('cpu', given, typeof cpus === 'number' ? cpus - 1 : CPUS_MAX);
+}
+
+/** Stops at once when nobody reads any more. */
+async function writeLines(out: Output, lines: Iterable<string>): Promise<void> {
+  let piece = '';
+  for (const line of lines) {
+    piece += `${line}\n`;
+    if (piece.length < PIECE_LETTERS) continue;
+    // oxlint-disable-next-line no-await-in-loop -- one after the other is the point
+    await out.write(piece);
+    piece = '';
+  }
+  if (piece !== '') await out.write(piece);
+}

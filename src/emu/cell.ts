@@ -1,0 +1,60 @@
+// Layer emu. Shared state. Whatever more than one context can reach lives in a `Cell`; `path.ts` has the
+// marked ways to touch it, `Context.read` and `Context.write` the guarded ones (CC-M1, style.md 2).
+import { assert } from '../assert.ts';
+
+/** Somebody whose readiness depends on a cell's value. */
+export interface Waiter {
+  /** The cell has a new value. */
+  poke(): void;
+}
+
+/** What a guarded cell names as its protection; `lock.ts` has the kinds. */
+export interface Guard {
+  readonly name: string;
+  /** The context that holds it. */
+  holder: unknown;
+}
+
+/** One word of state that more than one context can reach. Made by `CellSpace.cell` only. */
+export class Cell<T> {
+  /** Order of creation in this machine: the cell's identity in digests and reductions. */
+  readonly id: number;
+  readonly name: string;
+  readonly guard: Guard | undefined;
+  /** Read and written by the driver of paths and by `Context`; never by a path itself. */
+  value: T;
+  private waiters: Waiter[] = [];
+
+  constructor(id: number, name: string, value: T, guard: Guard | undefined) {
+    this.id = id;
+    this.name = name;
+    this.value = value;
+    this.guard = guard;
+  }
+
+  /** Stores and tells those who wait. */
+  set(value: T): void {
+    this.value = value;
+    if (this.waiters.length > 0) for (const waiter of this.waiters.slice()) waiter.poke();
+  }
+
+  wait(waiter: Waiter): void {
+    this.waiters.push(waiter);
+  }
+
+  unwait(waiter: Waiter): void {
+    const index = this.waiters.indexOf(waiter);
+    assert(index >= 0, 'only a waiter stops waiting');
+    this.waiters.splice(index, 1);
+  }
+}
+
+/** All cells of one machine, in order of creation. */
+export class CellSpace {
+  /** Number of cells made so far. */
+  count = 0;
+
+  cell<T>(name: string, value: T, guard?: Guard): Cell<T> {
+    return new Cell(this.count++, name, value, guard);
+  }
+}

@@ -1,0 +1,166 @@
+// Layer emu. A flow of control on one CPU: a task, or a softirq, interrupt, NMI or trap on top of one
+// (CC-M2). It holds a stack of activities: guest code, or a kernel path, each called by the one below.
+import { assert, known } from '../assert.ts';
+import type { Address } from './address.ts';
+import type { Cell, Waiter } from './cell.ts';
+import type { Cpu } from './cpu.ts';
+import type { Access, Path, PathStart } from './path.ts';
+import type { Task } from './task.ts';
+
+/** Context levels, and the `level` column of events. */
+export const LEVEL = { task: 0, softirq: 1, hardirq: 2, nmi: 3, trap: 4 } as const;
+export type Level = (typeof LEVEL)[keyof typeof LEVEL];
+
+/** FRAME_WORDS words (regs.ts): 32 low words, 32 high words, pc. */
+export type Frame = Int32Array;
+
+/** Guest code that a path called: where to go on when it returns. */
+export interface GuestActivity {
+  readonly kind: 'guest';
+  readonly pc: Address;
+  /** ra and sp (lo, hi each) of the caller, restored at the return. */
+  readonly saved: readonly number[];
+  /** Depth of `Context.calls` when it began. */
+  readonly callsBelow: number;
+}
+
+/** A live kernel path. */
+export interface PathActivity {
+  readonly kind: 'path';
+  readonly start: PathStart<unknown>;
+  path: Path<unknown>;
+  /** What it will do in its next step. */
+  pending: Access | undefined;
+  /** Everything that was fed to it: results of accesses, guarded reads, made objects. */
+  fed: unknown[];
+  /** Position in `fed` while rewinding; -1 when live. */
+  cursor: number;
+  result: unknown;
+  /** Called by guest code that expects a pointer. */
+  readonly pointer: boolean;
+}
+
+export type Activity = GuestActivity | PathActivity;
+
+/** A true call: noted when a function's first instruction executes, before any hook. */
+export interface TrueCall {
+  readonly func: Address;
+  readonly ra: Address;
+  readonly sp: Address;
+}
+
+export class Context {
+  readonly level: Level;
+  readonly cpu: Cpu;
+  readonly task: Task;
+  readonly activities: Activity[] = [];
+  /** True calls that have not returned, innermost last. */
+  readonly calls: TrueCall[] = [];
+  /** Registers of whatever this context interrupted; a task's own while it is switched out. */
+  readonly frame: Frame;
+  /** Whether IRQs were on when this context opened. */
+  irqsBefore = true;
+  /** What an interrupt context runs; 0 for tasks. */
+  readonly handler: Address;
+  /** Registered with the cell that the top path waits on. */
+  waiter: Waiter | undefined;
+  constructor(options: { level: Level; cpu: Cpu; task: Task; frame: Frame; handler: Address }) {
+    this.level = options.level;
+    this.cpu = options.cpu;
+    this.task = options.task;
+    this.frame = options.frame;
+    this.handler = options.handler;
+  }
+
+  top(): Activity | undefined {
+    return this.activities[this.activities.length - 1];
+  }
+
+  /** Starts `start` above what runs now; its first segment, up to its first access, runs at once. */
+  begin(start: PathStart<unknown>, pointer = false): void {
+    const activity: PathActivity = {
+      kind: 'path',
+      start,
+      path: start(),
+      pending: undefined,
+      fed: [],
+      cursor: -1,
+      result: undefined,
+      pointer,
+    };
+    this.activities.push(activity);
+    advance(activity, undefined);
+  }
+
+  /** Feeds the result of its access to the top path; the path runs up to its next access. */
+  feed(result: unknown): void {
+    const activity = this.running();
+    activity.fed.push(result);
+    advance(activity, result);
+  }
+
+  /** Rebuilds the top path at the point where it had been fed `fed` (state is restored by others). */
+  rewind(fed: readonly unknown[]): void {
+    const activity = this.running();
+    activity.fed = fed.slice();
+    activity.cursor = 0;
+    activity.path = activity.start();
+    advance(activity, undefined);
+    while (activity.cursor < fed.length) advance(activity, fed[activity.cursor++]);
+    activity.cursor = -1;
+  }
+
+  /** Reads state that a lock held by this context protects; no step. */
+  read<T>(cell: Cell<T>): T {
+    const activity = this.running();
+    if (activity.cursor >= 0) return activity.fed[activity.cursor++] as T;
+    this.assertHeld(cell);
+    activity.fed.push(cell.value);
+    return cell.value;
+  }
+
+  /** Writes state that a lock held by this context protects; no step. */
+  write<T>(cell: Cell<T>, value: T): void {
+    if (this.running().cursor >= 0) return;
+    this.assertHeld(cell);
+    cell.set(value);
+  }
+
+  /** Makes an object (or asks the host for a fact) once; a rewound path gets the same one again. */
+  make<T>(create: () => T): T {
+    const activity = this.running();
+    if (activity.cursor >= 0) return activity.fed[activity.cursor++] as T;
+    const made = create();
+    activity.fed.push(made);
+    return made;
+  }
+
+  /** Reports event `id` with up to eight payload words; mute while rewinding. */
+  emit(id: number, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0): void {
+    const top = this.top();
+    if (top?.kind === 'path' && top.cursor >= 0) return;
+    this.cpu.machine.emitFrom(this, id, a, b, c, d, e, f, g, h);
+  }
+
+  private assertHeld(cell: Cell<unknown>): void {
+    const guard = known(cell.guard, `${cell.name} is declared with a lock`);
+    assert(guard.holder === this, `${cell.name} is touched under ${guard.name}`);
+  }
+
+  private running(): PathActivity {
+    const top = this.top();
+    assert(top !== undefined && top.kind === 'path', 'a path is running');
+    return top;
+  }
+}
+
+/** Runs a path up to its next access, or to its end. */
+function advance(activity: PathActivity, value: unknown): void {
+  const next = activity.path.next(value);
+  if (next.done === true) {
+    activity.pending = undefined;
+    activity.result = next.value;
+  } else {
+    activity.pending = next.value;
+  }
+}

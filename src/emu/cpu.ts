@@ -1,0 +1,116 @@
+// Layer emu. One CPU: its hart, its stack of contexts, what is pending on it, and the region bookkeeping
+// that grace periods are stated with (CC-M3).
+import { assert, known } from '../assert.ts';
+import type { Address } from './address.ts';
+import type { Cell } from './cell.ts';
+import { type Context, LEVEL, type Level } from './context.ts';
+import type { Machine } from './machine.ts';
+import type { PathStart } from './path.ts';
+import type { Hart } from './regs.ts';
+import type { Task } from './task.ts';
+
+/** Something that will open a context on this CPU: an interrupt, a softirq, an NMI. */
+export interface Pending {
+  readonly level: Level;
+  /** Guest handler, or 0 when `body` is kernel code. */
+  readonly handler: Address;
+  readonly body: (cx: Context) => PathStart<void>;
+}
+
+export class Cpu {
+  readonly id: number;
+  readonly machine: Machine;
+  readonly hart: Hart;
+  /** What the current task and the interrupts above it are; the last one runs. */
+  readonly contexts: Context[] = [];
+  readonly preemptCount: Cell<number>;
+  /** Identity of steps that change the IRQ state or hand the CPU over. */
+  readonly state: Cell<number>;
+  /** Ready tasks, longest waiting first; the current one is not among them. */
+  readonly runQueue: Task[] = [];
+  /** Unanswered IPIs, oldest first, as sync numbers (CC-M7). */
+  readonly ipis: number[] = [];
+  readonly pending: Pending[] = [];
+  /** Nesting of local_bh_disable. */
+  bhCount = 0;
+  /** Number of the open region, 0 when preemptible. */
+  region = 0;
+  /** The idle task runs hooked code with RCU not watching. */
+  idleWork = false;
+  /** A function that the idle task still runs `left` times. */
+  idleRuns: { readonly func: Address; left: number } | undefined;
+  watching = true;
+  private idleTask: Task | undefined;
+  private currentTask: Task | undefined;
+
+  constructor(id: number, machine: Machine, hart: Hart) {
+    this.id = id;
+    this.machine = machine;
+    this.hart = hart;
+    this.preemptCount = machine.cells.cell(`preempt_count/${id}`, 0);
+    this.state = machine.cells.cell(`cpu/${id}`, 0);
+  }
+
+  get idle(): Task {
+    return known(this.idleTask, 'every CPU has an idle task');
+  }
+
+  get current(): Task {
+    return known(this.currentTask, 'every CPU runs a task');
+  }
+
+  /** Boots with its idle task. */
+  adopt(idle: Task): void {
+    assert(this.idleTask === undefined, 'a CPU is booted once');
+    this.idleTask = idle;
+    this.setCurrent(idle);
+    this.contexts.push(idle.context);
+  }
+
+  setCurrent(task: Task): void {
+    this.currentTask = task;
+    task.state = 'running';
+  }
+
+  top(): Context {
+    return known(this.contexts[this.contexts.length - 1], 'a CPU has a context');
+  }
+
+  level(): Level {
+    return this.top().level;
+  }
+
+  /** Task context that may be switched away here (CC-M2). */
+  preemptible(): boolean {
+    return this.contexts.length === 1 && this.preemptCount.value === 0 && this.hart.irqsOn;
+  }
+
+  /** An interrupt may be taken: IRQs on, and not inside an irq, NMI or trap. */
+  interruptible(): boolean {
+    return this.hart.irqsOn && this.level() <= LEVEL.softirq;
+  }
+
+  /** A softirq may be taken. */
+  softirqAllowed(): boolean {
+    return this.hart.irqsOn && this.contexts.length === 1 && this.bhCount === 0;
+  }
+
+  /** May a context of `level` open on top of the running one? */
+  mayEnter(level: Level): boolean {
+    if (level === LEVEL.nmi) return this.contexts.every((cx) => cx.level !== LEVEL.nmi);
+    return level === LEVEL.hardirq ? this.interruptible() : this.softirqAllowed();
+  }
+
+  /** Recomputes region and watching after anything that may have changed them; reports changes. */
+  settle(): void {
+    const watching = this.contexts.length > 1 || !this.idleWork;
+    if (watching !== this.watching) {
+      this.watching = watching;
+      this.machine.rcu.watchingChanged(this);
+    }
+    const open = !this.preemptible();
+    if (open === this.region > 0) return;
+    if (open) this.machine.rcu.regionOpens(this);
+    else this.machine.rcu.regionCloses(this);
+  }
+}

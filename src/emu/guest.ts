@@ -1,0 +1,136 @@
+// Layer emu. One step of guest code: what the machine looks at before an instruction that carries a flag
+// (true calls and returns, patched sites, watched functions), then the core, then how it stopped.
+import { assert } from '../assert.ts';
+import { type Address, NO_ADDRESS, toAddress } from './address.ts';
+import { comeBack } from './call.ts';
+import type { Context } from './context.ts';
+import type { Cpu } from './cpu.ts';
+import { EMU_EVENTS } from './event.ts';
+import { FLAG } from './flags.ts';
+import { enterTrap } from './interrupt.ts';
+import { LIMITS } from './limits.ts';
+import { run, runFetched } from './riscv/run.ts';
+import { STOP_BREAK, STOP_ECALL, STOP_FAULT, STOP_IRQ, type Stop } from './riscv/stop.ts';
+import { resumePath } from './step-path.ts';
+import { C_EBREAK } from './text.ts';
+
+const RA = 1;
+const SP = 2;
+const A0 = 10;
+const OPCODE_MASK = 0x7f;
+const OPCODE_JAL = 0x6f;
+
+/** Runs guest code on `cpu` for at most `budget` steps. */
+export function stepGuest(cpu: Cpu, budget: number): void {
+  const { machine, hart } = cpu;
+  const flags = machine.core.flagsAt(hart.pc);
+  if ((flags & FLAG.attention) !== 0 && attend(cpu, flags)) return;
+  const stop = run(machine.core, hart, budget, machine.everyInstruction);
+  // The last of the steps is counted by the machine's own loop.
+  machine.step += Math.max(0, hart.steps - 1);
+  stopped(cpu, stop);
+}
+
+function stopped(cpu: Cpu, stop: Stop): void {
+  const { machine, hart } = cpu;
+  switch (stop) {
+    case STOP_ECALL:
+      if (!machine.stubs.call(cpu)) machine.oops(cpu, 'ecall', hart.pc);
+      return;
+    case STOP_BREAK:
+      enterTrap(cpu, hart.pc);
+      return;
+    case STOP_IRQ:
+      cpu.settle();
+      return;
+    case STOP_FAULT:
+      machine.fault(cpu);
+      return;
+    default: // Steps are over, attention, or wfi, which is a hint.
+  }
+}
+
+/** Looks at a flagged instruction; true when that was the step. */
+function attend(cpu: Cpu, flags: number): boolean {
+  const cx = cpu.top();
+  if ((flags & FLAG.after) !== 0) returns(cpu, cx);
+  if ((flags & FLAG.back) !== 0) {
+    const result = comeBack(cpu, cx);
+    if (result !== undefined) resumePath(cpu, cx, result);
+    return true;
+  }
+  if ((flags & FLAG.entry) !== 0) enterFunction(cpu, cx, flags);
+  return (flags & FLAG.site) !== 0 && fetchSite(cpu);
+}
+
+/** Notes a true call. */
+function enterFunction(cpu: Cpu, cx: Context, flags: number): void {
+  const { hart, machine } = cpu;
+  const ra = toAddress(hart.lo[RA] as number, hart.hi[RA] as number);
+  const sp = toAddress(hart.lo[SP] as number, hart.hi[SP] as number);
+  if (cx.calls.length < LIMITS.callsMax) {
+    cx.calls.push({ func: hart.pc, ra, sp });
+    markReturn(cpu, ra);
+  }
+  machine.report(cpu, EMU_EVENTS.func_enter.id, hart.pc, ra, sp);
+  if ((flags & FLAG.watch) !== 0) machine.watcher(hart.pc)?.enter(cx);
+}
+
+function markReturn(cpu: Cpu, ra: Address): void {
+  const { core } = cpu.machine;
+  if (core.regionAt(ra) === undefined) return;
+  const flags = core.flagsAt(ra);
+  if ((flags & FLAG.after) === 0) {
+    core.setFlags(ra, flags | FLAG.visible | FLAG.attention | FLAG.after);
+  }
+}
+
+/** Ends every true call that returns to this pc and sp; calls above them were abandoned. */
+function returns(cpu: Cpu, cx: Context): void {
+  const { hart } = cpu;
+  const sp = toAddress(hart.lo[SP] as number, hart.hi[SP] as number);
+  const { calls } = cx;
+  let at = calls.length - 1;
+  while (at >= 0 && !(calls[at]?.ra === hart.pc && calls[at]?.sp === sp)) at--;
+  if (at < 0) return;
+  calls.length = at + 1;
+  for (; at >= 0 && calls[at]?.ra === hart.pc && calls[at]?.sp === sp; at--) {
+    const call = calls.pop();
+    assert(call !== undefined, 'a return has its call');
+    const { machine } = cpu;
+    const [lo, hi] = [hart.lo[A0] as number, hart.hi[A0] as number];
+    machine.report(cpu, EMU_EVENTS.func_return.id, call.func, lo, hi);
+    machine.watcher(call.func)?.leave(cx);
+  }
+}
+
+/** Fetches a site that has been patched; true when the step is over (a trap, or an old instruction). */
+function fetchSite(cpu: Cpu): boolean {
+  const { machine, hart } = cpu;
+  const ip = hart.pc;
+  const fetched = machine.text.fetch(cpu, ip);
+  const word = fetched.low | (fetched.high << 16);
+  const jumps = fetched.low !== C_EBREAK && (word & OPCODE_MASK) === OPCODE_JAL;
+  const does = fetched.low === C_EBREAK ? 'break' : fetched.torn ? 'torn' : jumps ? 'call' : 'nop';
+  const target = jumps ? ip + jalOffset(word) : NO_ADDRESS;
+  const id = machine.strings.id(does);
+  machine.report(cpu, EMU_EVENTS.site_fetch.id, ip, fetched.seen, fetched.newest, id, target);
+  if (does === 'torn') {
+    machine.oops(cpu, 'torn instruction', ip);
+    return true;
+  }
+  if (does === 'break') {
+    enterTrap(cpu, ip);
+    return true;
+  }
+  if (word === machine.text.word(ip)) return false;
+  stopped(cpu, runFetched(machine.core, hart, fetched.low, fetched.high));
+  return true;
+}
+
+/** Byte offset of a `jal`. */
+function jalOffset(word: number): number {
+  const high = (word >> 31) << 20;
+  const middle = word & 0xff000;
+  return high | middle | ((word >> 9) & 0x800) | ((word >> 20) & 0x7fe);
+}

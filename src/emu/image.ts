@@ -1,0 +1,242 @@
+// Layer emu: imports nothing above it, no package and no node: module.
+// What a loader hands over: code and data where they will run, functions with their call sites, and
+// named data. Code comes from a compiled file (`elf.ts`), from scripts (`assemble.ts`), or from
+// both; then the file keeps its addresses and the scripts' text goes between its text and its data.
+import { InputError, known } from '../assert.ts';
+import { type Address, hexAddress, IMAGE_BASE, IMAGE_BYTES_MAX, NO_ADDRESS } from './address.ts';
+import { assembleFunction, INSTRUCTION_BYTES, type Linker, siteOffset } from './assemble.ts';
+import { type ElfFunction, type LoadedElf, NOP } from './elf.ts';
+import type { ScriptData, ScriptFunction } from './script.ts';
+
+export interface FunctionSymbol {
+  readonly name: string;
+  readonly address: Address;
+  readonly size: number;
+  /** The 4 bytes that hold `nop` or a call; NO_ADDRESS when it can never be hooked (FT-4). */
+  readonly site: Address;
+  readonly notrace: boolean;
+  /** A scripted probe callback. */
+  readonly callback: boolean;
+}
+
+interface DataSymbol {
+  readonly address: Address;
+  readonly bytes: number;
+}
+
+export interface Image {
+  /** Code and read-only data from IMAGE_BASE. */
+  readonly text: Uint8Array;
+  /** Writable data from `dataBase`, zero-initialised data included. May be empty. */
+  readonly data: Uint8Array;
+  readonly dataBase: Address;
+  /** By address, aliases by name. */
+  readonly functions: readonly FunctionSymbol[];
+  readonly dataSymbols: ReadonlyMap<string, DataSymbol>;
+}
+
+export interface ImageSource {
+  readonly functions: readonly ScriptFunction[];
+  readonly data: readonly ScriptData[];
+  readonly elf?: LoadedElf | undefined;
+  /** Kernel symbols that code may call. */
+  readonly stubs: ReadonlyMap<string, Address>;
+  /** Whether scripted functions begin with `lpad 0`, so that their site is at +4. */
+  readonly landingPad: boolean;
+}
+
+/** Without a compiled file data begins at the next multiple of this. */
+const DATA_ALIGNMENT = 0x1000;
+const DATA_SYMBOL_ALIGNMENT = 8;
+/** Scripted loads and stores are of 8 bytes. */
+const ACCESS_BYTES = 8;
+
+/** Builds the image; whatever a user can get wrong is an InputError. */
+export function buildImage(source: ImageSource): Image {
+  const { elf } = source;
+  checkNames(source);
+  if (elf !== undefined) checkKernelSymbols(elf, source.stubs);
+  const scripted = placeFunctions(source, elf?.text.length ?? IMAGE_BASE);
+  const last = scripted.at(-1);
+  const textEnd = last === undefined ? (elf?.text.length ?? IMAGE_BASE) : last.address + last.size;
+  const { dataBase, symbols, dataEnd } = placeData(source, textEnd);
+  const text = new Uint8Array(textEnd);
+  const data = new Uint8Array(dataEnd - dataBase);
+  const compiled = (elf?.functions ?? []).map(compiledFunction);
+  if (elf !== undefined) {
+    text.set(elf.text);
+    data.set(elf.data);
+    for (const { site } of elf.functions) if (site !== NO_ADDRESS) writeWord(text, site, NOP);
+  }
+  const linker = linkerOf(source, { compiled, scripted, symbols });
+  source.functions.forEach((fn, index) => {
+    const { address } = known(scripted[index], 'every scripted function has its place');
+    const words = assembleFunction(fn, { at: address, landingPad: source.landingPad, linker });
+    words.forEach((word, i) => writeWord(text, address + i * INSTRUCTION_BYTES, word));
+  });
+  return { text, data, dataBase, functions: [...compiled, ...scripted], dataSymbols: symbols };
+}
+
+/** The function whose code includes `address`; of aliases the first by name. */
+export function functionAt(image: Image, address: Address): FunctionSymbol | undefined {
+  const { functions } = image;
+  let low = 0;
+  let high = functions.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (known(functions[middle], 'middle is below high').address <= address) low = middle + 1;
+    else high = middle;
+  }
+  const start = functions[low - 1]?.address;
+  let found: FunctionSymbol | undefined;
+  for (let index = low - 1; functions[index]?.address === start && index >= 0; index--) {
+    const fn = known(functions[index], 'index is in range');
+    if (address < fn.address + fn.size) found = fn;
+  }
+  return found;
+}
+
+/** All functions of that name, by address: a compiled file may have several. */
+export function functionsNamed(image: Image, name: string): readonly FunctionSymbol[] {
+  return image.functions.filter((fn) => fn.name === name);
+}
+
+function checkNames({ functions, data }: ImageSource): void {
+  checkDistinct('scripted functions', functions);
+  checkDistinct('data symbols', data);
+}
+
+function checkDistinct(what: string, named: readonly { readonly name: string }[]): void {
+  const seen = new Set<string>();
+  for (const { name } of named) {
+    if (seen.has(name)) throw new InputError(`two ${what} are named ${name}`);
+    seen.add(name);
+  }
+}
+
+/** A file linked with another reprobe.ld would call whatever lies at its addresses. */
+function checkKernelSymbols(elf: LoadedElf, stubs: ReadonlyMap<string, Address>): void {
+  for (const [name, address] of elf.absolutes) {
+    const here = stubs.get(name);
+    if (here === address) continue;
+    const found = here === undefined ? 'is not known here' : `is at ${hexAddress(here)} here`;
+    throw new InputError(
+      `the compiled image takes ${name} for ${hexAddress(address)}, which ${found}; ` +
+        'link it again with include/reprobe.ld',
+    );
+  }
+}
+
+function compiledFunction({ name, address, size, site }: ElfFunction): FunctionSymbol {
+  return { name, address, size, site, notrace: site === NO_ADDRESS, callback: false };
+}
+
+const nowhere = (): Address => IMAGE_BASE;
+const UNLINKED: Linker = {
+  callTarget: nowhere,
+  kernelSymbol: nowhere,
+  dataAddress: nowhere,
+};
+
+/** Sizes do not depend on addresses, so one unlinked assembly places everything. */
+function placeFunctions(source: ImageSource, textBase: Address): FunctionSymbol[] {
+  const { landingPad } = source;
+  let at = textBase;
+  return source.functions.map((fn) => {
+    const address = at;
+    const words = assembleFunction(fn, { at, landingPad, linker: UNLINKED });
+    const size = words.length * INSTRUCTION_BYTES;
+    at += size;
+    checkFits(source, at);
+    const offset = siteOffset(fn, landingPad);
+    return {
+      name: fn.name,
+      address,
+      size,
+      site: offset === undefined ? NO_ADDRESS : address + offset,
+      notrace: offset === undefined,
+      callback: fn.callback,
+    };
+  });
+}
+
+function checkFits({ elf }: ImageSource, textEnd: Address): void {
+  const dataBase = elf?.dataBase ?? NO_ADDRESS;
+  const room = dataBase === NO_ADDRESS ? IMAGE_BYTES_MAX : dataBase;
+  if (textEnd > room) {
+    const hint = room === IMAGE_BYTES_MAX ? '' : ' before the data of the compiled image';
+    throw new InputError(`the functions need more than the ${room} bytes of text there are${hint}`);
+  }
+}
+
+interface PlacedData {
+  readonly dataBase: Address;
+  readonly dataEnd: Address;
+  readonly symbols: ReadonlyMap<string, DataSymbol>;
+}
+
+/** Compiled data first, then the scripts'; a scripted name hides a compiled one. */
+function placeData({ elf, data }: ImageSource, textEnd: Address): PlacedData {
+  const symbols = new Map<string, DataSymbol>();
+  for (const [name, { address, bytes }] of elf?.objects ?? [])
+    symbols.set(name, { address, bytes });
+  const compiled = elf === undefined || elf.dataBase === NO_ADDRESS ? undefined : elf;
+  const dataBase = compiled?.dataBase ?? roundUp(Math.max(textEnd, 1), DATA_ALIGNMENT);
+  let dataEnd = dataBase + (compiled?.data.length ?? 0);
+  for (const { name, bytes } of data) {
+    if (!Number.isInteger(bytes) || bytes < 1) {
+      throw new InputError(`data ${name} has ${bytes} bytes; expected a count from 1`);
+    }
+    const address = roundUp(dataEnd, DATA_SYMBOL_ALIGNMENT);
+    symbols.set(name, { address, bytes });
+    dataEnd = address + bytes;
+    if (dataEnd > IMAGE_BYTES_MAX) {
+      throw new InputError(
+        `data ${name} does not fit: text and data have ${IMAGE_BYTES_MAX} bytes`,
+      );
+    }
+  }
+  return { dataBase, dataEnd, symbols };
+}
+
+function roundUp(value: number, multiple: number): number {
+  return Math.ceil(value / multiple) * multiple;
+}
+
+interface Names {
+  readonly compiled: readonly FunctionSymbol[];
+  readonly scripted: readonly FunctionSymbol[];
+  readonly symbols: ReadonlyMap<string, DataSymbol>;
+}
+
+/** Names as scripts see them: scripted functions hide compiled ones, and both the kernel's. */
+function linkerOf({ stubs }: ImageSource, { compiled, scripted, symbols }: Names): Linker {
+  const targets = new Map(stubs);
+  // Of several compiled functions with one name the first is called.
+  for (const { name, address } of compiled.toReversed()) targets.set(name, address);
+  for (const { name, address } of scripted) targets.set(name, address);
+  return {
+    callTarget(name) {
+      const target = targets.get(name);
+      if (target === undefined) throw new InputError(`no function to call is named ${name}`);
+      return target;
+    },
+    kernelSymbol(name) {
+      const symbol = stubs.get(name);
+      if (symbol === undefined) throw new InputError(`the kernel has no symbol ${name}`);
+      return symbol;
+    },
+    dataAddress(name, offset) {
+      const symbol = symbols.get(name);
+      if (symbol === undefined) throw new InputError(`no data is named ${name}`);
+      if (offset < 0 || offset % ACCESS_BYTES !== 0 || offset + ACCESS_BYTES > symbol.bytes) {
+        throw new InputError(`${name} has ${symbol.bytes} bytes; ${offset} is no word of them`);
+      }
+      return symbol.address + offset;
+    },
+  };
+}
+
+function writeWord(text: Uint8Array, at: Address, word: number): void {
+  new DataView(text.buffer).setInt32(at, word, true);
+}

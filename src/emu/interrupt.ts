@@ -1,0 +1,104 @@
+// Layer emu. Opening and closing contexts on top of what a CPU runs: softirq, hardirq, NMI and
+// breakpoint trap (CC-M2, CC-M6), and what may be taken at a boundary.
+import { assert } from '../assert.ts';
+import type { Address } from './address.ts';
+import { CHOICE } from './choose.ts';
+import { Context, LEVEL, type Level } from './context.ts';
+import type { Cpu, Pending } from './cpu.ts';
+import { EMU_EVENTS } from './event.ts';
+import { LIMITS } from './limits.ts';
+import { callGuest, type Path } from './path.ts';
+import { canGoOn } from './ready.ts';
+import { FRAME_PC, FRAME_WORDS, restoreFrame, saveFrame } from './regs.ts';
+
+/** Opens a context; its body starts in the same step. */
+export function enter(cpu: Cpu, pending: Pending): Context {
+  assert(cpu.contexts.length < LIMITS.contextsMax, 'contexts nest within their limit');
+  const interrupted = cpu.hart.pc;
+  const cx = open(cpu, pending.level, pending.handler);
+  cpu.machine.emitFrom(cx, EMU_EVENTS.irq_enter.id, pending.handler, interrupted);
+  cpu.settle();
+  cx.begin(pending.body(cx));
+  return cx;
+}
+
+function open(cpu: Cpu, level: Level, handler: Address): Context {
+  const cx = new Context({
+    level,
+    cpu,
+    task: cpu.current,
+    frame: new Int32Array(FRAME_WORDS),
+    handler,
+  });
+  saveFrame(cpu.hart, cx.frame);
+  cx.irqsBefore = cpu.hart.irqsOn;
+  if (level !== LEVEL.softirq) cpu.hart.irqsOn = false;
+  cpu.contexts.push(cx);
+  return cx;
+}
+
+/** Closes the top context, whose bottom path is over. */
+export function leave(cpu: Cpu, cx: Context): void {
+  assert(cpu.contexts.length > 1 && cpu.top() === cx, 'contexts close innermost first');
+  if (cx.level !== LEVEL.trap) cpu.machine.emitFrom(cx, EMU_EVENTS.irq_exit.id, cx.handler);
+  cpu.contexts.pop();
+  restoreFrame(cpu.hart, cx.frame);
+  cpu.hart.irqsOn = cx.irqsBefore;
+  cpu.machine.text.see(cpu);
+  cpu.settle();
+}
+
+/** Takes the breakpoint at `pc`: fetching it and entering the trap is one step (CC-M6). */
+export function enterTrap(cpu: Cpu, pc: Address): void {
+  assert(cpu.contexts.length < LIMITS.contextsMax, 'contexts nest within their limit');
+  const cx = open(cpu, LEVEL.trap, 0);
+  cpu.machine.emitFrom(cx, EMU_EVENTS.trap_enter.id, pc);
+  cpu.settle();
+  cx.begin(() => trapBody(cx, pc));
+}
+
+function* trapBody(cx: Context, pc: Address): Path<void> {
+  const machine = cx.cpu.machine;
+  const to = machine.breakpoint === undefined ? pc : yield* machine.breakpoint(cx, pc);
+  if (to === pc) {
+    machine.oops(cx.cpu, 'breakpoint', pc);
+    return;
+  }
+  cx.frame[FRAME_PC] = to;
+  cx.emit(EMU_EVENTS.trap_exit.id, pc, to);
+}
+
+/** Body of an interrupt whose handler is guest code. */
+export function guestHandler(handler: Address): Pending['body'] {
+  return (cx) => () => handlerBody(cx, handler);
+}
+
+function* handlerBody(cx: Context, handler: Address): Path<void> {
+  yield* callGuest(cx.cpu.state, handler, []);
+}
+
+/**
+ * Takes what is pending on `cpu`, if anything is and the chooser does not put it off: an IPI answer, an
+ * interrupt, a softirq. True when that was this CPU's step.
+ */
+export function takePending(cpu: Cpu): boolean {
+  const machine = cpu.machine;
+  // A CPU with nothing else to do has no "later".
+  const mayWait = canGoOn(cpu);
+  if (cpu.ipis.length > 0 && cpu.interruptible()) {
+    if (!mayWait || machine.chooseAt(cpu, CHOICE.deliver, 2) === 0) {
+      machine.text.acknowledge(cpu);
+      return true;
+    }
+  }
+  for (let i = 0; i < cpu.pending.length; i++) {
+    const pending = cpu.pending[i];
+    if (pending === undefined || !cpu.mayEnter(pending.level)) continue;
+    const delayable = mayWait && pending.level !== LEVEL.nmi;
+    if (delayable && machine.chooseAt(cpu, CHOICE.deliver, 2) !== 0) return false;
+    cpu.pending.splice(i, 1);
+    enter(cpu, pending);
+    return true;
+  }
+  return false;
+}

@@ -1,0 +1,68 @@
+// Layer emu. Puts an image into a machine: text, data, and what the machine marks on its instructions.
+import { known } from '../assert.ts';
+import { type Address, hexAddress, IMAGE_BASE, NO_ADDRESS } from './address.ts';
+import { EMU_EVENTS } from './event.ts';
+import { FLAG } from './flags.ts';
+import { functionAt, type Image } from './image.ts';
+import type { Machine } from './machine.ts';
+
+/** Loads before any CPU starts; reports every function (`symbol` events) for those who judge. */
+export function loadImage(machine: Machine, image: Image): void {
+  const { core, memory } = machine;
+  if (image.text.length > 0) {
+    core.addText(IMAGE_BASE, roundUp(image.text.length));
+    core.writeText(IMAGE_BASE, halvesOf(image.text));
+  }
+  if (image.data.length > 0) {
+    const base = image.dataBase;
+    const data = memory.addSegment({
+      name: 'data',
+      base,
+      bytes: image.data.length,
+      writable: true,
+    });
+    data.bytes.set(image.data);
+  }
+  for (const fn of image.functions) {
+    machine.markEntry(fn.address);
+    if (fn.site !== NO_ADDRESS) core.setFlags(fn.site, core.flagsAt(fn.site) | FLAG.visible);
+  }
+  machine.nameOf = (address) => nameOf(image, address);
+  reportSymbols(machine, image);
+}
+
+function reportSymbols(machine: Machine, image: Image): void {
+  const cpu = known(machine.cpus[0], 'there is a first CPU');
+  for (const fn of image.functions) {
+    const name = machine.strings.id(fn.name);
+    const { address, size, site, notrace } = fn;
+    machine.report(cpu, EMU_EVENTS.symbol.id, name, address, size, site, notrace ? 1 : 0);
+  }
+}
+
+/** `vfs_open`, `vfs_open+0x8`, `counter`, or the bare address. */
+function nameOf(image: Image, address: Address): string {
+  const fn = functionAt(image, address);
+  if (fn !== undefined) return offsetName(fn.name, address - fn.address);
+  for (const [name, symbol] of image.dataSymbols) {
+    const offset = address - symbol.address;
+    if (offset >= 0 && offset < symbol.bytes) return offsetName(name, offset);
+  }
+  return hexAddress(address);
+}
+
+function offsetName(name: string, offset: number): string {
+  return offset === 0 ? name : `${name}+0x${offset.toString(16)}`;
+}
+
+function halvesOf(bytes: Uint8Array): Uint16Array {
+  const halves = new Uint16Array((bytes.length + 1) >> 1);
+  for (let i = 0; i < halves.length; i++) {
+    halves[i] = (bytes[2 * i] ?? 0) | ((bytes[2 * i + 1] ?? 0) << 8);
+  }
+  return halves;
+}
+
+function roundUp(bytes: number): number {
+  return (bytes + 15) & ~15;
+}

@@ -1,0 +1,271 @@
+// Layer emu. The step loop: choose a CPU, let it take one step, report. One step is what lies between two
+// boundaries: an interrupt taken, a marked access with what follows it, or a visible instruction with the
+// private ones behind it.
+import { assert, known } from '../assert.ts';
+import {
+  type Address,
+  addressHi,
+  addressLo,
+  HEAP_BASE,
+  HEAP_BYTES_MAX,
+  hexAddress,
+  NO_ADDRESS,
+  STACK_BYTES,
+} from './address.ts';
+import { type Cell, CellSpace } from './cell.ts';
+import { CHOICE, type ChoiceKind, type Chooser, type ChoicePoint } from './choose.ts';
+import type { Context, Frame } from './context.ts';
+import { Cpu, type Pending } from './cpu.ts';
+import { EMU_EVENTS, type EventSink, type StringTable } from './event.ts';
+import { FLAG } from './flags.ts';
+import { Injector } from './inject.ts';
+import { LIMITS } from './limits.ts';
+import { tick } from './loop.ts';
+import { Memory } from './memory.ts';
+import type { Path } from './path.ts';
+import { Rcu } from './rcu.ts';
+import { isReady } from './ready.ts';
+import { FRAME_HI, FRAME_WORDS, Hart, REG, restoreFrame } from './regs.ts';
+import { Core } from './riscv/core.ts';
+import { Slab, touch } from './slab.ts';
+import { Stubs } from './stubs.ts';
+import { Task, type TaskKind } from './task.ts';
+import { Text } from './text.ts';
+import { Timers } from './timer.ts';
+
+export interface MachineOptions {
+  readonly cpus: number;
+  readonly preempt: boolean;
+  readonly grain: 'visible' | 'instruction';
+  readonly stepsMax: number;
+  /** Stubs to map: the highest published index + 1. */
+  readonly stubCount: number;
+  /** Tasks that get a stack, idle tasks included. */
+  readonly tasksMax: number;
+}
+
+/** By how many steps a grace period may end late; 0, the earliest legal moment, is calm (CC-M15). */
+const WAIT_DELAYS = [0, 16, 256] as const;
+const ENTRY_FLAGS = FLAG.visible | FLAG.attention | FLAG.entry;
+
+/** How a run ended. */
+export type Ending = 'run_end' | 'oops' | 'deadlock' | 'no_progress';
+
+function setFrameAddress(frame: Frame, register: number, address: Address): void {
+  frame[register] = addressLo(address);
+  frame[FRAME_HI + register] = addressHi(address);
+}
+
+/** A CPU starts on its idle task's stack. */
+function boot(cpu: Cpu, idle: Task): void {
+  restoreFrame(cpu.hart, idle.context.frame);
+  cpu.hart.stackBase = idle.stackBase;
+}
+
+/** Someone who sees a function's true calls and returns. */
+export interface Watcher {
+  enter(cx: Context): void;
+  leave(cx: Context): void;
+}
+
+/** What happens at given steps: the workload's timeline. */
+export interface Agenda {
+  /** The next step at which `fire` wants to be called; Infinity when none. */
+  readonly next: number;
+  fire(step: number): void;
+  /** As `next`, for the first boundary of one CPU. */
+  nextOn(cpu: Cpu): number;
+  /** The soonest of all `nextOn`. */
+  readonly nextOnAny: number;
+  fireOn(cpu: Cpu, step: number): void;
+  /** Nothing is ready and no timer is due: true when this made something ready. */
+  quiet(): boolean;
+}
+
+export class Machine {
+  readonly options: MachineOptions;
+  readonly cells = new CellSpace();
+  readonly memory = new Memory();
+  readonly core: Core;
+  readonly text: Text;
+  readonly stubs: Stubs;
+  readonly slab: Slab;
+  readonly rcu: Rcu;
+  readonly timers = new Timers();
+  readonly injector: Injector;
+  readonly cpus: readonly Cpu[];
+  /** By pid, idle tasks not included. */
+  readonly tasks: Task[] = [];
+  readonly strings: StringTable;
+  /** Identity of steps that write text; of steps that allocate and free. */
+  readonly textCell: Cell<number>;
+  readonly slabCell: Cell<number>;
+  readonly everyInstruction: boolean;
+  readonly point: ChoicePoint & { kind: ChoiceKind; cpu: number };
+  /** Completed steps; virtual time in microseconds. */
+  step = 0;
+  /** Softirq handlers by number. */
+  readonly softirqs: Pending[] = [];
+  ending: Ending | undefined;
+  agenda: Agenda | undefined;
+  /** The path of a breakpoint trap: where to go on; the pc itself means "not ours". */
+  breakpoint: ((cx: Context, pc: Address) => Path<Address>) | undefined;
+  private readonly chooser: Chooser;
+  private readonly sink: EventSink;
+  private readonly watchers = new Map<Address, Watcher>();
+  private readonly ready: boolean[];
+  /** The CPU that took the last step: it goes on when all is calm. */
+  running: Cpu;
+
+  constructor(
+    options: MachineOptions,
+    host: { chooser: Chooser; sink: EventSink; strings: StringTable },
+  ) {
+    assert(options.cpus >= 1 && options.cpus <= LIMITS.cpusMax, 'the number of CPUs is in range');
+    this.options = options;
+    this.chooser = host.chooser;
+    this.sink = host.sink;
+    this.strings = host.strings;
+    this.everyInstruction = options.grain === 'instruction';
+    this.core = new Core(this.memory);
+    const heap = this.memory.addSegment({
+      name: 'heap',
+      base: HEAP_BASE,
+      bytes: 0,
+      bytesMax: HEAP_BYTES_MAX,
+      writable: true,
+      liveness: true,
+    });
+    this.slab = new Slab(this, heap);
+    this.rcu = new Rcu(this);
+    this.textCell = this.cells.cell('text', 0);
+    this.slabCell = this.cells.cell('slab', 0);
+    this.point = { kind: CHOICE.schedule, cpu: 0, options: new Int32Array(LIMITS.tasksMax + 1) };
+    this.cpus = Array.from({ length: options.cpus }, (_, id) => new Cpu(id, this, new Hart(id)));
+    this.text = new Text(this);
+    this.stubs = new Stubs(this, options.stubCount);
+    this.injector = new Injector(this);
+    this.ready = this.cpus.map(() => false);
+    for (const cpu of this.cpus) cpu.adopt(this.newTask(`swapper/${cpu.id}`, 'idle', cpu));
+    this.running = known(this.cpus[0], 'there is a first CPU');
+  }
+
+  /** A task with its stack; `schedule.start` makes it ready. */
+  newTask(name: string, kind: TaskKind, cpu: Cpu): Task {
+    const idles = this.options.cpus;
+    const pid = kind === 'idle' ? 0 : this.tasks.length + 1;
+    const stackIndex = kind === 'idle' ? cpu.id : idles + this.tasks.length;
+    assert(stackIndex < this.options.tasksMax, 'every task has a stack');
+    const task = new Task({ pid, name, kind, cpu, stackIndex, frame: new Int32Array(FRAME_WORDS) });
+    const { stackBase } = task;
+    this.memory.addSegment({
+      name: `stack of ${name}`,
+      base: stackBase,
+      bytes: STACK_BYTES,
+      writable: true,
+    });
+    setFrameAddress(task.context.frame, REG.sp, task.stackTop());
+    if (kind === 'idle') boot(cpu, task);
+    if (kind !== 'idle') {
+      this.tasks.push(task);
+      const [nameId, kindId] = [this.strings.id(name), this.strings.id(kind)];
+      this.report(cpu, EMU_EVENTS.task_new.id, pid, nameId, cpu.id, kindId);
+    }
+    return task;
+  }
+
+  /** Steps until the run is over. */
+  run(): Ending {
+    while (this.ending === undefined) tick(this);
+    return this.ending;
+  }
+
+  /** Reports from whatever runs on `cpu`. */
+  report(cpu: Cpu, id: number, a = 0, b = 0, c = 0, d = 0, e = 0): void {
+    const cx = cpu.top();
+    this.sink.emit(id, this.step, cpu.id, cx.level, cx.task.pid, a, b, c, d, e, 0, 0, 0);
+  }
+
+  /** Reports from `cx`; eight payload words. */
+  emitFrom(cx: Context, id: number, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0): void {
+    this.sink.emit(id, this.step, cx.cpu.id, cx.level, cx.task.pid, a, b, c, d, e, f, g, h);
+  }
+
+  /** Asks the chooser; the caller has filled `point.options`. */
+  choose(cpu: Cpu, kind: ChoiceKind, count: number): number {
+    const { point } = this;
+    point.kind = kind;
+    point.cpu = cpu.id;
+    const chosen = this.chooser.choose(point, count);
+    assert(chosen >= 0 && chosen < count, 'a choice is one of the options');
+    return chosen;
+  }
+
+  /** Asks with the options 0, 1, .. count-1. */
+  chooseAt(cpu: Cpu, kind: ChoiceKind, count: number): number {
+    for (let i = 0; i < count; i++) this.point.options[i] = i;
+    return this.choose(cpu, kind, count);
+  }
+
+  /** How far back from `newest` a fetch looks, among `count` versions. */
+  chooseFetch(cpu: Cpu, count: number, newest: number): number {
+    if (count === 1) return 0;
+    for (let i = 0; i < count; i++) this.point.options[i] = newest - i;
+    return this.choose(cpu, CHOICE.fetch, count);
+  }
+
+  /** A wait's condition holds: `end` runs now, or some steps later if the chooser says so. */
+  afterWait(end: () => void, cpu: Cpu): void {
+    const later = WAIT_DELAYS[this.chooseAt(cpu, CHOICE.wait, WAIT_DELAYS.length)] ?? 0;
+    if (later === 0) end();
+    else this.timers.add({ due: this.step + later, fire: end });
+  }
+
+  /** Recomputes whether `cpu` can take a step. */
+  touchCpu(cpu: Cpu): void {
+    this.ready[cpu.id] = isReady(cpu);
+  }
+
+  isReady(cpu: Cpu): boolean {
+    return this.ready[cpu.id] === true;
+  }
+
+  /** `symbol` or `symbol+0x8` for messages and lock names; set by whoever loads the image. */
+  nameOf: (address: Address) => string = hexAddress;
+
+  /** Sees every true call of the function at `address` and its return. */
+  watch(address: Address, watcher: Watcher): void {
+    assert(!this.watchers.has(address), 'a function has one watcher');
+    this.watchers.set(address, watcher);
+    this.core.setFlags(address, this.core.flagsAt(address) | ENTRY_FLAGS | FLAG.watch);
+  }
+
+  watcher(address: Address): Watcher | undefined {
+    return this.watchers.get(address);
+  }
+
+  /** Marks the first instruction of a function: its true calls are reported. */
+  markEntry(address: Address): void {
+    this.core.setFlags(address, this.core.flagsAt(address) | ENTRY_FLAGS);
+  }
+
+  /** The emulated kernel faults: an event, and a legitimate ending. */
+  oops(cpu: Cpu, reason: string, pc: Address, address: Address = NO_ADDRESS): void {
+    if (this.ending !== undefined) return;
+    this.report(cpu, EMU_EVENTS.oops.id, this.strings.id(reason), pc, address);
+    this.ending = 'oops';
+  }
+
+  /** The core refused an instruction: says why, and whether freed memory was behind it (CC-M15). */
+  fault(cpu: Cpu): void {
+    const { hart } = cpu;
+    const fetched = hart.faultReason === 'illegal' || hart.faultReason === 'fetch';
+    const place = this.slab.covering(fetched ? hart.pc : hart.faultAddress);
+    if (place === undefined || place.live) {
+      this.oops(cpu, hart.faultReason ?? 'illegal', hart.pc, hart.faultAddress);
+      return;
+    }
+    touch(cpu.top(), place);
+    this.oops(cpu, fetched ? 'poison' : 'freed', hart.pc, hart.faultAddress);
+  }
+}

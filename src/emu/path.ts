@@ -1,0 +1,96 @@
+// Layer emu. Kernel paths: generator functions in which every access to shared state is one visible
+// step (CC-M1). A path yields an `Access`; the machine performs it when the schedule says so and feeds the
+// result back; what follows up to the next access belongs to the same step. Between two steps any other
+// CPU, interrupt or NMI may come; inside one, nothing.
+//
+// A live path is rewound by starting it again and feeding it the values that it read before (`Feed`), so a
+// machine can be snapshot at any step. That is why everything a path does to the world goes through an
+// access or through its `Context`, which is mute while rewinding.
+import type { Address } from './address.ts';
+import type { Cell } from './cell.ts';
+
+export const ACCESS = {
+  read: 0,
+  write: 1,
+  add: 2,
+  update: 3,
+  /** Waits with the CPU occupied (interrupts may still come). */
+  spin: 4,
+  /** Waits asleep: the CPU runs other tasks. A voluntary switch. */
+  sleep: 5,
+  /** Runs a guest function above this path. */
+  call: 6,
+  /** Does something to the machine itself, atomically. */
+  act: 7,
+} as const;
+
+export type AccessKind = (typeof ACCESS)[keyof typeof ACCESS];
+
+/** One marked access. `operand` depends on the kind: value, delta, function, condition, arguments. */
+export interface Access {
+  readonly kind: AccessKind;
+  readonly cell: Cell<unknown>;
+  readonly operand: unknown;
+  /** `call` only: the guest function. */
+  readonly target: Address;
+}
+
+/** A kernel path that ends with an `R`. */
+export type Path<R> = Generator<Access, R, unknown>;
+
+function access<T>(kind: AccessKind, cell: Cell<T>, operand: unknown, target: Address = 0): Access {
+  return { kind, cell: cell as Cell<unknown>, operand, target };
+}
+
+/** Reads `cell`. */
+export function* readOnce<T>(cell: Cell<T>): Path<T> {
+  return (yield access(ACCESS.read, cell, undefined)) as T;
+}
+
+/** Stores `value`. */
+export function* writeOnce<T>(cell: Cell<T>, value: T): Path<void> {
+  yield access(ACCESS.write, cell, value);
+}
+
+/** Adds `delta` atomically; the value before. */
+export function* fetchAdd(cell: Cell<number>, delta: number): Path<number> {
+  return (yield access(ACCESS.add, cell, delta)) as number;
+}
+
+/** Replaces the value by `change(value)` atomically; the value before. `change` is pure. */
+export function* update<T>(cell: Cell<T>, change: (old: T) => T): Path<T> {
+  return (yield access(ACCESS.update, cell, change)) as T;
+}
+
+/** Spins until `ready(value)`: the CPU does nothing else, but takes interrupts. `ready` is pure. */
+export function* waitUntil<T>(cell: Cell<T>, ready: (value: T) => boolean): Path<T> {
+  return (yield access(ACCESS.spin, cell, ready)) as T;
+}
+
+/** Sleeps until `ready(value)`; a voluntary switch unless it holds already. Task context only (CC-M17). */
+export function* sleepUntil<T>(cell: Cell<T>, ready: (value: T) => boolean): Path<T> {
+  return (yield access(ACCESS.sleep, cell, ready)) as T;
+}
+
+/** Runs guest function `target` with up to eight int32 or Address-lo/hi argument words; low word of a0. */
+export function* callGuest(
+  cell: Cell<unknown>,
+  target: Address,
+  args: GuestArguments,
+): Path<number> {
+  return (yield access(ACCESS.call, cell, args, target)) as number;
+}
+
+/** a0, a1, ... as pairs of words: low, high. */
+export type GuestArguments = readonly number[];
+
+/**
+ * Does `effect` in one step. For the machine's own services (IRQ state, text, IPIs); `cell` says what it
+ * touches. The result is fed to the path.
+ */
+export function* act<R>(cell: Cell<unknown>, effect: () => R): Path<R> {
+  return (yield access(ACCESS.act, cell, effect)) as R;
+}
+
+/** Starts a path on a context. */
+export type PathStart<R> = () => Path<R>;

@@ -1,0 +1,27 @@
+// Layer emu. Can a CPU take a step?
+import type { Cpu } from './cpu.ts';
+import { ACCESS } from './path.ts';
+
+/** True when `cpu` has something to execute, to take, or to switch to. */
+export function isReady(cpu: Cpu): boolean {
+  return canGoOn(cpu) || hasPending(cpu);
+}
+
+/** As `isReady`, but for what is pending. */
+export function canGoOn(cpu: Cpu): boolean {
+  const activity = cpu.top().top();
+  if (activity?.kind === 'guest') return true;
+  if (activity === undefined) {
+    return cpu.runQueue.length > 0 || (cpu.idleRuns !== undefined && cpu.idleRuns.left > 0);
+  }
+  const { pending } = activity;
+  if (pending?.kind !== ACCESS.spin) return true;
+  const holds = pending.operand as (value: unknown) => boolean;
+  return holds(pending.cell.value) || (cpu.runQueue.length > 0 && cpu.preemptible());
+}
+
+/** An IPI, an interrupt, a softirq or an NMI could be taken now. */
+function hasPending(cpu: Cpu): boolean {
+  if (cpu.ipis.length > 0 && cpu.interruptible()) return true;
+  return cpu.pending.some((pending) => cpu.mayEnter(pending.level));
+}

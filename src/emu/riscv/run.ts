@@ -1,0 +1,486 @@
+// Layer emu. The hot loop. Registers are pairs of 32-bit words in a typed array, text is decoded once, one
+// dense switch executes what is frequent; `execute.ts` has the rest. Nothing is called back, nothing that a
+// guest does throws. What a boundary is: ARCHITECTURE.md, "The core".
+import { assert, known } from '../../assert.ts';
+import * as address from '../address.ts';
+import * as memory from '../memory.ts';
+import type { Hart } from '../regs.ts';
+import { effectiveAddress, fault, inOwnStack } from './access.ts';
+import { ATTENTION, type Core } from './core.ts';
+import { executeMemory, executeSeldom, jumpFar } from './execute.ts';
+import * as ops from './ops.ts';
+import {
+  RUNS_ON,
+  STOP_ATTENTION,
+  STOP_FAULT,
+  STOP_IRQ,
+  STOP_STEPS,
+  STOP_WFI,
+  type Stop,
+} from './stop.ts';
+
+// V8 folds a constant of this module, but loads and checks an imported one each time.
+const HI = ops.HI;
+const OP_MASK = ops.OP_MASK;
+const RD_SHIFT = ops.RD_SHIFT;
+const RD_MASK = ops.RD_MASK;
+const RS1_SHIFT = ops.RS1_SHIFT;
+const RS2_SHIFT = ops.RS2_SHIFT;
+const RS_MASK = ops.RS_MASK;
+const LENGTH_SHIFT = ops.LENGTH_SHIFT;
+const LENGTH_MASK = ops.LENGTH_MASK;
+const PAGE_SHIFT = memory.PAGE_SHIFT;
+const FIRST_MEMORY_OP = ops.FIRST_MEMORY_OP;
+const FIRST_ALWAYS_BOUNDARY = ops.FIRST_ALWAYS_BOUNDARY;
+// Bits that are set in no offset of an aligned access within a stack.
+const OUTSIDE_1 = -address.STACK_BYTES;
+const OUTSIDE_4 = -address.STACK_BYTES | 3;
+const OUTSIDE_8 = -address.STACK_BYTES | 7;
+
+/** Packed words below this are looked at before they execute: those with flags, or all. */
+const LOOK_AT_FLAGGED = 0;
+const LOOK_AT_ALL = 0x7fffffff;
+
+/**
+ * How many instructions one call executes. The hot loop is left that often so that V8 enters it from its
+ * beginning again: what it compiles for a jump into a running loop is slower.
+ */
+const SLICE = 0x10000;
+
+/**
+ * Runs `hart` for at most `steps` steps and says why it stopped. The instruction at `hart.pc` executes
+ * whatever its flags. Every return ends a step, too.
+ */
+// oxlint-disable-next-line max-lines-per-function -- one dense switch over locals: that is the speed
+export function run(core: Core, hart: Hart, steps: number, everyInstruction: boolean): Stop {
+  assert(steps > 0 && steps <= 0x7fffffff, 'a run has a budget');
+  const limit = everyInstruction ? LOOK_AT_ALL : LOOK_AT_FLAGGED;
+  const { x, instret, midway } = hart;
+  const stack = ownStack(core, hart);
+  const stackLo = address.addressLo(stack.base);
+  const stackHi = address.addressHi(stack.base);
+  let { pc } = hart;
+  let text = hart.text !== undefined && (pc & 1) === 0 ? hart.text : core.regionAt(pc);
+  let left = midway ? steps - hart.steps : steps;
+  let count = 0; // Instructions executed.
+  let paid = midway ? -1 : 0; // The boundary before this instruction is behind us.
+  let stop: Stop;
+
+  // Once for each region that pc enters.
+  region: for (;;) {
+    if (text === undefined) {
+      left--;
+      stop = limit !== LOOK_AT_FLAGGED && paid !== count && left === 0 ? STOP_STEPS : STOP_FAULT;
+      fault(hart, 'fetch', pc);
+      break;
+    }
+    const { code, base, size } = text;
+    const textLo = address.addressLo(base);
+    const textHi = address.addressHi(base);
+    let index = (pc - base) | 0;
+    let next = index;
+    let word = 0;
+    for (;;) {
+      for (; ; index = next, count = (count + 1) | 0) {
+        if (index >>> 0 >= size || count >= SLICE) break;
+        word = code[index] as number;
+        if (word < limit && paid !== count) break;
+        const imm = code[index + 1] as number;
+        const rd = (word >> RD_SHIFT) & RD_MASK;
+        const a = (word >> RS1_SHIFT) & RS_MASK;
+        const b = (word >> RS2_SHIFT) & RS_MASK;
+        next = (index + ((word >> LENGTH_SHIFT) & LENGTH_MASK)) | 0;
+        // The labels are literals because V8 makes a jump table of nothing else; run.test.ts compares
+        // them with OP. A `break` leaves the case to what follows the hot loop.
+        switch (word & OP_MASK) {
+          case 1: // nop
+            continue;
+          case 2: // constant
+            x[rd] = imm;
+            x[rd + HI] = 0;
+            continue;
+          case 3: // constantNegative
+            x[rd] = imm;
+            x[rd + HI] = -1;
+            continue;
+          case 4: // mv
+            x[rd] = x[a] as number;
+            x[rd + HI] = x[a + HI] as number;
+            continue;
+          case 5: {
+            // addi
+            const p = x[a] as number;
+            const sum = (p + imm) | 0;
+            x[rd + HI] = (x[a + HI] as number) + (imm >> 31) + (sum >>> 0 < p >>> 0 ? 1 : 0);
+            x[rd] = sum;
+            continue;
+          }
+          case 6: {
+            // addiw
+            const sum = ((x[a] as number) + imm) | 0;
+            x[rd] = sum;
+            x[rd + HI] = sum >> 31;
+            continue;
+          }
+          case 7: // andi
+            x[rd] = (x[a] as number) & imm;
+            x[rd + HI] = (x[a + HI] as number) & (imm >> 31);
+            continue;
+          case 8: // ori
+            x[rd] = (x[a] as number) | imm;
+            x[rd + HI] = (x[a + HI] as number) | (imm >> 31);
+            continue;
+          case 9: // xori
+            x[rd] = (x[a] as number) ^ imm;
+            x[rd + HI] = (x[a + HI] as number) ^ (imm >> 31);
+            continue;
+          case 10: {
+            // slti
+            const p = x[a + HI] as number;
+            const q = imm >> 31;
+            x[rd] = (p === q ? (x[a] as number) >>> 0 < imm >>> 0 : p < q) ? 1 : 0;
+            x[rd + HI] = 0;
+            continue;
+          }
+          case 11: {
+            // sltiu
+            const p = x[a + HI] as number;
+            const q = imm >> 31;
+            x[rd] = (p === q ? (x[a] as number) >>> 0 < imm >>> 0 : p >>> 0 < q >>> 0) ? 1 : 0;
+            x[rd + HI] = 0;
+            continue;
+          }
+          case 12: {
+            // slli
+            const p = x[a] as number;
+            x[rd + HI] =
+              imm < 32 ? ((x[a + HI] as number) << imm) | ((p >>> 1) >>> (31 - imm)) : p << imm;
+            x[rd] = imm < 32 ? p << imm : 0;
+            continue;
+          }
+          case 13: {
+            // srli
+            const p = x[a + HI] as number;
+            x[rd] = imm < 32 ? ((x[a] as number) >>> imm) | ((p << 1) << (31 - imm)) : p >>> imm;
+            x[rd + HI] = imm < 32 ? p >>> imm : 0;
+            continue;
+          }
+          case 14: {
+            // srai
+            const p = x[a + HI] as number;
+            x[rd] = imm < 32 ? ((x[a] as number) >>> imm) | ((p << 1) << (31 - imm)) : p >> imm;
+            x[rd + HI] = imm < 32 ? p >> imm : p >> 31;
+            continue;
+          }
+          case 15: {
+            // slliw
+            const value = (x[a] as number) << imm;
+            x[rd] = value;
+            x[rd + HI] = value >> 31;
+            continue;
+          }
+          case 16: {
+            // srliw
+            const value = ((x[a] as number) >>> imm) | 0;
+            x[rd] = value;
+            x[rd + HI] = value >> 31;
+            continue;
+          }
+          case 17: {
+            // sraiw
+            const value = (x[a] as number) >> imm;
+            x[rd] = value;
+            x[rd + HI] = value >> 31;
+            continue;
+          }
+          case 18: {
+            // add
+            const p = x[a] as number;
+            const sum = (p + (x[b] as number)) | 0;
+            x[rd + HI] =
+              (x[a + HI] as number) + (x[b + HI] as number) + (sum >>> 0 < p >>> 0 ? 1 : 0);
+            x[rd] = sum;
+            continue;
+          }
+          case 19: {
+            // sub
+            const p = x[a] as number;
+            const q = x[b] as number;
+            x[rd + HI] =
+              (x[a + HI] as number) - (x[b + HI] as number) - (p >>> 0 < q >>> 0 ? 1 : 0);
+            x[rd] = p - q;
+            continue;
+          }
+          case 20: {
+            // addw
+            const value = ((x[a] as number) + (x[b] as number)) | 0;
+            x[rd] = value;
+            x[rd + HI] = value >> 31;
+            continue;
+          }
+          case 21: {
+            // subw
+            const value = ((x[a] as number) - (x[b] as number)) | 0;
+            x[rd] = value;
+            x[rd + HI] = value >> 31;
+            continue;
+          }
+          case 22: // and
+            x[rd] = (x[a] as number) & (x[b] as number);
+            x[rd + HI] = (x[a + HI] as number) & (x[b + HI] as number);
+            continue;
+          case 23: // or
+            x[rd] = (x[a] as number) | (x[b] as number);
+            x[rd + HI] = (x[a + HI] as number) | (x[b + HI] as number);
+            continue;
+          case 24: // xor
+            x[rd] = (x[a] as number) ^ (x[b] as number);
+            x[rd + HI] = (x[a + HI] as number) ^ (x[b + HI] as number);
+            continue;
+          case 25: {
+            // slt
+            const p = x[a + HI] as number;
+            const q = x[b + HI] as number;
+            x[rd] = (p === q ? (x[a] as number) >>> 0 < (x[b] as number) >>> 0 : p < q) ? 1 : 0;
+            x[rd + HI] = 0;
+            continue;
+          }
+          case 26: {
+            // sltu
+            const p = x[a + HI] as number;
+            const q = x[b + HI] as number;
+            x[rd] = (p === q ? (x[a] as number) >>> 0 < (x[b] as number) >>> 0 : p >>> 0 < q >>> 0)
+              ? 1
+              : 0;
+            x[rd + HI] = 0;
+            continue;
+          }
+          case 27: // beq
+            if (x[a] === x[b] && x[a + HI] === x[b + HI]) next = index + imm;
+            continue;
+          case 28: // bne
+            if (x[a] !== x[b] || x[a + HI] !== x[b + HI]) next = index + imm;
+            continue;
+          case 29: {
+            // blt
+            const p = x[a + HI] as number;
+            const q = x[b + HI] as number;
+            if (p === q ? (x[a] as number) >>> 0 < (x[b] as number) >>> 0 : p < q)
+              next = index + imm;
+            continue;
+          }
+          case 30: {
+            // bge
+            const p = x[a + HI] as number;
+            const q = x[b + HI] as number;
+            if (p === q ? !((x[a] as number) >>> 0 < (x[b] as number) >>> 0) : p > q)
+              next = index + imm;
+            continue;
+          }
+          case 31: {
+            // bltu
+            const p = x[a + HI] as number;
+            const q = x[b + HI] as number;
+            if (p === q ? (x[a] as number) >>> 0 < (x[b] as number) >>> 0 : p >>> 0 < q >>> 0)
+              next = index + imm;
+            continue;
+          }
+          case 32: {
+            // bgeu
+            const p = x[a + HI] as number;
+            const q = x[b + HI] as number;
+            if (p === q ? !((x[a] as number) >>> 0 < (x[b] as number) >>> 0) : p >>> 0 > q >>> 0)
+              next = index + imm;
+            continue;
+          }
+          case 33: // j
+            next = index + imm;
+            continue;
+          case 34: // jal
+            x[rd] = textLo + next;
+            x[rd + HI] = textHi;
+            next = index + imm;
+            continue;
+          case 35: {
+            // jr
+            const target = ((x[a] as number) + imm - textLo) & ~1;
+            if (x[a + HI] !== textHi || target >>> 0 >= size) break;
+
+            next = target;
+            continue;
+          }
+          case 36: {
+            // jalr
+            const target = ((x[a] as number) + imm - textLo) & ~1;
+            if (x[a + HI] !== textHi || target >>> 0 >= size) break;
+            x[rd] = textLo + next;
+            x[rd + HI] = textHi;
+            next = target;
+            continue;
+          }
+          case 62: {
+            // lw
+            const offset = ((x[a] as number) + imm - stackLo) | 0;
+            if ((offset & OUTSIDE_4) !== 0 || x[a + HI] !== stackHi) break;
+            const value = stack.words[offset >> 2] as number;
+            x[rd] = value;
+            x[rd + HI] = value >> 31;
+            continue;
+          }
+          case 63: {
+            // ld
+            const offset = ((x[a] as number) + imm - stackLo) | 0;
+            if ((offset & OUTSIDE_8) !== 0 || x[a + HI] !== stackHi) break;
+            x[rd] = stack.words[offset >> 2] as number;
+            x[rd + HI] = stack.words[(offset >> 2) + 1] as number;
+            continue;
+          }
+          case 64: {
+            // lbu
+            const offset = ((x[a] as number) + imm - stackLo) | 0;
+            if ((offset & OUTSIDE_1) !== 0 || x[a + HI] !== stackHi) break;
+            x[rd] = stack.bytes[offset] as number;
+            x[rd + HI] = 0;
+            continue;
+          }
+          case 66: {
+            // lwu
+            const offset = ((x[a] as number) + imm - stackLo) | 0;
+            if ((offset & OUTSIDE_4) !== 0 || x[a + HI] !== stackHi) break;
+            x[rd] = stack.words[offset >> 2] as number;
+            x[rd + HI] = 0;
+            continue;
+          }
+          case 68: {
+            // sb
+            const offset = ((x[a] as number) + imm - stackLo) | 0;
+            if (((offset & OUTSIDE_1) | core.memory.reservations) !== 0 || x[a + HI] !== stackHi)
+              break;
+            stack.bytes[offset] = x[b] as number;
+            stack.dirty[offset >> PAGE_SHIFT] = 1;
+            continue;
+          }
+          case 70: {
+            // sw
+            const offset = ((x[a] as number) + imm - stackLo) | 0;
+            if (((offset & OUTSIDE_4) | core.memory.reservations) !== 0 || x[a + HI] !== stackHi)
+              break;
+            stack.words[offset >> 2] = x[b] as number;
+            stack.dirty[offset >> PAGE_SHIFT] = 1;
+            continue;
+          }
+          case 71: {
+            // sd
+            const offset = ((x[a] as number) + imm - stackLo) | 0;
+            if (((offset & OUTSIDE_8) | core.memory.reservations) !== 0 || x[a + HI] !== stackHi)
+              break;
+            stack.words[offset >> 2] = x[b] as number;
+            stack.words[(offset >> 2) + 1] = x[b + HI] as number;
+            stack.dirty[offset >> PAGE_SHIFT] = 1;
+            continue;
+          }
+          default:
+            break;
+        }
+        break;
+      }
+      if (index >>> 0 >= size) {
+        pc = (base + index) | 0;
+        text = core.regionAt(pc);
+        continue region;
+      }
+      if (count >= SLICE) {
+        stop = RUNS_ON;
+        break;
+      }
+      if (word < limit && paid !== count) {
+        left--;
+        paid = count;
+        const attention = word < 0 && (text.flagsAt(index) & ATTENTION) !== 0;
+        if (attention || left === 0) {
+          stop = attention ? STOP_ATTENTION : STOP_STEPS;
+          break;
+        }
+        continue;
+      }
+      const op = word & OP_MASK;
+      if (op === 0 /* undecoded */) {
+        text.decodeAt(index);
+        continue;
+      }
+      const imm = code[index + 1] as number;
+      const isMemory = op >= FIRST_MEMORY_OP && op < FIRST_ALWAYS_BOUNDARY;
+      const target = isMemory ? effectiveAddress(hart, (word >> RS1_SHIFT) & RS_MASK, imm) : 0;
+      if (op >= FIRST_MEMORY_OP && paid !== count && !(isMemory && inOwnStack(hart, target))) {
+        left--;
+        paid = count;
+        if (left === 0) {
+          stop = STOP_STEPS;
+          break;
+        }
+      }
+      if (isMemory) {
+        stop = executeMemory(core, hart, word, target);
+      } else if (op === ops.OP.jr || op === ops.OP.jalr) {
+        pc = jumpFar(hart, word, imm, (base + next) | 0);
+        text = core.regionAt(pc);
+        count++;
+        continue region;
+      } else {
+        hart.pc = (base + index) | 0;
+        hart.steps = steps - left;
+        hart.instret = instret + count;
+        stop = executeSeldom(core, hart, word, imm);
+      }
+      if (stop === RUNS_ON) {
+        index = next;
+        count++;
+        continue;
+      }
+      left--;
+      if (stop !== STOP_WFI && stop !== STOP_IRQ) break;
+      index = next;
+      count++;
+      break;
+    }
+    pc = (base + index) | 0;
+    break;
+  }
+  if (hart.text !== text) hart.text = text;
+  hart.pc = pc;
+  hart.steps = steps - left;
+  hart.instret = instret + count;
+  if (stop === RUNS_ON && !midway) {
+    hart.midway = true;
+    while (stop === RUNS_ON) stop = run(core, hart, steps, everyInstruction);
+    hart.midway = false;
+  }
+  return stop;
+}
+
+/** The segment of the hart's own stack, found anew after `stackBase` changed. */
+function ownStack(core: Core, hart: Hart): memory.Segment {
+  const { stack } = hart;
+  return stack !== undefined && stack.base === hart.stackBase ? stack : findStack(core, hart);
+}
+
+function findStack(core: Core, hart: Hart): memory.Segment {
+  const stack = known(core.memory.segmentAt(hart.stackBase), 'a hart runs on a stack');
+  assert(stack.base === hart.stackBase, 'a stack is a segment of its own');
+  assert(stack.size >= address.STACK_BYTES && stack.writable, 'a stack is all there');
+  assert(stack.live === undefined, 'stacks have no liveness');
+  hart.stack = stack;
+  return stack;
+}
+
+/**
+ * Executes at `hart.pc` the one instruction that these halfwords make, whatever memory holds: a CPU may
+ * fetch text that is no longer there (CC-M5). `high` is unused after a 16-bit `low`. One step.
+ */
+export function runFetched(core: Core, hart: Hart, low: number, high: number): Stop {
+  hart.text = core.fetched(hart.pc, low, high);
+  const stop = run(core, hart, 1, true);
+  hart.text = undefined;
+  const attention = stop === STOP_STEPS && (core.flagsAt(hart.pc) & ATTENTION) !== 0;
+  return attention ? STOP_ATTENTION : stop;
+}

@@ -1,0 +1,146 @@
+// Layer emu. Which task a CPU runs: switching, sleeping, waking, preemption, exit, and idle work.
+import { assert } from '../assert.ts';
+import { CHOICE } from './choose.ts';
+import type { Context } from './context.ts';
+import type { Cpu } from './cpu.ts';
+import { EMU_EVENTS } from './event.ts';
+import { act, callGuest, type Path, type PathStart } from './path.ts';
+import { changePreemptCount } from './preempt.ts';
+import { restoreFrame, saveFrame } from './regs.ts';
+import type { Task } from './task.ts';
+
+/** Makes a new task ready; it begins `program` when it first runs. */
+export function start(task: Task, program: PathStart<unknown>): void {
+  assert(task.state === 'new', 'a task starts once');
+  task.program = program;
+  task.state = 'ready';
+  task.cpu.runQueue.push(task);
+  task.cpu.machine.touchCpu(task.cpu);
+}
+
+/** A sleeping task may go on. */
+export function wake(task: Task): void {
+  if (task.state !== 'sleeping') return;
+  task.state = 'ready';
+  const { cpu } = task;
+  cpu.runQueue.push(task);
+  cpu.machine.report(cpu, EMU_EVENTS.task_wake.id, task.pid);
+  cpu.machine.touchCpu(cpu);
+}
+
+/** The running task sleeps of its own accord. */
+export function sleepNow(cpu: Cpu): void {
+  assert(cpu.preemptible(), 'only preemptible task context sleeps');
+  const task = cpu.current;
+  task.state = 'sleeping';
+  cpu.machine.rcu.slept(task);
+  switchTo(cpu, pickNext(cpu), 'sleeping');
+}
+
+/** The running task is over. */
+export function exitTask(cpu: Cpu): void {
+  const task = cpu.current;
+  task.state = 'dead';
+  task.context.activities.length = 0;
+  task.context.calls.length = 0;
+  cpu.machine.report(cpu, EMU_EVENTS.task_exit.id);
+  cpu.machine.rcu.slept(task);
+  switchTo(cpu, pickNext(cpu), 'dead');
+}
+
+/** Takes the CPU from the running task, which stays ready. */
+export function preempt(cpu: Cpu, next: Task): void {
+  assert(cpu.preemptible(), 'only preemptible context is preempted');
+  const task = cpu.current;
+  removeFromQueue(cpu, next);
+  if (task.kind !== 'idle') {
+    task.state = 'ready';
+    cpu.runQueue.push(task);
+  }
+  switchTo(cpu, next, 'preempted');
+}
+
+/** Offers preemption of the running task at this boundary; true when it was taken. */
+export function offerPreemption(cpu: Cpu): boolean {
+  const machine = cpu.machine;
+  if (cpu.runQueue.length === 0 || !cpu.preemptible() || cpu.current.kind === 'idle') return false;
+  if (!machine.options.preempt) return false;
+  const urgent = cpu.runQueue.find((task) => task.kind === 'kthread');
+  if (urgent !== undefined && cpu.current.kind === 'task') {
+    if (machine.chooseAt(cpu, CHOICE.deliver, 2) !== 0) return false;
+    preempt(cpu, urgent);
+    return true;
+  }
+  const options = machine.point.options;
+  options[0] = 0;
+  cpu.runQueue.forEach((task, i) => (options[i + 1] = task.pid));
+  const chosen = machine.choose(cpu, CHOICE.preempt, cpu.runQueue.length + 1);
+  const next = chosen === 0 ? undefined : cpu.runQueue[chosen - 1];
+  if (next === undefined) return false;
+  preempt(cpu, next);
+  return true;
+}
+
+/** An idle CPU takes a ready task, or does idle work. */
+export function leaveIdle(cpu: Cpu): void {
+  assert(cpu.current.kind === 'idle', 'only an idle CPU leaves idle');
+  if (cpu.runQueue.length > 0) {
+    switchTo(cpu, pickNext(cpu), 'idle');
+    return;
+  }
+  const work = cpu.idleRuns;
+  assert(work !== undefined && work.left > 0, 'an idle CPU steps only when it has something to do');
+  work.left--;
+  const cx = cpu.current.context;
+  cx.begin(() => idleBody(cx, work.func));
+}
+
+/** One round of the idle loop: preemption off, RCU not watching (CC-M3). */
+function* idleBody(cx: Context, func: number): Path<void> {
+  const { cpu } = cx;
+  yield* act(cpu.preemptCount, () => {
+    cpu.idleWork = true;
+    changePreemptCount(cx, 1);
+  });
+  yield* callGuest(cpu.state, func, []);
+  yield* act(cpu.preemptCount, () => {
+    cpu.idleWork = false;
+    changePreemptCount(cx, -1);
+  });
+}
+
+function pickNext(cpu: Cpu): Task {
+  const count = cpu.runQueue.length;
+  if (count === 0) return cpu.idle;
+  let chosen = 0;
+  if (count > 1) {
+    cpu.runQueue.forEach((task, i) => (cpu.machine.point.options[i] = task.pid));
+    chosen = cpu.machine.choose(cpu, CHOICE.pick, count);
+  }
+  const next = cpu.runQueue[chosen];
+  assert(next !== undefined, 'a picked task is ready');
+  removeFromQueue(cpu, next);
+  return next;
+}
+
+function removeFromQueue(cpu: Cpu, task: Task): void {
+  const index = cpu.runQueue.indexOf(task);
+  assert(index >= 0, 'a ready task is queued');
+  cpu.runQueue.splice(index, 1);
+}
+
+function switchTo(cpu: Cpu, next: Task, state: string): void {
+  const prev = cpu.current;
+  const { machine, hart } = cpu;
+  machine.report(cpu, EMU_EVENTS.sched_switch.id, prev.pid, next.pid, machine.strings.id(state));
+  saveFrame(hart, prev.context.frame);
+  cpu.setCurrent(next);
+  cpu.contexts[0] = next.context;
+  restoreFrame(hart, next.context.frame);
+  hart.stackBase = next.stackBase;
+  const program = next.program;
+  if (program !== undefined) {
+    next.program = undefined;
+    next.context.begin(program);
+  }
+}

@@ -1,0 +1,230 @@
+// Layer emu. The machine's own kernel symbols (stub-table.ts): what guest code gets when it calls them.
+// A guest's misuse is an oops event, never an assertion.
+import { type Address, NO_ADDRESS } from './address.ts';
+import { type Context, LEVEL } from './context.ts';
+import { EMU_EVENTS } from './event.ts';
+import {
+  Mutex,
+  mutexLock,
+  mutexUnlock,
+  SpinLock,
+  spinLockIrqsave,
+  spinUnlockIrqrestore,
+} from './lock.ts';
+import type { Machine } from './machine.ts';
+import { act, type Path } from './path.ts';
+import { changePreemptCount, setIrqs } from './preempt.ts';
+import { synchronize, type WaitKind } from './rcu.ts';
+import { exitTask } from './schedule.ts';
+import { allocate, release } from './slab.ts';
+import { EMU_STUBS, type EmuStub } from './stub-table.ts';
+import type { Stub } from './stubs.ts';
+import { sleepFor } from './timer.ts';
+
+const US_PER_MS = 1000;
+const NS_PER_STEP = 1000;
+
+/** Publishes and defines every symbol of EMU_STUBS. `softirqs`: handlers by number, for raise_softirq. */
+export function defineServices(machine: Machine): void {
+  const stubs: Readonly<Record<EmuStub, Stub>> = {
+    __return_to_path: { now: (cx) => misuse(cx, 'jump') },
+    ...preemption(),
+    ...rcuServices(),
+    ...sleeping(),
+    ...locks(machine),
+    ...memory(machine),
+    _printk: {
+      now: (cx, args) => {
+        cx.emit(EMU_EVENTS.printk.id, machine.strings.id(args.text(0) ?? '(bad pointer)'));
+        return 0;
+      },
+    },
+    smp_processor_id: { now: (cx) => cx.cpu.id },
+    ktime_get: { now: () => machine.step * NS_PER_STEP },
+    raise_softirq: {
+      now: (cx, args) => {
+        const raised = machine.softirqs[args.lo(0)];
+        if (raised === undefined) return misuse(cx, 'no such softirq');
+        cx.cpu.pending.push(raised);
+        return 0;
+      },
+    },
+  };
+  EMU_STUBS.forEach((name, index) => {
+    machine.stubs.name(name, index);
+    machine.stubs.define(name, stubs[name]);
+  });
+}
+
+function preemption(): Pick<
+  Record<EmuStub, Stub>,
+  | 'preempt_disable'
+  | 'preempt_enable'
+  | 'local_irq_disable'
+  | 'local_irq_enable'
+  | 'local_bh_disable'
+  | 'local_bh_enable'
+> {
+  return {
+    preempt_disable: { now: (cx) => done(changePreemptCount(cx, 1)) },
+    preempt_enable: {
+      now: (cx) => {
+        if (cx.cpu.preemptCount.value === 0) return misuse(cx, 'preempt imbalance');
+        return done(changePreemptCount(cx, -1));
+      },
+    },
+    local_irq_disable: { now: (cx) => done(setIrqs(cx, false)) },
+    local_irq_enable: {
+      now: (cx) =>
+        cx.level > LEVEL.softirq ? misuse(cx, 'irqs on in irq') : done(setIrqs(cx, true)),
+    },
+    local_bh_disable: { now: (cx) => ++cx.cpu.bhCount },
+    local_bh_enable: {
+      now: (cx) => (cx.cpu.bhCount === 0 ? misuse(cx, 'bh imbalance') : --cx.cpu.bhCount),
+    },
+  };
+}
+
+function rcuServices(): Pick<
+  Record<EmuStub, Stub>,
+  | 'rcu_read_lock'
+  | 'rcu_read_unlock'
+  | 'rcu_is_watching'
+  | 'synchronize_rcu'
+  | 'synchronize_rcu_tasks'
+  | 'synchronize_rcu_tasks_rude'
+> {
+  return {
+    rcu_read_lock: { now: (cx) => done(cx.cpu.machine.rcu.readLock(cx.task)) },
+    rcu_read_unlock: {
+      now: (cx) => {
+        if (cx.task.rcuDepth === 0) return misuse(cx, 'rcu imbalance');
+        return done(cx.cpu.machine.rcu.readUnlock(cx.task));
+      },
+    },
+    rcu_is_watching: { now: (cx) => (cx.cpu.watching ? 1 : 0) },
+    synchronize_rcu: waiting('synchronize_rcu'),
+    synchronize_rcu_tasks: waiting('synchronize_rcu_tasks'),
+    synchronize_rcu_tasks_rude: waiting('synchronize_rcu_tasks_rude'),
+  };
+}
+
+function waiting(kind: WaitKind): Stub {
+  return { path: (cx) => whenSleepable(cx, () => synchronize(cx, kind)) };
+}
+
+function sleeping(): Pick<Record<EmuStub, Stub>, 'msleep' | 'usleep_range' | 'do_exit'> {
+  return {
+    msleep: { path: (cx, args) => whenSleepable(cx, () => sleepFor(cx, args.lo(0) * US_PER_MS)) },
+    usleep_range: { path: (cx, args) => whenSleepable(cx, () => sleepFor(cx, args.lo(0))) },
+    do_exit: {
+      now: (cx) => {
+        if (!cx.cpu.preemptible() || cx.task.kind === 'idle')
+          return misuse(cx, 'exit while atomic');
+        exitTask(cx.cpu);
+        return 0;
+      },
+    },
+  };
+}
+
+function locks(
+  machine: Machine,
+): Pick<
+  Record<EmuStub, Stub>,
+  'mutex_lock' | 'mutex_unlock' | '_raw_spin_lock_irqsave' | '_raw_spin_unlock_irqrestore'
+> {
+  const mutexes = new Map<Address, Mutex>();
+  const spins = new Map<Address, SpinLock>();
+  const mutexAt = (at: Address): Mutex =>
+    found(mutexes, at, () => new Mutex(machine.cells, machine.nameOf(at)));
+  const spinAt = (at: Address): SpinLock =>
+    found(spins, at, () => new SpinLock(machine.cells, machine.nameOf(at)));
+  return {
+    mutex_lock: {
+      path: (cx, args) => whenSleepable(cx, () => mutexLock(cx, mutexAt(args.address(0)))),
+    },
+    mutex_unlock: {
+      path: (cx, args) => {
+        const mutex = mutexAt(args.address(0));
+        return mutex.holder === cx
+          ? zero(mutexUnlock(cx, mutex))
+          : refused(cx, 'unlock by another');
+      },
+    },
+    _raw_spin_lock_irqsave: {
+      path: (cx, args) => {
+        const lock = spinAt(args.address(0));
+        return lock.holder === cx ? refused(cx, 'spinlock recursion') : irqsave(cx, lock);
+      },
+    },
+    _raw_spin_unlock_irqrestore: {
+      path: (cx, args) => {
+        const lock = spinAt(args.address(0));
+        if (lock.holder !== cx) return refused(cx, 'unlock by another');
+        return zero(spinUnlockIrqrestore(cx, lock, args.lo(1) !== 0));
+      },
+    },
+  };
+}
+
+function found<T>(map: Map<Address, T>, at: Address, make: () => T): T {
+  const known = map.get(at);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(at, made);
+  return made;
+}
+
+function memory(machine: Machine): Pick<Record<EmuStub, Stub>, 'kmalloc' | 'kfree'> {
+  return {
+    kmalloc: { path: (cx, args) => kmalloc(cx, args.lo(0)), pointer: true },
+    kfree: {
+      path: (cx, args) => {
+        if (args.isNull(0)) return zero(nothing());
+        const made = machine.slab.at(args.address(0));
+        return made === undefined ? refused(cx, 'bad free') : zero(release(cx, made));
+      },
+    },
+  };
+}
+
+function* kmalloc(cx: Context, bytes: number): Path<number> {
+  if (bytes <= 0) return NO_ADDRESS;
+  const made = yield* allocate(cx, { kind: 'heap', bytes });
+  return made?.address ?? NO_ADDRESS;
+}
+
+function* irqsave(cx: Context, lock: SpinLock): Path<number> {
+  return (yield* spinLockIrqsave(cx, lock)) ? 1 : 0;
+}
+
+/** Runs `path` where sleeping is allowed; else an oops (CC-M17). */
+function whenSleepable(cx: Context, path: () => Path<void>): Path<number> {
+  if (!cx.cpu.preemptible() || cx.task.kind === 'idle')
+    return refused(cx, 'scheduling while atomic');
+  return zero(path());
+}
+
+function* zero(path: Path<void>): Path<number> {
+  yield* path;
+  return 0;
+}
+
+function* nothing(): Path<void> {
+  // kfree(NULL) does nothing.
+}
+
+function* refused(cx: Context, reason: string): Path<number> {
+  return yield* act(cx.cpu.state, () => misuse(cx, reason));
+}
+
+function misuse(cx: Context, reason: string): number {
+  cx.cpu.machine.oops(cx.cpu, reason, cx.cpu.hart.pc);
+  return 0;
+}
+
+/** For effects without a result. */
+function done(_effect: void): number {
+  return 0;
+}

@@ -1,0 +1,147 @@
+// Layer emu. Objects that live and die: `kmalloc` memory for guests and the kernel's own objects. Each has
+// a number and a generation; freed memory is poisoned, and any later touch is an event (CC-M15).
+import { assert } from '../assert.ts';
+import { type Address, HEAP_BASE, HEAP_BYTES_MAX, NO_ADDRESS } from './address.ts';
+import { CHOICE } from './choose.ts';
+import type { Context } from './context.ts';
+import { EMU_EVENTS } from './event.ts';
+import type { Machine } from './machine.ts';
+import type { Segment } from './memory.ts';
+import { act, type Path } from './path.ts';
+
+/** Granule of guest heap objects, and of liveness. */
+const GRANULE = 16;
+const POISON = 0x6b;
+
+export interface KObject {
+  readonly kind: string;
+  /** Unique for objects without an address; for others the number of the place. */
+  readonly object: number;
+  /** Counts reuses of the place, from 1. */
+  readonly generation: number;
+  /** NO_ADDRESS for objects that only the kernel model sees. */
+  readonly address: Address;
+  readonly bytes: number;
+  live: boolean;
+}
+
+export interface Request {
+  readonly kind: string;
+  readonly bytes: number;
+  /** Where it lies, if the caller manages the place (trampolines). */
+  readonly address?: Address;
+}
+
+export class Slab {
+  private readonly machine: Machine;
+  private readonly heap: Segment;
+  private heapEnd = 0;
+  private objectCount = 0;
+  /** Free heap places by size, longest free first, so that reuse is late. */
+  private readonly free = new Map<number, Address[]>();
+  /** The object that lies, or lay last, at an address. */
+  private readonly places = new Map<Address, KObject>();
+  /** May allocations fail by choice? */
+  mayFail = false;
+
+  constructor(machine: Machine, heap: Segment) {
+    this.machine = machine;
+    this.heap = heap;
+  }
+
+  /** Makes an object of `kind` (an effect: inside a step). Undefined when memory is out or by choice. */
+  create(cx: Context, request: Request): KObject | undefined {
+    const machine = this.machine;
+    const fails = this.mayFail && machine.chooseAt(cx.cpu, CHOICE.alloc, 2) === 1;
+    const address = fails ? undefined : this.place(request);
+    if (address === undefined) {
+      cx.emit(EMU_EVENTS.alloc_failed.id, machine.strings.id(request.kind), request.bytes);
+      return undefined;
+    }
+    const before = address === NO_ADDRESS ? undefined : this.places.get(address);
+    assert(before?.live !== true, 'a place is free before it is used again');
+    const made: KObject = {
+      kind: request.kind,
+      object: before?.object ?? ++this.objectCount,
+      generation: (before?.generation ?? 0) + 1,
+      address,
+      bytes: request.bytes,
+      live: true,
+    };
+    if (address !== NO_ADDRESS) this.places.set(address, made);
+    const kind = machine.strings.id(made.kind);
+    cx.emit(EMU_EVENTS.alloc.id, kind, made.object, made.generation, address, made.bytes);
+    return made;
+  }
+
+  /** Frees and poisons (an effect: inside a step). */
+  destroy(cx: Context, made: KObject): void {
+    assert(made.live, `a ${made.kind} is freed once`);
+    made.live = false;
+    cx.emit(EMU_EVENTS.free.id, made.object, made.generation);
+    const { address } = made;
+    if (address < HEAP_BASE) return;
+    const bytes = roundUp(made.bytes);
+    for (let at = address; at < address + bytes; at++) this.machine.memory.store8(at, POISON);
+    this.machine.memory.setLive(address, bytes, false);
+    const places = this.free.get(bytes);
+    if (places === undefined) this.free.set(bytes, [address]);
+    else places.push(address);
+  }
+
+  /** The object whose memory covers `address`, dead or alive. */
+  covering(address: Address): KObject | undefined {
+    for (const made of this.places.values()) {
+      if (address >= made.address && address < made.address + made.bytes) return made;
+    }
+    return undefined;
+  }
+
+  /** The live heap object that begins at `address`. */
+  at(address: Address): KObject | undefined {
+    const made = this.places.get(address);
+    return made?.live === true ? made : undefined;
+  }
+
+  private place(request: Request): Address | undefined {
+    if (request.address !== undefined) return request.address;
+    if (request.kind !== 'heap') return NO_ADDRESS;
+    const bytes = roundUp(request.bytes);
+    const reused = this.free.get(bytes)?.shift();
+    const address = reused ?? this.extend(bytes);
+    if (address !== undefined) this.machine.memory.setLive(address, bytes, true);
+    return address;
+  }
+
+  private extend(bytes: number): Address | undefined {
+    const end = this.heapEnd + bytes;
+    if (end > HEAP_BYTES_MAX) return undefined;
+    const address = HEAP_BASE + this.heapEnd;
+    if (end > this.heap.bytes.length) {
+      this.machine.memory.grow(this.heap, Math.min(Math.max(end * 2, 4096), HEAP_BYTES_MAX));
+    }
+    this.heapEnd = end;
+    return address;
+  }
+}
+
+function roundUp(bytes: number): number {
+  return Math.max(GRANULE, Math.ceil(bytes / GRANULE) * GRANULE);
+}
+
+/** Allocates in one step. */
+export function* allocate(cx: Context, request: Request): Path<KObject | undefined> {
+  return yield* act(cx.cpu.machine.slabCell, () => cx.cpu.machine.slab.create(cx, request));
+}
+
+/** Frees in one step. */
+export function* release(cx: Context, made: KObject): Path<void> {
+  yield* act(cx.cpu.machine.slabCell, () => {
+    cx.cpu.machine.slab.destroy(cx, made);
+  });
+}
+
+/** Reports a use of `made`, dead or alive; belongs to the step of the access that uses it. */
+export function touch(cx: Context, made: KObject): void {
+  cx.emit(EMU_EVENTS.touch.id, made.object, made.generation);
+}

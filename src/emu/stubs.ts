@@ -1,0 +1,137 @@
+// Layer emu. Kernel symbols that guest code calls: `ecall; ret` at pinned addresses (stub-table.ts). The
+// ecall starts a path, or does its work at once; the result goes to a0. This is the small trap table
+// through which the layer above is called.
+import { assert } from '../assert.ts';
+import { type Address, addressHi, addressLo, NO_ADDRESS, STUB_BASE, toAddress } from './address.ts';
+import type { Context } from './context.ts';
+import type { Cpu } from './cpu.ts';
+import { FLAG } from './flags.ts';
+import type { Machine } from './machine.ts';
+import type { Path } from './path.ts';
+import { RETURN_STUB, STUB_STRIDE, stubAddress } from './stub-table.ts';
+
+const ECALL = 0x00000073;
+const RET = 0x00008067;
+const A0 = 10;
+const ARGUMENTS = 8;
+/** Longest string that a kernel symbol takes from a guest. */
+const TEXT_BYTES_MAX = 4096;
+
+/** a0..a7 as they were at the call. */
+export class StubArguments {
+  private readonly words: Int32Array;
+  private readonly machine: Machine;
+
+  constructor(cpu: Cpu) {
+    this.machine = cpu.machine;
+    this.words = new Int32Array(2 * ARGUMENTS);
+    for (let i = 0; i < ARGUMENTS; i++) {
+      this.words[2 * i] = cpu.hart.lo[A0 + i] as number;
+      this.words[2 * i + 1] = cpu.hart.hi[A0 + i] as number;
+    }
+  }
+
+  lo(index: number): number {
+    return this.words[2 * index] as number;
+  }
+
+  hi(index: number): number {
+    return this.words[2 * index + 1] as number;
+  }
+
+  /** NO_ADDRESS when no segment can lie there; a NULL pointer too. */
+  address(index: number): Address {
+    if (this.lo(index) === 0 && this.hi(index) === 0) return NO_ADDRESS;
+    return toAddress(this.lo(index), this.hi(index));
+  }
+
+  isNull(index: number): boolean {
+    return this.lo(index) === 0 && this.hi(index) === 0;
+  }
+
+  /** The NUL-terminated string at argument `index`; undefined when it is not mapped or too long. */
+  text(index: number): string | undefined {
+    const start = this.address(index);
+    let text = '';
+    for (let at = start; at < start + TEXT_BYTES_MAX; at++) {
+      if (start === NO_ADDRESS || !this.machine.memory.contains(at, 1)) return undefined;
+      const byte = this.machine.memory.load8(at);
+      if (byte === 0) return text;
+      text += String.fromCharCode(byte);
+    }
+    return undefined;
+  }
+}
+
+/** What a kernel symbol does. `pointer`: the result is an Address; NO_ADDRESS becomes NULL. */
+export interface Stub {
+  /** Done in the ecall's own step. */
+  readonly now?: (cx: Context, args: StubArguments) => number;
+  /** Starts a path. */
+  readonly path?: (cx: Context, args: StubArguments) => Path<number>;
+  readonly pointer?: boolean;
+}
+
+export class Stubs {
+  private readonly machine: Machine;
+  private readonly byIndex: (Stub | undefined)[] = [];
+  private readonly indexes = new Map<string, number>();
+
+  /** Maps the text of `count` stubs. */
+  constructor(machine: Machine, count: number) {
+    this.machine = machine;
+    const core = machine.core;
+    core.addText(STUB_BASE, count * STUB_STRIDE);
+    for (let i = 0; i < count; i++) {
+      const at = stubAddress(i);
+      machine.text.writeCode(at, [ECALL & 0xffff, ECALL >>> 16, RET & 0xffff, RET >>> 16]);
+    }
+    core.setFlags(RETURN_STUB, FLAG.visible | FLAG.attention | FLAG.back);
+  }
+
+  /** Publishes `name` at stub `index`. */
+  name(name: string, index: number): void {
+    assert(!this.indexes.has(name), `${name} is published once`);
+    this.indexes.set(name, index);
+  }
+
+  /** Gives a published symbol its meaning. */
+  define(name: string, stub: Stub): void {
+    const index = this.indexes.get(name);
+    assert(index !== undefined, `${name} is a published symbol`);
+    this.byIndex[index] = stub;
+  }
+
+  /** Address of every published symbol. */
+  addresses(): ReadonlyMap<string, Address> {
+    return new Map([...this.indexes].map(([name, index]) => [name, stubAddress(index)]));
+  }
+
+  /** The hart stands at an ecall: does or starts what it asks for. False: no such symbol. */
+  call(cpu: Cpu): boolean {
+    const offset = cpu.hart.pc - STUB_BASE;
+    const stub = offset % STUB_STRIDE === 0 ? this.byIndex[offset / STUB_STRIDE] : undefined;
+    if (stub === undefined) return false;
+    const cx = cpu.top();
+    const args = new StubArguments(cpu);
+    if (stub.now !== undefined) {
+      const result = stub.now(cx, args);
+      if (this.machine.ending === undefined && cpu.top() === cx)
+        this.answer(cpu, result, stub.pointer === true);
+      return true;
+    }
+    const path = stub.path;
+    assert(path !== undefined, 'a stub has a meaning');
+    cx.begin(() => path(cx, args), stub.pointer === true);
+    return true;
+  }
+
+  /** The symbol is done: result to a0, on to its `ret`. */
+  answer(cpu: Cpu, result: number, pointer: boolean): void {
+    const { hart } = cpu;
+    const none = pointer && result === NO_ADDRESS;
+    hart.lo[A0] = none ? 0 : pointer ? addressLo(result) : result;
+    hart.hi[A0] = none ? 0 : pointer ? addressHi(result) : result >> 31;
+    hart.pc += 4;
+  }
+}

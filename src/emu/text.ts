@@ -1,0 +1,222 @@
+// Layer emu. The bytes of code as each CPU sees them (CC-M5..M7, FT-6..FT-9).
+//
+// A patchable site is 4 bytes: part 0 is its low halfword ("byte 0" of the rules), part 1 its high
+// halfword (the tail). Each part has versions; each CPU keeps the newest version that it has seen and may
+// fetch any from there to the latest, until a sync answer or a return from an interrupt brings it up to
+// date. The writing CPU sees its own write at once.
+import { assert } from '../assert.ts';
+import type { Address } from './address.ts';
+import type { Cell } from './cell.ts';
+import type { Context } from './context.ts';
+import type { Cpu } from './cpu.ts';
+import { EMU_EVENTS } from './event.ts';
+import { FLAG } from './flags.ts';
+import type { Machine } from './machine.ts';
+import { act, type Path, waitUntil } from './path.ts';
+import { changePreemptCount } from './preempt.ts';
+
+/** `c.ebreak`: the breakpoint of all patching. */
+export const C_EBREAK = 0x9002;
+
+interface Part {
+  /** Values by version. */
+  readonly values: number[];
+  /** Newest version seen, per CPU. */
+  readonly seen: number[];
+}
+
+interface Site {
+  readonly ip: Address;
+  readonly parts: readonly [Part, Part];
+  /** Whole instructions that a CPU may legally compose: the current one, and one being patched in. */
+  words: number[];
+}
+
+/** What a CPU found at a site. */
+export interface Fetched {
+  readonly low: number;
+  readonly high: number;
+  readonly torn: boolean;
+  readonly seen: number;
+  readonly newest: number;
+}
+
+export class Text {
+  private readonly machine: Machine;
+  private readonly sites = new Map<Address, Site>();
+  /** Sites that some CPU may still see an old version of. */
+  private stale: Site[] = [];
+  private syncCount = 0;
+  /** Answers still due, by sync number. */
+  private readonly due = new Map<number, Cell<number>>();
+
+  constructor(machine: Machine) {
+    this.machine = machine;
+  }
+
+  /** The newest whole word at `ip`. */
+  word(ip: Address): number {
+    return this.machine.memory.load32(ip);
+  }
+
+  /** `word` is about to replace the instruction at `ip`: both are whole until the next one. */
+  beginPatch(ip: Address, word: number): void {
+    const site = this.site(ip);
+    site.words = [this.settledWord(site), word | 0];
+  }
+
+  /** What `cpu` fetches at a site that has been patched, by choice where it may be stale. */
+  fetch(cpu: Cpu, ip: Address): Fetched {
+    const site = this.site(ip);
+    const [low, high] = site.parts;
+    const lowVersion = this.pick(cpu, low);
+    const lowValue = valueAt(low, lowVersion);
+    const newest = low.values.length - 1;
+    if (lowValue === C_EBREAK) {
+      return { low: lowValue, high: 0, torn: false, seen: lowVersion, newest };
+    }
+    const highValue = valueAt(high, this.pick(cpu, high));
+    const word = lowValue | (highValue << 16);
+    const torn = !site.words.includes(word);
+    return { low: lowValue, high: highValue, torn, seen: lowVersion, newest };
+  }
+
+  /** Stores one halfword as the newest version; `cpu` sees it at once. */
+  store(cpu: Cpu, ip: Address, part: 0 | 1, value: number): void {
+    const site = this.site(ip);
+    const versions = site.parts[part];
+    versions.values.push(value);
+    const version = versions.values.length - 1;
+    versions.seen[cpu.id] = version;
+    if (!this.stale.includes(site)) this.stale.push(site);
+    this.machine.core.writeHalf(ip + part * 2, value);
+    this.machine.report(cpu, EMU_EVENTS.text_write.id, ip, part, value, version);
+    if (this.machine.cpus.length === 1) this.see(cpu);
+  }
+
+  /** All of `cpu`'s views become the latest (CC-M5). */
+  see(cpu: Cpu): void {
+    if (this.stale.length === 0) return;
+    for (const site of this.stale) for (const part of site.parts) catchUp(part, cpu.id);
+    this.stale = this.stale.filter((site) => !site.parts.every(isSettled));
+  }
+
+  /** Code that no CPU is executing yet or any more: a trampoline, a slot. */
+  writeCode(address: Address, halfwords: ArrayLike<number>): void {
+    for (let i = 0; i < halfwords.length; i++) {
+      this.machine.core.writeHalf(address + i * 2, halfwords[i] ?? 0);
+    }
+  }
+
+  /** Freed code: executing it is an illegal instruction, which the machine reports as poison. */
+  poison(address: Address, bytes: number): void {
+    for (let at = address; at < address + bytes; at += 2) this.machine.core.writeHalf(at, 0);
+  }
+
+  /** Sends IPIs to all other CPUs; the sync's number. */
+  sendSync(cx: Context): number {
+    const number = ++this.syncCount;
+    const cpus = this.machine.cpus;
+    this.due.set(number, this.machine.cells.cell(`sync/${number}`, cpus.length - 1));
+    for (const cpu of cpus) {
+      if (cpu === cx.cpu) continue;
+      cpu.ipis.push(number);
+      this.machine.touchCpu(cpu);
+    }
+    this.see(cx.cpu);
+    cx.emit(EMU_EVENTS.sync_send.id, number);
+    return number;
+  }
+
+  /** `cpu` answers its oldest IPI, in a step of its own. */
+  acknowledge(cpu: Cpu): void {
+    const number = cpu.ipis.shift();
+    assert(number !== undefined, 'an answer has its question');
+    this.see(cpu);
+    this.machine.report(cpu, EMU_EVENTS.sync_ack.id, number);
+    const due = this.dueOf(number);
+    due.set(due.value - 1);
+  }
+
+  dueOf(number: number): Cell<number> {
+    const due = this.due.get(number);
+    assert(due !== undefined, 'a sync is awaited once');
+    return due;
+  }
+
+  finishSync(number: number): void {
+    this.due.delete(number);
+  }
+
+  private pick(cpu: Cpu, part: Part): number {
+    const newest = part.values.length - 1;
+    const oldest = part.seen[cpu.id] ?? newest;
+    const back = this.machine.chooseFetch(cpu, newest - oldest + 1, newest);
+    part.seen[cpu.id] = newest - back;
+    return newest - back;
+  }
+
+  private site(ip: Address): Site {
+    const known = this.sites.get(ip);
+    if (known !== undefined) return known;
+    const word = this.word(ip);
+    const site: Site = {
+      ip,
+      parts: [this.newPart(word & 0xffff), this.newPart(word >>> 16)],
+      words: [word],
+    };
+    this.sites.set(ip, site);
+    const core = this.machine.core;
+    core.setFlags(ip, core.flagsAt(ip) | FLAG.visible | FLAG.attention | FLAG.site);
+    return site;
+  }
+
+  private newPart(value: number): Part {
+    return { values: [value], seen: this.machine.cpus.map(() => 0) };
+  }
+
+  /** The instruction that the site held when nobody was patching it. */
+  private settledWord(site: Site): number {
+    const last = site.words[site.words.length - 1];
+    return last === undefined || this.word(site.ip) !== last ? this.word(site.ip) : last;
+  }
+}
+
+function valueAt(part: Part, version: number): number {
+  const value = part.values[version];
+  assert(value !== undefined, 'a version has a value');
+  return value;
+}
+
+function catchUp(part: Part, cpu: number): void {
+  part.seen[cpu] = part.values.length - 1;
+}
+
+function isSettled(part: Part): boolean {
+  return part.seen.every((seen) => seen === part.values.length - 1);
+}
+
+/** Writes one halfword of the site at `ip`: one step. Caller holds `text_mutex`. */
+export function* writeHalf(cx: Context, ip: Address, part: 0 | 1, value: number): Path<void> {
+  yield* act(cx.cpu.machine.textCell, () => {
+    cx.cpu.machine.text.store(cx.cpu, ip, part, value);
+  });
+}
+
+/** SYNC (CC-M7, FT-8): every other CPU has answered an IPI. The sender spins with preemption off. */
+export function* sync(cx: Context): Path<void> {
+  const text = cx.cpu.machine.text;
+  const number = yield* act(cx.cpu.preemptCount, () => {
+    changePreemptCount(cx, 1);
+    return text.sendSync(cx);
+  });
+  yield* waitUntil(
+    cx.make(() => text.dueOf(number)),
+    (due) => due === 0,
+  );
+  yield* act(cx.cpu.preemptCount, () => {
+    text.finishSync(number);
+    cx.emit(EMU_EVENTS.sync_done.id, number);
+    changePreemptCount(cx, -1);
+  });
+}

@@ -1,0 +1,163 @@
+// Layer replay. Guarantee `filter-swap`: a change of the filter has no all-functions window (CC-O3,
+// CC-G3, FT-40).
+//
+// Broken by a callback for a function that no filter selects which may have been in force since its
+// hit began: outside of changes that is the one filter, between ctl_begin and ctl_end of a change
+// also the next one. So a callback for an old function is legal after the call has returned if its
+// hit began before (FT-42), and the two-call form legally opens a window for all functions (FT-41).
+// The notrace set is a swap of its own and has its own judge: nothing is expected of the two
+// together, so what lies in neither old nor new selection between two swaps is not held against
+// anybody (CC-G3 (a)).
+//
+// Exercised: a successful change of the filter of an ops that stayed registered made a difference,
+// and during it or after it (until the next one, or unregister) a function was entered that no
+// filter in force selects: that is the function that would have been called by mistake.
+import { broken, type Broken, type Guarantee, type Verdict } from './judge.ts';
+import { type Control, isRegistered } from './ops.ts';
+import { ever, type Hash, hashesSince, sameHash, selects } from './selection.ts';
+import type { Callback, Story } from './story.ts';
+import { functionsOf, theCall, theCallback, where } from './wording.ts';
+
+interface Swap {
+  readonly control: Control;
+  entered: boolean;
+}
+
+interface Findings {
+  readonly story: Story;
+  first: Broken | undefined;
+  /** Changes under way, or over and not yet counted. */
+  swaps: Swap[];
+  exercised: number;
+  /** Successful changes of a registered ops, and those of them that made a difference. */
+  succeeded: number;
+  different: number;
+}
+
+export const filterSwap: Guarantee = {
+  name: 'filter-swap',
+  sentence:
+    'While a filter changes, the callback runs only for functions of the old or the new filter, ' +
+    'and for hits that begin after the return only for those of the new one; never for all.',
+  document: 'Using ftrace to hook to functions',
+  section: 'Filtering which functions to trace',
+  rules: ['FT-36', 'FT-40', 'FT-41', 'FT-42', 'FT-43', 'CC-G3', 'CC-O3'],
+  start(story) {
+    const found: Findings = {
+      story,
+      first: undefined,
+      swaps: [],
+      exercised: 0,
+      succeeded: 0,
+      different: 0,
+    };
+    return {
+      on: {
+        ctl_begin: () => {
+          if (story.control !== undefined) begin(found, story.control);
+        },
+        ctl_end: () => {
+          if (story.control !== undefined) end(found, story.control);
+        },
+        cb_begin: () => {
+          if (story.callback !== undefined) callbackBegan(found, story.callback);
+        },
+        func_enter: () => {
+          if (story.entered !== undefined && found.swaps.length > 0) {
+            functionEntered(found, story.entered.site);
+          }
+        },
+      },
+      end: () => verdict(found),
+    };
+  },
+};
+
+/** A next change, or unregister, ends the time in which an older one is the last that happened. */
+function begin(found: Findings, control: Control): void {
+  const { ops } = control;
+  if (control.history === ops.notrace || control.op === 'register_ftrace_function') return;
+  found.swaps = found.swaps.filter(
+    (swap) => swap.control.ops !== ops || swap.control.end === undefined,
+  );
+  if (control.history === ops.filter && control.registered) {
+    found.swaps.push({ control, entered: false });
+  }
+}
+
+function end(found: Findings, control: Control): void {
+  const swap = found.swaps.find((other) => other.control === control);
+  if (swap === undefined) return;
+  const drop = (): void => {
+    found.swaps = found.swaps.filter((other) => other !== swap);
+  };
+  if (control.end?.result !== 0 || !isRegistered(control.ops)) return drop();
+  found.succeeded++;
+  if (sameSets(control.before, control.ops.filter.now)) return drop();
+  found.different++;
+  if (!swap.entered) return;
+  found.exercised++;
+  drop();
+}
+
+function sameSets(before: readonly Hash[], after: readonly Hash[]): boolean {
+  return after.every((hash) => before.some((other) => sameHash(hash, other)));
+}
+
+function functionEntered(found: Findings, site: number): void {
+  let complete = false;
+  for (const swap of found.swaps) {
+    if (swap.control.ops.filter.now.some((hash) => selects(hash, site))) continue;
+    swap.entered = true;
+    if (swap.control.end === undefined) continue;
+    found.exercised++;
+    complete = true;
+  }
+  if (!complete) return;
+  found.swaps = found.swaps.filter((swap) => swap.control.end === undefined || !swap.entered);
+}
+
+function callbackBegan(found: Findings, callback: Callback): void {
+  if (found.first !== undefined) return;
+  const { ops, begin: e, hitBegan } = callback;
+  if (ever(ops.filter, hitBegan, (hash) => selects(hash, e.ip))) return;
+  const changes = changesAround(callback);
+  const shows = [...changes.flatMap((c) => [c.begin.index, c.end?.index ?? -1]), hitBegan];
+  found.first = broken(e.index, whyBroken(found.story, callback, changes), shows);
+}
+
+/**
+ * Successful or unfinished changes that say what the filter was during the hit: the last one
+ * before, and all within.
+ */
+function changesAround({ ops, hitBegan }: Callback): readonly Control[] {
+  const real = ops.changes.filter(
+    (c) => c.history === ops.filter && (c.end === undefined || c.end.result === 0),
+  );
+  const within = real.findIndex((c) => c.end === undefined || c.end.index > hitBegan);
+  if (within === -1) return real.slice(-1);
+  return real.slice(Math.max(0, within - 1));
+}
+
+function whyBroken(story: Story, callback: Callback, changes: readonly Control[]): string {
+  const sets = hashesSince(callback.ops.filter, callback.hitBegan)
+    .map((hash) => `{${functionsOf(story, hash, 'all functions')}}`)
+    .join(' or ');
+  const last = changes.at(-1);
+  const ran = `${theCallback(story, callback)} ran (${where(story, callback.begin)})`;
+  if (last === undefined) return `${ran}, but its filter was ${sets}`;
+  const after = last.end === undefined ? 'during' : 'after';
+  return `${ran} ${after} ${theCall(last)}, but from its hit on the filter was ${sets}`;
+}
+
+function verdict(found: Findings): Verdict {
+  if (found.first !== undefined) return found.first;
+  if (found.exercised > 0) return { status: 'held', exercised: found.exercised };
+  return { status: 'never exercised', why: whatWasMissing(found) };
+}
+
+function whatWasMissing({ succeeded, different }: Findings): string {
+  if (succeeded === 0) return 'No filter of a registered ops was changed successfully.';
+  if (different === 0) return 'No change of a filter made a difference to what it selects.';
+  return 'No function outside of the filter was entered during or after its change.';
+}

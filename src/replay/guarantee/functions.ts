@@ -1,0 +1,45 @@
+// Layer replay. The symbol table as a judge knows it: from `symbol` events alone.
+
+/** A function of the image. */
+export interface TracedFunction {
+  readonly name: string;
+  readonly address: number;
+  /** Its call site, which a callback gets as `ip`; -1: it can never be hooked (FT-4). */
+  readonly site: number;
+}
+
+export interface FunctionTable {
+  readonly byAddress: Map<number, TracedFunction>;
+  readonly bySite: Map<number, TracedFunction>;
+  /** Those that can be hooked, by rising site: the order of `available_filter_functions`. */
+  readonly traceable: TracedFunction[];
+}
+
+/** Longest site of any machine option (AUIPC + JALR, FT-12). */
+const SITE_BYTES_MAX = 8;
+
+export function newFunctionTable(): FunctionTable {
+  return { byAddress: new Map(), bySite: new Map(), traceable: [] };
+}
+
+export function addFunction(table: FunctionTable, added: TracedFunction): void {
+  table.byAddress.set(added.address, added);
+  if (added.site === -1) return;
+  table.bySite.set(added.site, added);
+  const { traceable } = table;
+  traceable.splice(traceable.findLastIndex(({ site }) => site < added.site) + 1, 0, added);
+}
+
+/**
+ * The site that a filter by address means (FT-49): the function's start or any byte of the site.
+ * What a kernel refuses beyond that is seen in its result, so a little too much is no harm here.
+ */
+export function siteNamedBy(table: FunctionTable, ip: number): number | undefined {
+  return table.traceable.find(({ address, site }) => ip >= address && ip < site + SITE_BYTES_MAX)
+    ?.site;
+}
+
+/** The function's name, or its site where no symbol is known. */
+export function nameOfSite(table: FunctionTable, site: number): string {
+  return table.bySite.get(site)?.name ?? `0x${site.toString(16)}`;
+}

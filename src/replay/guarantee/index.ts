@@ -1,0 +1,28 @@
+// Layer replay. All guarantees, and judging a run by them: events in, verdicts out.
+import type { Event } from '../schema.ts';
+import { filterSwap } from './filter-swap.ts';
+import type { Guarantee, Verdict } from './judge.ts';
+import { listen } from './listen.ts';
+import { memory } from './memory.ts';
+import { notrace } from './notrace.ts';
+import { newStory, storyListeners } from './story.ts';
+import { unregister } from './unregister.ts';
+
+/** In the order in which they are shown. */
+export const GUARANTEES: readonly Guarantee[] = [unregister, filterSwap, notrace, memory];
+
+export interface Judged {
+  readonly guarantee: Guarantee;
+  readonly verdict: Verdict;
+}
+
+/** Judges one run, in one pass: the verdict of each guarantee, in the order given. */
+export function judgeEvents(
+  events: Iterable<Event>,
+  guarantees: readonly Guarantee[] = GUARANTEES,
+): readonly Judged[] {
+  const story = newStory();
+  const judges = guarantees.map((guarantee) => ({ guarantee, judge: guarantee.start(story) }));
+  listen([storyListeners(story), ...judges.map(({ judge }) => judge.on)], events);
+  return judges.map(({ guarantee, judge }) => ({ guarantee, verdict: judge.end() }));
+}

@@ -1,0 +1,171 @@
+// Layer replay. An ftrace_ops as its control calls describe it: what it was told to select, and for
+// which registrations it was told that it is in force. Nothing here is taken from the code under
+// test but the arguments and the result of each call.
+import type { EventOf } from '../schema.ts';
+import { type FunctionTable, siteNamedBy } from './functions.ts';
+import { matchPattern } from './pattern.ts';
+import {
+  beginChange,
+  type Change,
+  endChange,
+  type Hash,
+  type HashHistory,
+  newHashHistory,
+} from './selection.ts';
+
+export interface Ops {
+  readonly object: number;
+  name: string;
+  /** Address of its callback function; -1 when the run does not say. */
+  callback: number;
+  readonly filter: HashHistory;
+  readonly notrace: HashHistory;
+  /** The registration that is in force for certain; 0: none. */
+  generation: number;
+  registering: number;
+  unregistering: number;
+  /** The call that ended a registration, by generation. */
+  readonly ended: Map<number, Control>;
+  /** The last call that unregistered it, while nobody has begun to register it again. */
+  quiet: Control | undefined;
+  /** Generations that ran a callback. */
+  readonly ran: Set<number>;
+  /** Every filter and notrace call, in order of their ctl_begin. */
+  readonly changes: Control[];
+}
+
+/** One control call. */
+export interface Control {
+  readonly op: string;
+  readonly ops: Ops;
+  readonly begin: EventOf<'ctl_begin'>;
+  end: EventOf<'ctl_end'> | undefined;
+  /** The set that it changes, and how; undefined for register and unregister. */
+  readonly history: HashHistory | undefined;
+  readonly change: Change | undefined;
+  /** What that set may have been before the call. */
+  readonly before: readonly Hash[];
+  /** Was the ops registered for certain when it began? */
+  readonly registered: boolean;
+}
+
+const RESET = 1;
+const PATTERN_IS_NULL = 2;
+const REMOVE = 4;
+
+const CONTROL_OPS: ReadonlySet<string> = new Set([
+  'register_ftrace_function',
+  'unregister_ftrace_function',
+  'ftrace_set_filter',
+  'ftrace_set_notrace',
+  'ftrace_set_filter_ip',
+]);
+
+export function newOps(object: number): Ops {
+  return {
+    object,
+    name: `ops ${object}`,
+    callback: -1,
+    filter: newHashHistory(),
+    notrace: newHashHistory(),
+    generation: 0,
+    registering: 0,
+    unregistering: 0,
+    ended: new Map(),
+    quiet: undefined,
+    ran: new Set(),
+    changes: [],
+  };
+}
+
+/** Is it one of the calls that these judges know? */
+export function isFtraceControl(op: string): boolean {
+  return CONTROL_OPS.has(op);
+}
+
+/** Registered for certain: no call that ends it has begun. */
+export function isRegistered(ops: Ops): boolean {
+  return ops.generation !== 0 && ops.unregistering === 0;
+}
+
+/** Starts a call on `ops`. */
+export function beginControl(table: FunctionTable, ops: Ops, begin: EventOf<'ctl_begin'>): Control {
+  const history = changedHistory(ops, begin.op);
+  const change = history === undefined ? undefined : changeOf(table, begin);
+  const control: Control = {
+    op: begin.op,
+    ops,
+    begin,
+    end: undefined,
+    history,
+    change,
+    before: history?.now ?? [],
+    registered: isRegistered(ops),
+  };
+  if (history !== undefined && change !== undefined) {
+    beginChange(history, change, begin.index);
+    ops.changes.push(control);
+  } else if (begin.op === 'register_ftrace_function') {
+    ops.registering++;
+    ops.quiet = undefined;
+  } else {
+    ops.unregistering++;
+  }
+  return control;
+}
+
+/** The call returned. */
+export function endControl(control: Control, end: EventOf<'ctl_end'>): void {
+  const { ops, history, change } = control;
+  const succeeded = end.result === 0;
+  control.end = end;
+  if (history !== undefined && change !== undefined) {
+    endChange(history, change, { succeeded, index: end.index });
+  } else if (control.op === 'register_ftrace_function') {
+    ops.registering--;
+    // Its ctl_end can come after that of the call that ended the same registration.
+    if (succeeded && !ops.ended.has(end.generation)) ops.generation = end.generation;
+  } else {
+    ops.unregistering--;
+    if (succeeded) endRegistration(control, end.generation);
+  }
+}
+
+function endRegistration(control: Control, generation: number): void {
+  const { ops } = control;
+  ops.ended.set(generation, control);
+  if (ops.generation === generation) ops.generation = 0;
+  if (ops.registering === 0 && ops.generation === 0) ops.quiet = control;
+}
+
+function changedHistory(ops: Ops, op: string): HashHistory | undefined {
+  switch (op) {
+    case 'ftrace_set_filter':
+    case 'ftrace_set_filter_ip':
+      return ops.filter;
+    case 'ftrace_set_notrace':
+      return ops.notrace;
+    default:
+      return undefined;
+  }
+}
+
+/** What the call asks for, by the documents (FT-38, FT-43, FT-44, FT-49). */
+function changeOf(table: FunctionTable, begin: EventOf<'ctl_begin'>): Change {
+  const reset = (begin.flags & RESET) !== 0;
+  const nothing: Change = { reset, added: [], removed: [], possible: true, strict: false };
+  if (begin.op === 'ftrace_set_filter_ip') {
+    const site = siteNamedBy(table, begin.ip);
+    if (site === undefined) return { ...nothing, possible: false };
+    if ((begin.flags & REMOVE) !== 0) return { ...nothing, removed: [site], strict: true };
+    return { ...nothing, added: [site] };
+  }
+  if ((begin.flags & PATTERN_IS_NULL) !== 0) return nothing;
+  const { negated, positions } = matchPattern(
+    begin.text,
+    table.traceable.map((f) => f.name),
+  );
+  const sites = table.traceable.filter((_, i) => positions.includes(i)).map((f) => f.site);
+  if (sites.length === 0) return { ...nothing, possible: false };
+  return negated ? { ...nothing, removed: sites } : { ...nothing, added: sites };
+}

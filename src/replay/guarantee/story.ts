@@ -1,0 +1,233 @@
+// Layer replay. What all judges need to know about a run, gathered once: functions, ops and their
+// control calls, callbacks and the hits that they belong to. It hears each event before the judges
+// do, so that they find the thing that the event is about in `entered`, `callback` and `control`.
+//
+// Callbacks nest like a stack within a task and within the interrupts above it; a task can be
+// switched out inside one and never come back.
+import type { EventOf } from '../schema.ts';
+import {
+  addFunction,
+  type FunctionTable,
+  newFunctionTable,
+  type TracedFunction,
+} from './functions.ts';
+import {
+  contextKey,
+  type ContextStack,
+  enterFunction,
+  fetchSite,
+  hitBegan,
+  leaveFunction,
+} from './hit.ts';
+import type { Listeners } from './listen.ts';
+import {
+  beginControl,
+  type Control,
+  endControl,
+  isFtraceControl,
+  newOps,
+  type Ops,
+} from './ops.ts';
+
+/** An ftrace_ops, in the word of workloads and in that of the kernel. */
+const FTRACE_KINDS: ReadonlySet<string> = new Set(['ftrace', 'ftrace_ops']);
+
+/** A callback of an ftrace_ops that began. */
+export interface Callback {
+  readonly ops: Ops;
+  readonly begin: EventOf<'cb_begin'>;
+  readonly context: Context;
+  /** Index of the event at which its hit began; -1 when the run does not tell. */
+  readonly hitBegan: number;
+  /** Where it returns to; -1 when the run does not tell. */
+  returnsTo: number;
+  /** Its task slept voluntarily inside it: a user error that voids FT-30 (FT-34). */
+  slept: boolean;
+}
+
+/** One level of one task. */
+interface Context extends ContextStack {
+  /** The callback function entered last, at which step, and where it returns to. */
+  callbackEntered: number;
+  callbackStep: number;
+  callbackReturnsTo: number;
+}
+
+export interface Story {
+  readonly functions: FunctionTable;
+  readonly ops: Ops[];
+  /** Addresses of their callback functions. */
+  readonly callbackFunctions: Set<number>;
+  /** Callbacks that have begun and not ended, oldest first. */
+  readonly open: Callback[];
+  readonly tasks: Map<number, string>;
+  readonly contexts: Map<number, Context>;
+  /** Control calls under way. */
+  readonly calls: Control[];
+  /** Of the `func_enter` at hand: the function, if it can be hooked. */
+  entered: TracedFunction | undefined;
+  /** Of the `cb_begin` or `cb_end` at hand, if it is an ops that is known. */
+  callback: Callback | undefined;
+  /** Of the `ctl_begin` or `ctl_end` at hand, if it is a call that is known. */
+  control: Control | undefined;
+}
+
+export function newStory(): Story {
+  return {
+    functions: newFunctionTable(),
+    ops: [],
+    callbackFunctions: new Set(),
+    open: [],
+    tasks: new Map(),
+    contexts: new Map(),
+    calls: [],
+    entered: undefined,
+    callback: undefined,
+    control: undefined,
+  };
+}
+
+/** What `story` hears. */
+export function storyListeners(story: Story): Listeners {
+  return {
+    symbol: ({ name, address, site, notrace }) => {
+      addFunction(story.functions, { name, address, site: notrace ? -1 : site });
+    },
+    object: (e) => {
+      if (FTRACE_KINDS.has(e.kind)) objectAppeared(story, e);
+    },
+    task_new: (e) => {
+      story.tasks.set(e.child, e.name);
+    },
+    sched_switch: (e) => {
+      if (e.state === 'sleeping') markSlept(story, e.prev);
+    },
+    task_wake: (e) => {
+      markSlept(story, e.woken);
+    },
+    func_enter: (e) => {
+      functionEntered(story, e);
+    },
+    func_return: (e) => {
+      const left = story.functions.byAddress.get(e.func);
+      if (left !== undefined && left.site !== -1) leaveFunction(contextOf(story, e), left.site);
+    },
+    site_fetch: (e) => {
+      fetchSite(contextOf(story, e), e.ip, e.index);
+    },
+    cb_begin: (e) => {
+      story.callback = FTRACE_KINDS.has(e.kind) ? callbackBegan(story, e) : undefined;
+    },
+    cb_end: (e) => {
+      story.callback = FTRACE_KINDS.has(e.kind) ? callbackEnded(story, e) : undefined;
+    },
+    ctl_begin: (e) => {
+      story.control = isFtraceControl(e.op) ? controlBegan(story, e) : undefined;
+    },
+    ctl_end: (e) => {
+      story.control = controlEnded(story, e);
+    },
+  };
+}
+
+/** The context that `event` happened in. */
+export function contextOf(
+  story: Story,
+  event: { readonly pid: number; readonly cpu: number; readonly level: number },
+): Context {
+  const key = contextKey(event.pid, event.cpu, event.level);
+  const known = story.contexts.get(key);
+  if (known !== undefined) return known;
+  const made: Context = {
+    top: undefined,
+    callbackEntered: -1,
+    callbackStep: -1,
+    callbackReturnsTo: -1,
+  };
+  story.contexts.set(key, made);
+  return made;
+}
+
+function opsOf(story: Story, object: number): Ops {
+  for (const ops of story.ops) if (ops.object === object) return ops;
+  const made = newOps(object);
+  story.ops.push(made);
+  return made;
+}
+
+function objectAppeared(story: Story, e: EventOf<'object'>): void {
+  const ops = opsOf(story, e.object);
+  ops.name = e.name;
+  ops.callback = e.callback;
+  story.callbackFunctions.add(e.callback);
+}
+
+function functionEntered(story: Story, e: EventOf<'func_enter'>): void {
+  const entered = story.functions.byAddress.get(e.func);
+  story.entered = entered?.site === -1 ? undefined : entered;
+  if (story.entered !== undefined) {
+    const { site } = story.entered;
+    enterFunction(contextOf(story, e), { site, sp: e.sp, index: e.index });
+  }
+  if (story.callbackFunctions.has(e.func)) callbackFunctionEntered(story, e);
+}
+
+/** A callback function's entry and its `cb_begin` belong to one step; either may be told first. */
+function callbackFunctionEntered(story: Story, e: EventOf<'func_enter'>): void {
+  const context = contextOf(story, e);
+  const top = story.open.findLast((callback) => callback.context === context);
+  if (top?.returnsTo === -1 && top.ops.callback === e.func && top.begin.step === e.step) {
+    top.returnsTo = e.ra;
+    return;
+  }
+  context.callbackEntered = e.func;
+  context.callbackStep = e.step;
+  context.callbackReturnsTo = e.ra;
+}
+
+function callbackBegan(story: Story, e: EventOf<'cb_begin'>): Callback {
+  const context = contextOf(story, e);
+  const ops = opsOf(story, e.object);
+  const entered = context.callbackEntered === ops.callback && context.callbackStep === e.step;
+  const callback: Callback = {
+    ops,
+    begin: e,
+    context,
+    hitBegan: hitBegan(context, e.ip),
+    returnsTo: entered ? context.callbackReturnsTo : -1,
+    slept: false,
+  };
+  context.callbackEntered = -1;
+  ops.ran.add(e.generation);
+  story.open.push(callback);
+  return callback;
+}
+
+function callbackEnded(story: Story, e: EventOf<'cb_end'>): Callback | undefined {
+  const context = contextOf(story, e);
+  const place = story.open.findLastIndex(
+    (callback) => callback.context === context && callback.ops.object === e.object,
+  );
+  return place === -1 ? undefined : story.open.splice(place, 1)[0];
+}
+
+function controlBegan(story: Story, e: EventOf<'ctl_begin'>): Control {
+  const control = beginControl(story.functions, opsOf(story, e.object), e);
+  story.calls.push(control);
+  return control;
+}
+
+/** The innermost call of this kind that the task has under way returns. */
+function controlEnded(story: Story, e: EventOf<'ctl_end'>): Control | undefined {
+  const place = story.calls.findLastIndex(
+    ({ op, ops, begin }) =>
+      op === e.op && ops.object === e.object && begin.pid === e.pid && begin.level === e.level,
+  );
+  const control = place === -1 ? undefined : story.calls.splice(place, 1)[0];
+  if (control !== undefined) endControl(control, e);
+  return control;
+}
+
+function markSlept(story: Story, pid: number): void {
+  for (const callback of story.open) if (callback.begin.pid === pid) callback.slept = true;
+}

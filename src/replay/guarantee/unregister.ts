@@ -1,0 +1,174 @@
+// Layer replay. Guarantee `unregister`: nothing of a registration runs once
+// unregister_ftrace_function has returned 0 (CC-O1, CC-G1, FT-30).
+//
+// Broken by a cb_begin of (object, generation), or a callback of it still open, after the ctl_end.
+// Also by a cb_begin under any other number while nobody has begun to register the ops again: then
+// there is no registration that it could belong to. A callback in which its task slept is left
+// alone: it voids the guarantee by its own fault (FT-34).
+//
+// Exercised: a registration whose callback ran at least once was unregistered with result 0, and
+// there was something that could have run too late: a callback was open when the call began or
+// began during it, or one of the functions that it hooked was entered during or after the call.
+import type { EventOf } from '../schema.ts';
+import { broken, type Broken, type Guarantee, type Verdict } from './judge.ts';
+import type { Control } from './ops.ts';
+import { type Hash, selects, spares } from './selection.ts';
+import type { Callback, Story } from './story.ts';
+import { theCall, theCallback, where } from './wording.ts';
+
+const UNREGISTER = 'unregister_ftrace_function';
+
+/** An unregister call, from its ctl_begin until it has exercised the guarantee. */
+interface Ending {
+  readonly control: Control;
+  /** What the ops may have selected when the call began. */
+  readonly filters: readonly Hash[];
+  readonly notraces: readonly Hash[];
+  /** Generations with a callback open at some time during the call. */
+  readonly overlapping: Set<number>;
+  reached: boolean;
+}
+
+interface Findings {
+  readonly story: Story;
+  first: Broken | undefined;
+  endings: Ending[];
+  exercised: number;
+  /** Calls that returned 0, and those of them whose registration had run a callback. */
+  succeeded: number;
+  ran: number;
+}
+
+export const unregister: Guarantee = {
+  name: 'unregister',
+  sentence:
+    'Once unregister_ftrace_function has returned 0, the callback is not running anywhere ' +
+    'and will not start.',
+  document: 'Using ftrace to hook to functions',
+  section: 'The ftrace_ops structure',
+  rules: ['FT-30', 'CC-G1', 'CC-O1'],
+  start(story) {
+    const found: Findings = {
+      story,
+      first: undefined,
+      endings: [],
+      exercised: 0,
+      succeeded: 0,
+      ran: 0,
+    };
+    return {
+      on: {
+        ctl_begin: () => {
+          if (story.control?.op === UNREGISTER) begin(found, story.control);
+        },
+        ctl_end: (e) => {
+          if (story.control?.op === UNREGISTER) end(found, story.control, e);
+        },
+        cb_begin: () => {
+          if (story.callback !== undefined) callbackBegan(found, story.callback);
+        },
+        func_enter: () => {
+          if (story.entered !== undefined && found.endings.length > 0) {
+            functionEntered(found, story.entered.site);
+          }
+        },
+      },
+      end: () => verdict(found),
+    };
+  },
+};
+
+function begin(found: Findings, control: Control): void {
+  const { ops } = control;
+  const open = found.story.open.filter((callback) => callback.ops === ops);
+  found.endings.push({
+    control,
+    filters: ops.filter.now,
+    notraces: ops.notrace.now,
+    overlapping: new Set(open.map((callback) => callback.begin.generation)),
+    reached: false,
+  });
+}
+
+function end(found: Findings, control: Control, e: EventOf<'ctl_end'>): void {
+  if (e.result !== 0) {
+    found.endings = found.endings.filter((ending) => ending.control !== control);
+    return;
+  }
+  found.succeeded++;
+  if (control.ops.ran.has(e.generation)) found.ran++;
+  for (const callback of found.story.open) {
+    const belongs =
+      callback.ops === control.ops && callback.begin.generation === e.generation && !callback.slept;
+    if (belongs) reportOpen(found, callback, control);
+  }
+  count(found);
+}
+
+function callbackBegan(found: Findings, callback: Callback): void {
+  const { ops, begin: e } = callback;
+  for (const { control, overlapping } of found.endings) {
+    if (control.ops === ops) overlapping.add(e.generation);
+  }
+  const over = ops.ended.get(e.generation) ?? ops.quiet;
+  if (over !== undefined) reportLate(found, callback, over);
+}
+
+function functionEntered(found: Findings, site: number): void {
+  let news = false;
+  for (const ending of found.endings) {
+    if (ending.reached || !hooked(ending, site)) continue;
+    ending.reached = true;
+    news = true;
+  }
+  if (news) count(found);
+}
+
+function hooked({ filters, notraces }: Ending, site: number): boolean {
+  return filters.some((hash) => selects(hash, site)) && notraces.some((hash) => spares(hash, site));
+}
+
+/** Counts the endings whose situation is complete, and forgets them and those that can never be. */
+function count(found: Findings): void {
+  found.endings = found.endings.filter((ending) => {
+    const { end: ended, ops } = ending.control;
+    if (ended === undefined) return true;
+    if (!ops.ran.has(ended.generation)) return false;
+    const complete = ending.reached || ending.overlapping.has(ended.generation);
+    if (complete) found.exercised++;
+    return !complete;
+  });
+}
+
+function reportOpen(found: Findings, callback: Callback, control: Control): void {
+  const { story } = found;
+  const ended = control.end;
+  if (found.first !== undefined || ended === undefined) return;
+  const why =
+    `${theCallback(story, callback)} (begun at ${where(story, callback.begin)}) ` +
+    `was still running when ${theCall(control)} returned 0 (${where(story, ended)})`;
+  found.first = broken(ended.index, why, [callback.begin.index, control.begin.index]);
+}
+
+function reportLate(found: Findings, callback: Callback, control: Control): void {
+  const { story } = found;
+  const ended = control.end;
+  if (found.first !== undefined || ended === undefined) return;
+  const why =
+    `${theCallback(story, callback)} began (${where(story, callback.begin)}) ` +
+    `after ${theCall(control)} had returned 0 (${where(story, ended)})`;
+  const shows = [control.begin.index, ended.index, callback.hitBegan];
+  found.first = broken(callback.begin.index, why, shows);
+}
+
+function verdict(found: Findings): Verdict {
+  if (found.first !== undefined) return found.first;
+  if (found.exercised > 0) return { status: 'held', exercised: found.exercised };
+  return { status: 'never exercised', why: whatWasMissing(found) };
+}
+
+function whatWasMissing({ succeeded, ran }: Findings): string {
+  if (succeeded === 0) return 'No unregister_ftrace_function returned 0.';
+  if (ran === 0) return 'No callback ran before its ops was unregistered.';
+  return 'No hooked function was entered during or after the unregister; no callback was open.';
+}

@@ -1,0 +1,36 @@
+// Layer replay. Names instead of numbers, for the sentences of verdicts.
+import type { Event } from '../schema.ts';
+import { nameOfSite } from './functions.ts';
+import type { Control } from './ops.ts';
+import type { Hash } from './selection.ts';
+import type { Callback, Story } from './story.ts';
+
+const NAMES_MAX = 6;
+
+/** `the callback of ops0 for vfs_read`. */
+export function theCallback(story: Story, { ops, begin }: Callback): string {
+  return `the callback of ${ops.name} for ${nameOfSite(story.functions, begin.ip)}`;
+}
+
+/** `step 130, CPU 1, task reader`. */
+export function where(story: Story, event: Event): string {
+  const name = story.tasks.get(event.pid) ?? (event.pid === 0 ? 'idle' : `pid ${event.pid}`);
+  return `step ${event.step}, CPU ${event.cpu}, task ${name}`;
+}
+
+/** `ftrace_set_filter(ops0, "vfs_*", reset)`. */
+export function theCall({ op, ops, begin, change }: Control): string {
+  if (change === undefined) return `${op}(${ops.name})`;
+  const named = change.added.length + change.removed.length > 0 || begin.text !== '';
+  const what = named ? JSON.stringify(begin.text) : 'NULL';
+  return `${op}(${ops.name}, ${what}${change.reset ? ', reset' : ''})`;
+}
+
+/** `vfs_open, vfs_read`, or `whenEmpty`. */
+export function functionsOf(story: Story, hash: Hash, whenEmpty: string): string {
+  if (hash.size === 0) return whenEmpty;
+  const sites = [...hash].toSorted((a, b) => a - b);
+  const names = sites.slice(0, NAMES_MAX).map((site) => nameOfSite(story.functions, site));
+  const more = sites.length - names.length;
+  return names.join(', ') + (more > 0 ? ` and ${more} more` : '');
+}

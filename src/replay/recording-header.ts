@@ -1,0 +1,240 @@
+// Layer replay. The first thing in a recording: everything that makes the run besides the choices. What comes
+// from a file is `unknown` until it went through here.
+import { InputError } from '../assert.ts';
+import { DIGEST_HEX, type DigestHex } from './digest.ts';
+import { wellFormed } from './strings.ts';
+
+/** Plain data: what JSON can say. */
+export type Json =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly Json[]
+  | { readonly [key: string]: Json };
+
+export interface RecordingHeader {
+  /** Version of the package that recorded. */
+  readonly version: string;
+  readonly workload: {
+    readonly name: string;
+    readonly file: string;
+    /** The text of the file, to show and to quote. */
+    readonly source: string;
+    /** The checked model: what the run was made from. */
+    readonly model: Json;
+  };
+  readonly profile: string;
+  readonly variants: readonly string[];
+  readonly chooser: { readonly name: string; readonly seed: number };
+  /** Machine options and limits. */
+  readonly options: Readonly<Record<string, Json>>;
+  /** The ELF file of a workload that has one; `bytes` make the recording complete by itself. */
+  readonly image: RecordedImage | null;
+}
+
+export interface RecordedImage {
+  readonly file: string;
+  readonly digest: DigestHex;
+  readonly bytes: Uint8Array | null;
+}
+
+/** `header` as a file gives it back: nothing undefined, no half surrogates, keys in one order. */
+export function plainHeader(header: RecordingHeader): RecordingHeader {
+  const { version, workload, profile, variants, chooser, options, image } = header;
+  const { name, file, source, model } = workload;
+  return {
+    version: wellFormed(version),
+    workload: {
+      name: wellFormed(name),
+      file: wellFormed(file),
+      source: wellFormed(source),
+      model: plain(model),
+    },
+    profile: wellFormed(profile),
+    variants: variants.map(wellFormed),
+    chooser: { name: wellFormed(chooser.name), seed: chooser.seed },
+    options: plainMap(options),
+    image: image === null ? null : plainImage(image),
+  };
+}
+
+/** Checks what a file holds in the header's place; a text says what is wrong. */
+export function checkHeader(value: unknown): RecordingHeader | string {
+  const header = new Fields(value, '');
+  const workload = header.map('workload');
+  const chooser = header.map('chooser');
+  const image = header.get('image');
+  const checked: RecordingHeader = {
+    version: header.text('version'),
+    workload: {
+      name: workload.text('name'),
+      file: workload.text('file'),
+      source: workload.text('source'),
+      model: workload.json('model'),
+    },
+    profile: header.text('profile'),
+    variants: header.texts('variants'),
+    chooser: { name: chooser.text('name'), seed: chooser.number('seed') },
+    options: header.jsonMap('options'),
+    image: image === null ? null : checkImage(header.map('image')),
+  };
+  return header.fault() ?? checked;
+}
+
+function checkImage(image: Fields): RecordedImage {
+  const digest = image.text('digest');
+  if (!DIGEST_HEX.test(digest)) image.fail('digest', '16 hex digits');
+  return { file: image.text('file'), digest, bytes: image.bytes('bytes') };
+}
+
+function plainImage({ file, digest, bytes }: RecordedImage): RecordedImage {
+  return { file: wellFormed(file), digest, bytes };
+}
+
+function plain(value: Json): Json {
+  if (typeof value === 'string') return wellFormed(value);
+  if (typeof value === 'number') {
+    if (!Number.isFinite(value)) throw new InputError(`${value} cannot be recorded`);
+    return value + 0; // -0 has no text form of its own
+  }
+  if (value === null || typeof value === 'boolean') return value;
+  return isList(value) ? value.map(plain) : plainMap(value);
+}
+
+function isList(
+  value: readonly Json[] | { readonly [key: string]: Json },
+): value is readonly Json[] {
+  return Array.isArray(value);
+}
+
+function plainMap(map: Readonly<Record<string, Json | undefined>>): Readonly<Record<string, Json>> {
+  const entries: [string, Json][] = [];
+  for (const [key, value] of Object.entries(map)) {
+    if (key === '__proto__') throw new InputError(`a key ${key} cannot be recorded`);
+    if (value !== undefined) entries.push([wellFormed(key), plain(value)]);
+  }
+  return Object.fromEntries(entries);
+}
+
+function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    !(value instanceof Uint8Array)
+  );
+}
+
+/** Is it plain data? Depth was bounded when it was unpacked or parsed. */
+function isJson(value: unknown): value is Json {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return true;
+  if (typeof value === 'number') return Number.isFinite(value);
+  if (Array.isArray(value)) return value.every(isJson);
+  return isMap(value) && Object.values(value).every(isJson);
+}
+
+/** The fields of a map of unknown make; the first that does not fit is remembered. */
+class Fields {
+  readonly #map: Readonly<Record<string, unknown>>;
+  readonly #where: string;
+  readonly #faults: string[];
+  readonly #seen = new Set<string>();
+  readonly #inner: Fields[] = [];
+
+  constructor(value: unknown, where: string, faults: string[] = []) {
+    this.#map = isMap(value) ? value : {};
+    this.#where = where;
+    this.#faults = faults;
+    if (!isMap(value)) faults.push(where === '' ? 'it is no map' : `${where} is no map`);
+  }
+
+  /** What was wrong first; a field that nobody asked for is wrong too. */
+  fault(): string | undefined {
+    this.#checkRest();
+    return this.#faults[0];
+  }
+
+  fail(key: string, expected: string): void {
+    this.#faults.push(`expected ${this.#path(key)} to be ${expected}`);
+  }
+
+  get(key: string): unknown {
+    this.#seen.add(key);
+    return Object.hasOwn(this.#map, key) ? this.#map[key] : undefined;
+  }
+
+  map(key: string): Fields {
+    const inner = new Fields(this.get(key), this.#path(key), this.#faults);
+    this.#inner.push(inner);
+    return inner;
+  }
+
+  text(key: string): string {
+    const value = this.get(key);
+    if (typeof value === 'string') return value;
+    this.fail(key, 'a string');
+    return '';
+  }
+
+  texts(key: string): readonly string[] {
+    const value = this.get(key);
+    if (isTexts(value)) return value;
+    this.fail(key, 'a list of strings');
+    return [];
+  }
+
+  number(key: string): number {
+    const value = this.get(key);
+    if (typeof value === 'number' && Number.isSafeInteger(value)) return value;
+    this.fail(key, 'an integer');
+    return 0;
+  }
+
+  bytes(key: string): Uint8Array | null {
+    const value = this.get(key);
+    if (value === null) return null;
+    if (value instanceof Uint8Array) return plainBytes(value);
+    this.fail(key, 'bytes or nil');
+    return null;
+  }
+
+  json(key: string): Json {
+    const value = this.get(key);
+    if (isJson(value)) return value;
+    this.fail(key, 'plain data');
+    return null;
+  }
+
+  jsonMap(key: string): Readonly<Record<string, Json>> {
+    const value = this.get(key);
+    if (isMap(value) && isJsonMap(value)) return value;
+    this.fail(key, 'a map of plain data');
+    return {};
+  }
+
+  #path(key: string): string {
+    return this.#where === '' ? key : `${this.#where}.${key}`;
+  }
+
+  #checkRest(): void {
+    for (const key of Object.keys(this.#map))
+      if (!this.#seen.has(key)) this.#faults.push(`${this.#path(key)} is unknown`);
+    for (const inner of this.#inner) inner.#checkRest();
+  }
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((one) => typeof one === 'string');
+}
+
+function isJsonMap(
+  value: Readonly<Record<string, unknown>>,
+): value is Readonly<Record<string, Json>> {
+  return Object.values(value).every(isJson);
+}
+
+/** The same bytes, without what a host's own kind of byte array adds. */
+export function plainBytes(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+}

@@ -1,0 +1,197 @@
+// Layer replay. Re-executes a recording from its workload and choices and compares every event, every text and
+// every state digest. The first difference is the result.
+import type { Ending } from '../emu/machine.ts';
+import { Divergence, RecordedChooser } from './choices.ts';
+import type { DigestHex } from './digest.ts';
+import type { EventLog } from './event-log.ts';
+import { driveFrames } from './frames.ts';
+import { openSession, prepareModel } from './prepare.ts';
+import { damageText, digestOfLog, readRecording, type Recording } from './recording.ts';
+import type { Session } from './session.ts';
+import { formatEvent } from './text-form.ts';
+
+/** Events shown before the first difference. */
+const EVENTS_BEFORE = 8;
+
+export type ReplayOutcome =
+  | {
+      readonly status: 'identical';
+      readonly events: number;
+      readonly steps: number;
+      readonly digest: DigestHex;
+      /** What the file lacks, when it is damaged or was cut short; the rest replayed. */
+      readonly damage?: string | undefined;
+    }
+  | {
+      readonly status: 'diverged';
+      /** Index of the first event that differs. */
+      readonly at: number;
+      /** The event on each side, if it has one there. */
+      readonly recorded: string | undefined;
+      readonly replayed: string | undefined;
+      readonly before: readonly string[];
+      /** Both sides' state, and what else differs. */
+      readonly state: readonly string[];
+      readonly damage?: string | undefined;
+    };
+
+/** Replays the bytes of a `.trace`. InputError when it is none, or cannot be run here. */
+export function replayRecording(
+  bytes: Uint8Array,
+  progress?: (steps: number) => void,
+): ReplayOutcome {
+  const recording = readRecording(bytes);
+  const { header, frames } = recording;
+  const image = header.image?.bytes ?? undefined;
+  const { plan } = prepareModel(header.workload.model, image, header.workload.file);
+  const chooser = new RecordedChooser(frames.map((frame) => frame.choices));
+  const session = openSession(plan, header, chooser);
+  const comparison = new Comparison(recording, session);
+  const stopped = comparison.run(progress);
+  return comparison.outcome(stopped, chooser.left);
+}
+
+/** Why a replay stopped before its run's end. */
+type Stopped = Divergence | undefined;
+
+class Comparison {
+  readonly #recording: Recording;
+  readonly #session: Session;
+  /** First event that differs, if one does. */
+  #at: number | undefined;
+  readonly #notes: string[] = [];
+  #compared = 0;
+
+  constructor(recording: Recording, session: Session) {
+    this.#recording = recording;
+    this.#session = session;
+  }
+
+  run(progress: ((steps: number) => void) | undefined): Stopped {
+    try {
+      driveFrames(this.#session, {
+        frame: (end, state) => {
+          this.#compare(end);
+          this.#compareState(end, state);
+        },
+        enough: () => this.#isEnough(),
+        ...(progress === undefined ? {} : { progress }),
+      });
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof Divergence)) throw error;
+      this.#compare(this.#session.log.count);
+      return error;
+    }
+  }
+
+  outcome(stopped: Stopped, choicesLeft: number): ReplayOutcome {
+    const { end, log, damage } = this.#recording;
+    const cut = end === undefined;
+    if (stopped !== undefined && !(cut && this.#compared >= log.count)) {
+      this.#differ(this.#session.log.count, stopped.message);
+    }
+    if (this.#session.log.count < log.count) this.#differ(this.#session.log.count, 'it ends here');
+    if (!cut) this.#compareEnd(end, choicesLeft);
+    const lacks = damage === undefined ? (cut ? 'the run was cut short' : undefined) : undefined;
+    const told = damage === undefined ? lacks : damageText(this.#recording);
+    if (this.#at !== undefined) return this.#diverged(this.#at, told);
+    const { machine } = this.#session;
+    return {
+      status: 'identical',
+      events: cut ? log.count : this.#session.log.count,
+      steps: end?.steps ?? machine.step,
+      digest: digestOfLog(log),
+      damage: told,
+    };
+  }
+
+  #isEnough(): boolean {
+    if (this.#at !== undefined) return true;
+    return this.#recording.end === undefined && this.#compared >= this.#recording.log.count;
+  }
+
+  /** Compares events up to `end`, and the texts that they use. */
+  #compare(end: number): void {
+    const { log } = this.#recording;
+    const from = this.#compared;
+    const to = Math.min(end, log.count);
+    const found = firstDifference(log, this.#session.log, from, to);
+    if (found !== undefined) this.#differ(found, undefined);
+    else if (end > log.count && this.#recording.end !== undefined) {
+      this.#differ(log.count, 'the recording ends here');
+    }
+    this.#compared = Math.max(from, to);
+  }
+
+  #compareState(end: number, state: DigestHex): void {
+    const frame = this.#recording.frames.find((one) => one.firstEvent + one.eventCount === end);
+    if (frame === undefined || frame.stateDigest === null || frame.stateDigest === state) return;
+    this.#differ(end, `state digest ${frame.stateDigest} was recorded, ${state} is replayed`);
+  }
+
+  #compareEnd(end: NonNullable<Recording['end']>, choicesLeft: number): void {
+    const { machine } = this.#session;
+    if (this.#at !== undefined) return;
+    if (choicesLeft > 0) this.#differ(end.events, `${choicesLeft} choices are left over`);
+    if (machine.step !== end.steps) {
+      this.#differ(end.events, `${end.steps} steps were recorded, ${machine.step} are replayed`);
+    }
+    const digest = digestOfLog(this.#session.log);
+    if (digest !== end.digest) {
+      this.#differ(end.events, `digest ${end.digest} was recorded, ${digest} is replayed`);
+    }
+  }
+
+  #differ(at: number, note: string | undefined): void {
+    if (this.#at === undefined) this.#at = at;
+    if (note !== undefined && at <= this.#at) this.#notes.push(note);
+  }
+
+  #diverged(at: number, damage: string | undefined): ReplayOutcome {
+    const { log } = this.#recording;
+    const replayed = this.#session.log;
+    const common = Math.min(at, log.count, replayed.count);
+    const from = Math.max(0, common - EVENTS_BEFORE);
+    return {
+      status: 'diverged',
+      at,
+      recorded: at < log.count ? formatEvent(log.at(at)) : undefined,
+      replayed: at < replayed.count ? formatEvent(replayed.at(at)) : undefined,
+      before: Array.from({ length: common - from }, (_, i) => formatEvent(log.at(from + i))),
+      state: [...this.#notes, ...stateLines(this.#session)],
+      damage,
+    };
+  }
+}
+
+/** The first event in [from, to) that is not the same on both sides. */
+function firstDifference(a: EventLog, b: EventLog, from: number, to: number): number | undefined {
+  const end = Math.min(to, b.count);
+  const [left, right] = [a.rows(from, Math.min(end, to)), b.rows(from, end)];
+  const same = left.length === right.length && left.every((word, i) => word === right[i]);
+  if (same && sameTexts(a, b)) return end < to ? end : undefined;
+  for (let index = from; index < end; index++) {
+    if (formatEvent(a.at(index)) !== formatEvent(b.at(index))) return index;
+  }
+  return end < to ? end : undefined;
+}
+
+function sameTexts(a: EventLog, b: EventLog): boolean {
+  const count = Math.min(a.strings.count, b.strings.count);
+  const [left, right] = [a.strings.range(0, count), b.strings.range(0, count)];
+  return left.every((text, i) => text === right[i]);
+}
+
+/** Where every CPU stands when the replay stops. */
+function stateLines(session: Session): string[] {
+  const { machine } = session;
+  const ending: Ending | 'running' = machine.ending ?? 'running';
+  const lines = [`replayed up to step ${machine.step}: ${ending}`];
+  for (const cpu of machine.cpus) {
+    const where = machine.nameOf(cpu.hart.pc);
+    const { name } = cpu.current;
+    lines.push(`CPU ${cpu.id}: ${name}, level ${cpu.level()}, pc ${where}`);
+  }
+  return lines;
+}

@@ -1,0 +1,178 @@
+// Layer replay. Recording: a workload and settings in, the bytes of a `.trace` and a verdict out.
+import { InputError } from '../assert.ts';
+import { type Chooser, calmChooser } from '../emu/choose.ts';
+import type { Ending } from '../emu/machine.ts';
+import { RecordingChooser } from './choices.ts';
+import { digestOfBytes, type DigestHex } from './digest.ts';
+import type { EventLog } from './event-log.ts';
+import { randomChooser } from './explore/random.ts';
+import { driveFrames } from './frames.ts';
+import type { Guarantee, Verdict } from './guarantee/judge.ts';
+import { judgeLog } from './judge-recording.ts';
+import { openSession, prepare, type Prepared, type WorkloadSource } from './prepare.ts';
+import type { Json, RecordingHeader } from './recording-header.ts';
+import { digestOfLog, RecordingWriter } from './recording.ts';
+import type { Session } from './session.ts';
+import { VERSION } from './version.ts';
+import { ERRNO } from './workload/model.ts';
+import type { PlanCounter } from './workload/plan.ts';
+
+export type { WorkloadSource } from './prepare.ts';
+
+export interface RunSettings {
+  /** For the random chooser; a whole number from 0. */
+  readonly seed: number;
+  readonly chooser: 'random' | 'calm';
+  readonly profile: string;
+  readonly variants: readonly string[];
+}
+
+export interface RunResult {
+  readonly events: number;
+  readonly steps: number;
+  /** Of all events and texts. */
+  readonly digest: DigestHex;
+  readonly ending: Ending;
+  readonly verdicts: readonly { readonly guarantee: Guarantee; readonly verdict: Verdict }[];
+  /** What the workload expected (`expect`), and what it found. */
+  readonly expectations: readonly ExpectationResult[];
+  readonly log: EventLog;
+}
+
+export interface ExpectationResult {
+  readonly text: string;
+  readonly met: boolean;
+  readonly found: string;
+}
+
+/**
+ * Records one run. `sink` gets the file's bytes, in order, as frames are complete. Throws InputError for a
+ * workload or settings that are wrong, and after a regular run for triggers that never fired.
+ */
+export function recordRun(
+  source: WorkloadSource,
+  settings: RunSettings,
+  sink: (bytes: Uint8Array) => void,
+  progress?: (steps: number) => void,
+): RunResult {
+  return recordPrepared(prepare(source), { source, settings, sink, progress });
+}
+
+export interface RecordOptions {
+  readonly source: WorkloadSource;
+  readonly settings: RunSettings;
+  readonly sink: (bytes: Uint8Array) => void;
+  readonly progress?: ((steps: number) => void) | undefined;
+}
+
+/** As `recordRun`, for a workload that was prepared before. */
+export function recordPrepared(prepared: Prepared, options: RecordOptions): RunResult {
+  const { settings, sink, progress } = options;
+  const chooser = new RecordingChooser(chooserOf(prepared, settings));
+  const session = openSession(prepared.plan, settings, chooser);
+  const writer = new RecordingWriter(session.log);
+  sink(writer.begin(headerOf(prepared, options)));
+  driveFrames(session, {
+    frame: (_end, state) => {
+      sink(writer.frame(chooser.choices.take(), state));
+    },
+    ...(progress === undefined ? {} : { progress }),
+  });
+  const { step } = session.machine;
+  sink(writer.end(step));
+  refuseUnfired(session, prepared);
+  return {
+    events: session.log.count,
+    steps: step,
+    digest: digestOfLog(session.log),
+    ending: session.ending,
+    ...judged(session, prepared),
+    log: session.log,
+  };
+}
+
+function chooserOf({ plan }: Prepared, settings: RunSettings): Chooser {
+  if (settings.chooser === 'calm') return calmChooser;
+  const { schedule, inject } = plan.machine;
+  return randomChooser({ seed: settings.seed, schedule, inject });
+}
+
+function headerOf(
+  { workload, plan }: Prepared,
+  { source, settings }: RecordOptions,
+): RecordingHeader {
+  const { image } = source;
+  return {
+    version: VERSION,
+    workload: {
+      name: workload.name,
+      file: source.file,
+      source: source.text,
+      model: modelOf(workload),
+    },
+    profile: settings.profile,
+    variants: settings.variants,
+    chooser: { name: settings.chooser, seed: settings.seed },
+    options: {
+      cpus: plan.machine.cpus,
+      preempt: plan.machine.preempt,
+      landingPad: plan.machine.landingPad,
+      grain: plan.machine.grain,
+      patching: plan.machine.patching,
+      stepsMax: plan.machine.stepsMax,
+    },
+    image:
+      image === undefined || plan.image === null
+        ? null
+        : { file: plan.image.path, digest: digestOfBytes(image, 0, image.length), bytes: image },
+  };
+}
+
+/** A checked workload is plain data by its schema. */
+function modelOf(workload: Prepared['workload']): Json {
+  return workload as unknown as Json;
+}
+
+/** A trigger that never fires is a mistake, unless the run ended before its time. */
+function refuseUnfired(session: Session, { positions }: Prepared): void {
+  if (session.ending !== 'run_end') return;
+  const lines = session.unfired().map(({ item }) => {
+    const where = positions.where(['timeline', item]);
+    return `${where}: this trigger never fired: what it waits for did not happen in this run`;
+  });
+  if (lines.length > 0) throw new InputError(lines.join('\n'));
+}
+
+function judged(
+  session: Session,
+  { plan }: Prepared,
+): Pick<RunResult, 'verdicts' | 'expectations'> {
+  const verdicts = judgeLog(session.log);
+  const guarantees = plan.guarantees.map((name): ExpectationResult => {
+    const verdict = verdicts.find(({ guarantee }) => guarantee.name === name)?.verdict;
+    const found = verdict?.status ?? 'unknown';
+    return { text: `${name} holds`, met: found === 'held', found };
+  });
+  const counters = plan.counters.map((counter) => counterResult(session, counter));
+  const results = session.results.map(({ item, expected, found }) => ({
+    text: `timeline[${item}] returns ${errnoName(expected)}`,
+    met: expected === found,
+    found: errnoName(found),
+  }));
+  return { verdicts, expectations: [...guarantees, ...counters, ...results] };
+}
+
+function counterResult(session: Session, counter: PlanCounter): ExpectationResult {
+  const found = session.readData(counter.symbol, counter.offset);
+  const { relation, value } = counter;
+  const met =
+    relation === 'is' ? found === value : relation === 'at_least' ? found >= value : found <= value;
+  const text = `${counter.counter} ${relation.replace('_', ' ')} ${value}`;
+  return { text, met, found: String(found) };
+}
+
+/** `-EINVAL`, or the number. */
+function errnoName(result: number): string {
+  const name = Object.entries(ERRNO).find(([, value]) => value === -result)?.[0];
+  return result < 0 && name !== undefined ? `-${name}` : String(result);
+}

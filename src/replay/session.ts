@@ -1,0 +1,251 @@
+// Layer replay. A run being executed: machine, tracing subsystem, tasks and timeline built from a plan.
+// Recording and replaying both drive one; they differ only in the chooser and in what they do with frames.
+import { InputError, known } from '../assert.ts';
+import type { Chooser } from '../emu/choose.ts';
+import type { Context } from '../emu/context.ts';
+import { loadElf } from '../emu/elf.ts';
+import type { EventSink } from '../emu/event.ts';
+import { buildImage, functionsNamed, type Image } from '../emu/image.ts';
+import { guestHandler } from '../emu/interrupt.ts';
+import { loadImage } from '../emu/load.ts';
+import { tick } from '../emu/loop.ts';
+import { type Ending, Machine } from '../emu/machine.ts';
+import { act, callGuest, type Path } from '../emu/path.ts';
+import { start } from '../emu/schedule.ts';
+import { defineServices } from '../emu/services.ts';
+import { TRACE_STUBS_FIRST } from '../emu/stub-table.ts';
+import type { Task } from '../emu/task.ts';
+import { bootKernel, type Kernel, publishStubs } from '../trace/kernel.ts';
+import type { Profile } from '../trace/profile.ts';
+import { TRACE_STUBS } from '../trace/stub-table.ts';
+import type { Variant } from '../trace/variants/variant.ts';
+import { ControlThread } from './control.ts';
+import type { EventLog } from './event-log.ts';
+import { makeProbes, OPERATION_NAMES, Operations } from './probes.ts';
+import { addSources, addTimers, levelOf } from './sources.ts';
+import { Timeline } from './timeline.ts';
+import { CONTROL_TASK } from './workload/model.ts';
+import { ANY_CPU, type Plan, type PlanAction, type PlanEntry } from './workload/plan.ts';
+
+export interface SessionOptions {
+  readonly chooser: Chooser;
+  readonly profile: Profile;
+  readonly variants: readonly Variant[];
+  readonly log: EventLog;
+}
+
+/** What an operation with an expectation returned. */
+export interface OperationResult {
+  readonly item: number;
+  readonly expected: number;
+  readonly found: number;
+}
+
+export class Session {
+  readonly machine: Machine;
+  readonly kernel: Kernel;
+  readonly image: Image;
+  readonly plan: Plan;
+  readonly log: EventLog;
+  readonly results: OperationResult[] = [];
+  readonly operations: Operations;
+  /** Undefined while the machine boots. */
+  #timeline: Timeline | undefined;
+  readonly #control: ControlThread;
+  /** By index of the plan's tasks: those without `run`. */
+  readonly #threads: ReadonlyMap<number, ControlThread>;
+
+  constructor(plan: Plan, options: SessionOptions) {
+    this.plan = plan;
+    this.log = options.log;
+    const { log } = options;
+    const machine = new Machine(machineOptions(plan), {
+      chooser: options.chooser,
+      sink: this.#sink(),
+      strings: log.strings,
+    });
+    this.machine = machine;
+    defineServices(machine);
+    publishStubs(machine);
+    this.image = loadPlanImage(machine, plan);
+    this.kernel = bootKernel(machine, this.image.functions, options);
+    const probes = makeProbes(this.kernel, plan, this.image);
+    this.operations = new Operations(this.kernel, probes, this.image);
+    for (const idle of plan.idle) {
+      const cpu = known(machine.cpus[idle.cpu], 'the CPU was checked');
+      cpu.idleRuns = { func: this.address(idle.run), left: idle.times };
+    }
+    const tasks = plan.tasks.map((task) => this.#newTask(task.name, task.cpu));
+    this.#control = new ControlThread(machine, this.#newControl());
+    this.#threads = new Map(
+      plan.tasks.flatMap(({ run }, index): [number, ControlThread][] => {
+        const task = known(tasks[index], 'every planned task was made');
+        return run === null ? [[index, new ControlThread(machine, task)]] : [];
+      }),
+    );
+    this.#timeline = this.#newTimeline();
+    machine.agenda = this.#timeline;
+    const { task } = this.#control;
+    const setUp = (): Path<void> => this.#setUp(task.context, tasks);
+    start(task, () => this.#control.program(task.context, setUp));
+  }
+
+  /** One boundary and one step; true while the run goes on. */
+  tick(): boolean {
+    tick(this.machine);
+    return this.machine.ending === undefined;
+  }
+
+  /** How the run ended. */
+  get ending(): Ending {
+    return known(this.machine.ending, 'the run is over');
+  }
+
+  /** Address of a function that the plan names. */
+  address(name: string): number {
+    const found = functionsNamed(this.image, name)[0];
+    if (found === undefined) throw new InputError(`there is no function ${name}`);
+    return found.address;
+  }
+
+  /** Timeline entries whose trigger never fired. */
+  unfired(): readonly PlanEntry[] {
+    return this.#timeline?.unfired() ?? [];
+  }
+
+  /** The 8-byte value of a data symbol, as a number. */
+  readData(symbol: string, offset: number): number {
+    const found = known(this.image.dataSymbols.get(symbol), 'a counter was checked');
+    const { memory } = this.machine;
+    const at = found.address + offset;
+    return memory.loadHi(at) * 0x100000000 + (memory.loadLo(at) >>> 0);
+  }
+
+  /** Events go to the log, and past the timeline's triggers. */
+  #sink(): EventSink {
+    const { log } = this;
+    return {
+      // prettier-ignore
+      emit: (id, step, cpu, level, pid, a, b, c, d, e, f, g, h): void => {
+        log.emit(id, step, cpu, level, pid, a, b, c, d, e, f, g, h);
+        this.#timeline?.see(id, cpu, a, b);
+      },
+    };
+  }
+
+  #newTask(name: string, cpu: number): Task {
+    return this.machine.newTask(name, 'task', known(this.machine.cpus[cpu], 'the CPU was checked'));
+  }
+
+  #newControl(): Task {
+    const first = known(this.machine.cpus[0], 'there is a first CPU');
+    return this.machine.newTask(CONTROL_TASK, 'kthread', first);
+  }
+
+  #newTimeline(): Timeline {
+    const { plan, machine, log } = this;
+    return new Timeline(
+      plan.timeline,
+      {
+        functions: (name) => functionsNamed(this.image, name).map((fn) => fn.address),
+        object: (probe) => this.operations.probe(probe).object,
+        operation: (op) => OPERATION_NAMES[op],
+        string: (text) => log.strings.find(text),
+      },
+      {
+        cpus: machine.cpus.length,
+        act: (entry, cpu) => {
+          this.#act(entry, entry.action, cpu);
+        },
+      },
+    );
+  }
+
+  /** The set-up, then everybody starts. */
+  *#setUp(cx: Context, tasks: readonly Task[]): Path<void> {
+    for (const operation of this.plan.setup) {
+      yield* this.operations.perform(cx, operation);
+    }
+    yield* act(cx.cpu.state, () => {
+      tasks.forEach((task, index) => {
+        this.#startTask(task, index);
+      });
+      addSources(this.machine, this.plan, (name) => this.address(name));
+      addTimers(this.machine, this.plan, (name) => this.address(name));
+      this.#timeline?.start();
+    });
+  }
+
+  #startTask(task: Task, index: number): void {
+    const planned = known(this.plan.tasks[index], 'a task was planned');
+    const cx = task.context;
+    if (planned.run === null) {
+      const thread = known(this.#threads.get(index), 'a task without run is a control thread');
+      start(task, () => thread.program(cx, nothing));
+      return;
+    }
+    const func = this.address(planned.run);
+    start(task, () => runTimes(cx, func, planned.times));
+  }
+
+  #act(entry: PlanEntry, action: PlanAction, firedOn: number): void {
+    if (action.kind === 'interrupt') {
+      this.#raise(action.source, action.cpu === ANY_CPU ? firedOn : action.cpu);
+      return;
+    }
+    const { operation, expect } = action;
+    const thread = action.by < 0 ? this.#control : this.#threads.get(action.by);
+    const serving = known(thread, 'operations are served by control threads');
+    serving.add({
+      perform: (cx) => this.operations.perform(cx, operation),
+      done: (found) => {
+        if (expect !== null) this.results.push({ item: entry.item, expected: expect, found });
+      },
+    });
+    // The trigger says that this happens now: the calm continuation is the operation.
+    this.machine.running = serving.task.cpu;
+  }
+
+  #raise(index: number, cpuId: number): void {
+    const source = known(this.plan.sources[index], 'a source was planned');
+    const cpu = known(this.machine.cpus[cpuId], 'the CPU was checked');
+    const handler = this.address(source.run);
+    cpu.pending.push({ level: levelOf(source.kind), handler, body: guestHandler(handler) });
+    this.machine.injector.report(cpu, source.name, handler);
+    this.machine.touchCpu(cpu);
+    this.machine.running = cpu;
+  }
+}
+
+function machineOptions(plan: Plan): ConstructorParameters<typeof Machine>[0] {
+  const { machine } = plan;
+  return {
+    cpus: machine.cpus,
+    preempt: machine.preempt,
+    grain: machine.grain,
+    stepsMax: machine.stepsMax,
+    stubCount: TRACE_STUBS_FIRST + TRACE_STUBS.length,
+    tasksMax: machine.cpus + plan.tasks.length + 1,
+  };
+}
+
+function loadPlanImage(machine: Machine, plan: Plan): Image {
+  const elf = plan.image === null ? undefined : loadElf(plan.image.bytes, plan.image.path);
+  const image = buildImage({
+    functions: plan.functions,
+    data: plan.data,
+    elf,
+    stubs: machine.stubs.addresses(),
+    landingPad: plan.machine.landingPad,
+  });
+  loadImage(machine, image);
+  return image;
+}
+
+function* runTimes(cx: Context, func: number, times: number): Path<void> {
+  for (let i = 0; i < times; i++) yield* callGuest(cx.cpu.state, func, []);
+}
+
+function* nothing(): Path<void> {
+  // Only `control` has a set-up.
+}

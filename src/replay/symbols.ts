@@ -1,0 +1,71 @@
+// Layer replay. Addresses as people read them. Known are the functions that a run reports (`symbol` events),
+// kernel symbols, and the area of the trampolines; everything else stays a number.
+import { type Address, TRAMPOLINE_BASE, TRAMPOLINE_BYTES_MAX } from '../emu/address.ts';
+import { EMU_STUBS, STUB_STRIDE, stubAddress, TRACE_STUBS_FIRST } from '../emu/stub-table.ts';
+import { TRACE_STUBS } from '../trace/stub-table.ts';
+import type { EventOf } from './schema.ts';
+
+export interface Place {
+  readonly name: string;
+  readonly offset: number;
+}
+
+interface Span {
+  readonly name: string;
+  readonly address: Address;
+  readonly size: number;
+}
+
+/** A symbol table that grows as events pass; a later symbol hides an older one below it. */
+export class Symbols {
+  /** In order of addresses. */
+  readonly #spans: Span[] = [];
+
+  constructor() {
+    for (const [index, name] of EMU_STUBS.entries()) this.#addStub(name, index);
+    for (const [index, name] of TRACE_STUBS.entries())
+      this.#addStub(name, TRACE_STUBS_FIRST + index);
+    this.#add({ name: 'trampoline', address: TRAMPOLINE_BASE, size: TRAMPOLINE_BYTES_MAX });
+  }
+
+  see({ name, address, size }: EventOf<'symbol'>): void {
+    this.#add({ name, address, size });
+  }
+
+  /** The symbol that holds `address`. */
+  find(address: Address): Place | undefined {
+    const span = this.#spans[this.#above(address) - 1];
+    if (span === undefined || address >= span.address + span.size) return undefined;
+    return { name: span.name, offset: address - span.address };
+  }
+
+  /** `vfs_open+0x4`, `vfs_open` for its first byte. */
+  text(address: Address): string | undefined {
+    const place = this.find(address);
+    if (place === undefined) return undefined;
+    const { name, offset } = place;
+    return offset === 0 ? name : `${name}+0x${offset.toString(16)}`;
+  }
+
+  #addStub(name: string, index: number): void {
+    this.#add({ name, address: stubAddress(index), size: STUB_STRIDE });
+  }
+
+  #add(span: Span): void {
+    const at = this.#above(span.address);
+    const same = this.#spans[at - 1]?.address === span.address;
+    this.#spans.splice(same ? at - 1 : at, same ? 1 : 0, span);
+  }
+
+  /** Number of symbols that start at or below `address`. */
+  #above(address: Address): number {
+    let [low, high] = [0, this.#spans.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const span = this.#spans[middle];
+      if (span !== undefined && span.address <= address) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}

@@ -1,0 +1,170 @@
+// Layer replay. The lossless text twin of a recording: one event per line, everything else in lines that
+// begin with `--`. docs/format.md states it; `text-form-read.ts` turns it back into the same bytes.
+// Annotations such as `<vfs_open+0x4>` are for people: the reader passes over them.
+import { NO_ADDRESS, USER_BASE } from '../emu/address.ts';
+import { LEVEL_NAMES } from '../emu/event.ts';
+import { readChoices } from './choices.ts';
+import type { RecordingHeader } from './recording-header.ts';
+import { type RecordedFrame, FORMAT_VERSION, type Recording } from './recording.ts';
+import { type Event, type EventField, kindByName } from './schema.ts';
+import { Symbols } from './symbols.ts';
+
+/** The first line of every text form. */
+export const TEXT_FORM_TITLE = `-- reprobe recording, format ${FORMAT_VERSION}`;
+
+/** Lists are broken into lines of about this length. */
+const LIST_COLUMNS = 96;
+/** Bytes of the image on one line, as two hex digits each. */
+export const IMAGE_LINE_BYTES = 48;
+
+const NOT_IN_NAME = /[^!-;=?-~]/g;
+const PLAIN_TEXT = /^[A-Za-z0-9_.*/:+~@%-]+$/;
+// Control characters and those that change the direction or the end of a line on somebody's screen.
+const UNSEEN = /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+
+export interface TextOptions {
+  /** Only events of this CPU: no longer the whole recording. */
+  readonly cpu?: number | undefined;
+  /** Names beside addresses; default true. */
+  readonly names?: boolean;
+}
+
+/** The lines of the text form, without line ends. */
+export function* textLines(recording: Recording, options: TextOptions = {}): Generator<string> {
+  const { cpu } = options;
+  yield TEXT_FORM_TITLE;
+  if (cpu !== undefined) yield `-- only CPU ${cpu}`;
+  yield* headerLines(recording.header);
+  const symbols = new Symbols();
+  const format = { symbols: options.names === false ? undefined : symbols };
+  for (const [number, frame] of recording.frames.entries()) {
+    yield `-- frame ${number}`;
+    yield* listLines('strings', frame.strings.map(quoted));
+    const { firstEvent, eventCount } = frame;
+    for (const event of recording.log.events(firstEvent, firstEvent + eventCount)) {
+      if (event.event === 'symbol') symbols.see(event);
+      if (cpu === undefined || event.cpu === cpu) yield formatEvent(event, format.symbols);
+    }
+    yield* frameEndLines(frame);
+  }
+  const { end } = recording;
+  if (end !== undefined) {
+    const { events, choices, strings, steps, digest } = end;
+    const counts = `events=${events} choices=${choices} strings=${strings} steps=${steps}`;
+    yield `-- end ${counts} digest=${digest}`;
+  }
+}
+
+/** The whole text form, every line ended. */
+export function formatRecording(recording: Recording, options: TextOptions = {}): string {
+  return Array.from(textLines(recording, options), (line) => `${line}\n`).join('');
+}
+
+/** One event as a line; with `symbols`, addresses are named. */
+export function formatEvent(event: Event, symbols?: Symbols): string {
+  const place = `${event.cpu}/${LEVEL_NAMES[event.level] ?? event.level}`;
+  const head = [
+    `#${event.index}`.padEnd(7),
+    `${event.step}`.padStart(7),
+    place.padEnd(9),
+    `${event.pid}`.padStart(3),
+    event.event.padEnd(12),
+  ];
+  const fields = kindByName(event.event)?.fields ?? [];
+  const named = event.event === 'symbol' ? undefined : symbols;
+  return [...head, ...fields.map((field) => fieldText(field, event, named))].join(' ').trimEnd();
+}
+
+function fieldText(field: EventField, event: Event, symbols: Symbols | undefined): string {
+  const value: unknown = event[field.name as keyof Event];
+  const text = `${field.name}=${valueText(field, value)}`;
+  if (field.type !== 'address' || symbols === undefined || typeof value !== 'number') return text;
+  const name = symbols.text(value);
+  return name === undefined ? text : `${text} <${name.replaceAll(NOT_IN_NAME, '?')}>`;
+}
+
+function valueText({ type }: EventField, value: unknown): string {
+  if (type === 'string') return quoted(String(value));
+  if (type === 'address') return addressText(Number(value));
+  if (type !== 'hex' && type !== 'u64') return String(value);
+  return `0x${(value as number | bigint).toString(16)}`;
+}
+
+/** `0x14` from the start of the image, `user+0x0` from the start of the user segment, or `none`. */
+function addressText(address: number): string {
+  if (address === NO_ADDRESS) return 'none';
+  if (address >= 0) return `0x${address.toString(16)}`;
+  return `user+0x${((address - USER_BASE) >>> 0).toString(16)}`;
+}
+
+/** As it is when that is clear, else as a JSON string. */
+export function quoted(text: string): string {
+  return PLAIN_TEXT.test(text) ? text : printable(JSON.stringify(text));
+}
+
+/** Plain data on one line. */
+export function jsonText(value: unknown): string {
+  return printable(JSON.stringify(value));
+}
+
+function printable(text: string): string {
+  return text.replaceAll(UNSEEN, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+function* headerLines(header: RecordingHeader): Generator<string> {
+  const { version, workload, profile, variants, chooser, options, image } = header;
+  yield `-- version ${jsonText(version)}`;
+  yield `-- workload ${jsonText({ name: workload.name, file: workload.file })}`;
+  yield '-- source';
+  for (const line of workload.source.split('\n')) yield sourceLine(line);
+  yield `-- model ${jsonText(workload.model)}`;
+  yield `-- profile ${jsonText(profile)}`;
+  yield `-- variants ${jsonText(variants)}`;
+  yield `-- chooser ${jsonText(chooser)}`;
+  yield `-- options ${jsonText(options)}`;
+  if (image === null) yield '-- image null';
+  else {
+    const bytes = image.bytes === null ? null : image.bytes.length;
+    yield `-- image ${jsonText({ file: image.file, digest: image.digest, bytes })}`;
+    yield* byteLines(image.bytes ?? new Uint8Array());
+  }
+}
+
+/** A line of the workload; as a JSON string if it could upset a screen. */
+function sourceLine(line: string): string {
+  if (line === '') return '-|';
+  const json = jsonText(line);
+  const isPlain = json.slice(1, -1).replaceAll(/\\(["\\])/g, '$1') === line;
+  return isPlain ? `-| ${line}` : `-~ ${json}`;
+}
+
+function* byteLines(bytes: Uint8Array): Generator<string> {
+  for (let at = 0; at < bytes.length; at += IMAGE_LINE_BYTES) {
+    const line = bytes.subarray(at, at + IMAGE_LINE_BYTES);
+    yield `-= ${Array.from(line, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+  }
+}
+
+function* frameEndLines(frame: RecordedFrame): Generator<string> {
+  const runs = readChoices(frame.choices).runs.map(({ index, times }) =>
+    times === 1 ? `${index}` : `${index}*${times}`,
+  );
+  yield* listLines('choices', runs);
+  yield `-- state ${frame.stateDigest ?? 'none'}`;
+  yield `-- digest ${frame.digest}`;
+}
+
+/** `-- NAME item item ...`, as many lines as it takes; none for an empty list. */
+function* listLines(name: string, items: readonly string[]): Generator<string> {
+  let line = `-- ${name}`;
+  let isEmpty = true;
+  for (const item of items) {
+    if (!isEmpty && line.length + 1 + item.length > LIST_COLUMNS) {
+      yield line;
+      line = `-- ${name}`;
+    }
+    line += ` ${item}`;
+    isEmpty = false;
+  }
+  if (!isEmpty) yield line;
+}

@@ -1,0 +1,44 @@
+// Layer replay. Checks of one reference: a CPU, a function, a variable, a pattern.
+import type { Finding, KeyPath } from './finding.ts';
+import { readSymbol } from './line.ts';
+import type { Workload } from './model.ts';
+import { nearest } from './nearest.ts';
+import { matches } from './pattern.ts';
+import { type Scope, unknownName } from './scope.ts';
+
+/** A CPU that the machine has. */
+export function checkCpu(workload: Workload, cpu: number | undefined, path: KeyPath): Finding[] {
+  const { cpus } = workload.machine;
+  if (cpu === undefined || cpu < cpus) return [];
+  const expected = cpus === 1 ? 'CPU 0' : `a CPU from 0 to ${cpus - 1}`;
+  return [{ path, part: 'value', message: `expected ${expected}, found ${cpu}` }];
+}
+
+/** A function that code can be told to run. */
+export function checkFunction(scope: Scope, name: string, path: KeyPath): Finding[] {
+  if (scope.functions.has(name) || !scope.complete) return [];
+  return [unknownName(path, 'function', name, [...scope.functions.keys()])];
+}
+
+/** `counter` or `counter+8`: eight bytes that lie inside. */
+export function checkSymbol(scope: Scope, text: string, path: KeyPath): Finding[] {
+  const { symbol, offset } = readSymbol(text);
+  const bytes = scope.data.get(symbol);
+  if (bytes === undefined) {
+    return scope.complete ? [unknownName(path, 'data', symbol, [...scope.data.keys()])] : [];
+  }
+  if (offset % 8 === 0 && offset + 8 <= bytes) return [];
+  const message = `expected an offset into '${symbol}' from 0 to ${bytes - 8} in steps of 8, found ${offset}`;
+  return [{ path, part: 'value', message }];
+}
+
+/** A pattern that selects nothing is -EINVAL (FT-43): here the mistake of whoever wrote it. */
+export function checkPattern(scope: Scope, pattern: string, path: KeyPath): Finding[] {
+  if (!scope.complete || matches(pattern, scope.traceable).length > 0) return [];
+  const name = pattern.replace(/^!/u, '');
+  const near = nearest(name, scope.traceable);
+  const untraceable = scope.functions.get(name) === false ? ` ('${name}' is notrace)` : '';
+  const hint = near === undefined ? '' : `, did you mean '${near}'?`;
+  const message = `the pattern '${pattern}' matches no traceable function${untraceable}${hint}`;
+  return [{ path, part: 'value', message }];
+}

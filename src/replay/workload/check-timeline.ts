@@ -1,0 +1,186 @@
+// Layer replay. Checks of the timeline: what its triggers wait for exists, what it does can be done.
+import { EVENTS } from '../schema.ts';
+import { checkCpu, checkFunction, checkPattern } from './check-reference.ts';
+import type { Finding, KeyPath } from './finding.ts';
+import {
+  INTERRUPTS,
+  type InterruptName,
+  LIMIT,
+  type OnEvent,
+  type OperationName,
+  type Raised,
+  type SetIp,
+  type TimelineItem,
+} from './model.ts';
+import { entries, entry, type Scope, unknownName } from './scope.ts';
+
+export function checkTimeline(scope: Scope): Finding[] {
+  const findings: Finding[] = [];
+  for (const [index, item] of (scope.workload.timeline ?? []).entries()) {
+    const path = ['timeline', index];
+    findings.push(...checkTrigger(scope, item, path), ...checkOperation(scope, item, path));
+    for (const kind of INTERRUPTS) findings.push(...checkInterrupt(scope, item, kind, path));
+    findings.push(...checkBy(scope, item, path));
+  }
+  return findings;
+}
+
+function checkTrigger(scope: Scope, item: TimelineItem, path: KeyPath): Finding[] {
+  const { workload } = scope;
+  if (item.on !== undefined) return checkOn(scope, item, item.on, [...path, 'on']);
+  if (typeof item.at !== 'object') return [];
+  const findings = checkCpu(workload, item.at.cpu, [...path, 'at', 'cpu']);
+  const stepsMax = workload.machine.steps_max ?? LIMIT.stepsDefault;
+  if (item.at.step <= stepsMax) return findings;
+  const message = `expected a step up to ${stepsMax}, where the run ends (steps_max)`;
+  return [...findings, { path: [...path, 'at', 'step'], part: 'value', message }];
+}
+
+function checkOn(scope: Scope, item: TimelineItem, on: OnEvent, path: KeyPath): Finding[] {
+  const findings = checkCpu(scope.workload, on.cpu, [...path, 'cpu']);
+  for (const edge of ['enter', 'return'] as const) {
+    const target = on[edge];
+    if (target !== undefined) findings.push(...checkTarget(scope, target, [...path, edge]));
+  }
+  if (on.event !== undefined && !Object.hasOwn(EVENTS, on.event)) {
+    findings.push(unknownName([...path, 'event'], 'event', on.event, Object.keys(EVENTS)));
+  }
+  if (on.probe !== undefined) findings.push(...checkProbe(scope, on.probe, [...path, 'probe']));
+  for (const edge of ['begin', 'end'] as const) {
+    const operation = on[edge];
+    if (operation === undefined || isDone(scope, operation, on.probe, item)) continue;
+    const which = on.probe === undefined ? operation : `${operation} on '${on.probe}'`;
+    const message = `never fires: no other item of the timeline does ${which}`;
+    findings.push({ path: [...path, edge], part: 'value', message });
+  }
+  return findings;
+}
+
+/** `ops0.callback`, or a function. */
+function checkTarget(scope: Scope, target: string, path: KeyPath): Finding[] {
+  const probes = entries(scope.workload.probes).map(([name]) => `${name}.callback`);
+  if (probes.includes(target) || scope.functions.has(target) || !scope.complete) return [];
+  return [unknownName(path, 'function', target, [...probes, ...scope.functions.keys()])];
+}
+
+function isDone(
+  scope: Scope,
+  operation: OperationName,
+  probe: string | undefined,
+  except: TimelineItem,
+): boolean {
+  return (scope.workload.timeline ?? []).some((item) => {
+    const done = item === except ? undefined : item[operation];
+    if (done === undefined) return false;
+    return probe === undefined || probeOf(done) === probe;
+  });
+}
+
+function probeOf(operand: string | { readonly probe: string }): string {
+  return typeof operand === 'string' ? operand : operand.probe;
+}
+
+function checkProbe(scope: Scope, name: string, path: KeyPath): Finding[] {
+  const { probes } = scope.workload;
+  if (entry(probes, name) !== undefined) return [];
+  return [
+    unknownName(
+      path,
+      'probe',
+      name,
+      entries(probes).map(([known]) => known),
+    ),
+  ];
+}
+
+function checkOperation(scope: Scope, item: TimelineItem, path: KeyPath): Finding[] {
+  const findings: Finding[] = [];
+  const mayFail = item.expect !== undefined && item.expect !== 0;
+  for (const name of ['register', 'unregister'] as const) {
+    const probe = item[name];
+    if (probe !== undefined) findings.push(...checkProbe(scope, probe, [...path, name]));
+  }
+  for (const name of ['set_filter', 'set_notrace'] as const) {
+    const set = item[name];
+    if (set === undefined) continue;
+    findings.push(...checkProbe(scope, set.probe, [...path, name, 'probe']));
+    if (set.pattern === null || mayFail) continue;
+    findings.push(...checkPattern(scope, set.pattern, [...path, name, 'pattern']));
+  }
+  if (item.set_filter_ip !== undefined) {
+    const here = [...path, 'set_filter_ip'];
+    findings.push(...checkSetIp(scope, item.set_filter_ip, here, mayFail));
+  }
+  return findings;
+}
+
+function checkSetIp(scope: Scope, set: SetIp, path: KeyPath, mayFail: boolean): Finding[] {
+  const findings = [
+    ...checkProbe(scope, set.probe, [...path, 'probe']),
+    ...checkFunction(scope, set.function, [...path, 'function']),
+  ];
+  if (scope.functions.get(set.function) !== false || mayFail) return findings;
+  const message = `'${set.function}' is notrace and has no call site; expect: -EINVAL if that is the point`;
+  return [...findings, { path: [...path, 'function'], part: 'value', message }];
+}
+
+function checkInterrupt(
+  scope: Scope,
+  item: TimelineItem,
+  kind: InterruptName,
+  path: KeyPath,
+): Finding[] {
+  const raised = item[kind];
+  if (raised === undefined) return [];
+  return [
+    ...checkCpu(scope.workload, item.cpu, [...path, 'cpu']),
+    ...checkRaised(scope, raised, kind, path),
+    ...checkPlace(scope, item, raised, path),
+  ];
+}
+
+function checkRaised(scope: Scope, raised: Raised, kind: InterruptName, path: KeyPath): Finding[] {
+  const here = [...path, kind];
+  if (typeof raised !== 'string') return checkFunction(scope, raised.run, [...here, 'run']);
+  const handlers = entries(scope.workload.handlers);
+  const handler = entry(scope.workload.handlers, raised);
+  if (handler?.[kind] !== undefined) return [];
+  if (handler !== undefined) {
+    const found = [...INTERRUPTS, 'timer' as const].find((other) => handler[other] !== undefined);
+    const message = `expected a handler of kind ${kind}, found '${raised}' of kind ${found ?? kind}`;
+    return [{ path: here, part: 'value', message }];
+  }
+  if (scope.functions.has(raised) || !scope.complete) return [];
+  const ofKind = handlers.filter(([, one]) => one[kind] !== undefined).map(([name]) => name);
+  return [unknownName(here, 'handler', raised, [...ofKind, ...scope.functions.keys()])];
+}
+
+/** A handler that belongs to one CPU is not raised on another. */
+function checkPlace(scope: Scope, item: TimelineItem, raised: Raised, path: KeyPath): Finding[] {
+  const handler = typeof raised === 'string' ? entry(scope.workload.handlers, raised) : undefined;
+  if (handler?.cpu === undefined || item.cpu === undefined || item.cpu === handler.cpu) return [];
+  const message = `expected CPU ${handler.cpu}, the only one that takes the handler, found ${item.cpu}`;
+  return [{ path: [...path, 'cpu'], part: 'value', message }];
+}
+
+/** Operations are performed by control threads: tasks that run nothing else. */
+function checkBy(scope: Scope, item: TimelineItem, path: KeyPath): Finding[] {
+  if (item.by === undefined) return [];
+  const { tasks } = scope.workload;
+  const task = entry(tasks, item.by);
+  if (task !== undefined && task.run === undefined) return [];
+  const here = [...path, 'by'];
+  if (task !== undefined) {
+    const message = `expected a task without 'run', found '${item.by}', which runs '${task.run ?? ''}'`;
+    return [{ path: here, part: 'value', message }];
+  }
+  const free = entries(tasks).filter(([, one]) => one.run === undefined);
+  return [
+    unknownName(
+      here,
+      "task without 'run'",
+      item.by,
+      free.map(([name]) => name),
+    ),
+  ];
+}

@@ -1,0 +1,230 @@
+// Layer replay. Do the names and numbers of a workload agree with each other? Everything that needs more than
+// one place of the file to be seen; `schema.ts` has seen to the shape of each.
+import { checkCpu, checkFunction, checkPattern, checkSymbol } from './check-reference.ts';
+import { checkTimeline } from './check-timeline.ts';
+import { type Finding, type KeyPath, type Positions, refuse } from './finding.ts';
+import { eachLine, readLine, readSymbol } from './line.ts';
+import {
+  BUILT_IN_CALLBACKS,
+  CONTROL_TASK,
+  type Expectation,
+  INTERRUPTS,
+  type Line,
+  LIMIT,
+  type ProbeModel,
+  type Workload,
+} from './model.ts';
+import { nearest } from './nearest.ts';
+import {
+  entries,
+  entry,
+  type ImageSymbols,
+  isBuiltIn,
+  KERNEL_SYMBOLS,
+  makeScope,
+  type Scope,
+  unknownName,
+} from './scope.ts';
+
+/**
+ * Throws one `InputError` that names every disagreement. `image` holds the symbols of the ELF file that the
+ * workload names; without it, names that could be the image's are believed.
+ */
+export function check(workload: Workload, positions: Positions, image?: ImageSymbols): void {
+  const scope = makeScope(workload, image);
+  refuse(
+    [
+      ...checkNames(scope),
+      ...checkSizes(workload),
+      ...checkBodies(scope),
+      ...checkRunners(scope),
+      ...checkHandlers(scope),
+      ...checkProbes(scope),
+      ...checkTimeline(scope),
+      ...checkExpectations(scope),
+    ],
+    positions,
+  );
+}
+
+/** Functions, callbacks and data share one symbol table, with those of the image. */
+function checkNames({ workload, imageFunctions, data }: Scope): Finding[] {
+  const findings: Finding[] = [];
+  const owners = new Map<string, string>();
+  for (const name of imageFunctions) owners.set(name, 'the image');
+  for (const name of data.keys()) {
+    if (entry(workload.data, name) === undefined) owners.set(name, 'the image');
+  }
+  for (const section of ['functions', 'callbacks', 'data'] as const) {
+    for (const [name] of entries<unknown>(workload[section])) {
+      const owner = owners.get(name);
+      owners.set(name, owner ?? `'${section}'`);
+      if (owner === undefined) continue;
+      const message = `the name '${name}' is taken: it is defined in ${owner} too`;
+      findings.push({ path: [section, name], part: 'key', message });
+    }
+  }
+  if (entry(workload.tasks, CONTROL_TASK) !== undefined) {
+    const message = `the name '${CONTROL_TASK}' is taken: it performs operations without 'by'`;
+    findings.push({ path: ['tasks', CONTROL_TASK], part: 'key', message });
+  }
+  return findings;
+}
+
+function checkSizes(workload: Workload): Finding[] {
+  const findings: Finding[] = [];
+  const tooMany = (path: string, message: string): void => {
+    findings.push({ path: [path], part: 'key', message });
+  };
+  const bytes = entries(workload.data).reduce((sum, [, size]) => sum + size, 0);
+  if (bytes > LIMIT.dataBytesTogether) {
+    tooMany('data', `expected at most ${LIMIT.dataBytesTogether} bytes together, found ${bytes}`);
+  }
+  const tasks = entries(workload.tasks).length;
+  if (tasks > LIMIT.tasks)
+    tooMany('tasks', `expected at most ${LIMIT.tasks} tasks, found ${tasks}`);
+  let instructions = 0;
+  for (const section of ['functions', 'callbacks'] as const) {
+    for (const [, { body }] of entries(workload[section])) {
+      eachLine(body, [], (text) => {
+        const reading = readLine(text, 'callback');
+        instructions += 'op' in reading && reading.op.op === 'work' ? reading.op.count : 8;
+      });
+    }
+  }
+  if (instructions > LIMIT.instructionsTogether) {
+    const expected = `expected at most ${LIMIT.instructionsTogether} instructions together`;
+    tooMany('functions', `${expected}, found about ${instructions}`);
+  }
+  return findings;
+}
+
+function checkBodies(scope: Scope): Finding[] {
+  const findings: Finding[] = [];
+  for (const section of ['functions', 'callbacks'] as const) {
+    for (const [name, { body }] of entries(scope.workload[section])) {
+      const path = [section, name, 'body'];
+      eachLine(body, path, (text, here) => findings.push(...checkLine(scope, text, here)));
+      findings.push(...checkDepth(body, path, 0));
+    }
+  }
+  return findings;
+}
+
+function checkDepth(body: readonly Line[], path: KeyPath, depth: number): Finding[] {
+  if (depth > LIMIT.blockDepth) {
+    const message = `expected at most ${LIMIT.blockDepth} blocks inside each other`;
+    return [{ path, part: 'value', message }];
+  }
+  return body.flatMap((line, index) => {
+    if (typeof line === 'string') return [];
+    return 'loop' in line
+      ? checkDepth(line.body, [...path, index, 'body'], depth + 1)
+      : checkDepth(line.trylock, [...path, index, 'trylock'], depth + 1);
+  });
+}
+
+function checkLine(scope: Scope, text: string, path: KeyPath): Finding[] {
+  const reading = readLine(text, 'callback');
+  if (!('op' in reading)) return [];
+  const { op } = reading;
+  if (op.op === 'call') return checkCall(scope, op.target, path);
+  return 'symbol' in op ? checkSymbol(scope, text.trim().split(/\s+/u)[1] ?? '', path) : [];
+}
+
+function checkCall(scope: Scope, target: string, path: KeyPath): Finding[] {
+  if (scope.functions.has(target) || KERNEL_SYMBOLS.includes(target) || !scope.complete) return [];
+  const own = [...scope.functions.keys()];
+  const candidates = nearest(target, own) === undefined ? KERNEL_SYMBOLS : own;
+  return [unknownName(path, 'function', target, candidates)];
+}
+
+/** Tasks and what idle CPUs run. */
+function checkRunners(scope: Scope): Finding[] {
+  const { workload } = scope;
+  const findings: Finding[] = [];
+  for (const [name, task] of entries(workload.tasks)) {
+    findings.push(...checkCpu(workload, task.cpu, ['tasks', name, 'cpu']));
+    if (task.run !== undefined) {
+      findings.push(...checkFunction(scope, task.run, ['tasks', name, 'run']));
+    }
+  }
+  const owners = new Map<number, number>();
+  for (const [index, idle] of (workload.idle ?? []).entries()) {
+    findings.push(...checkCpu(workload, idle.cpu, ['idle', index, 'cpu']));
+    findings.push(...checkFunction(scope, idle.run, ['idle', index, 'run']));
+    if (owners.has(idle.cpu)) {
+      const message = `CPU ${idle.cpu} has an idle function already`;
+      findings.push({ path: ['idle', index, 'cpu'], part: 'value', message });
+    }
+    owners.set(idle.cpu, index);
+  }
+  return findings;
+}
+
+function checkHandlers(scope: Scope): Finding[] {
+  const findings: Finding[] = [];
+  for (const [name, handler] of entries(scope.workload.handlers)) {
+    const path = ['handlers', name];
+    findings.push(...checkCpu(scope.workload, handler.cpu, [...path, 'cpu']));
+    for (const kind of [...INTERRUPTS, 'timer'] as const) {
+      const run = handler[kind];
+      if (run !== undefined) findings.push(...checkFunction(scope, run, [...path, kind]));
+    }
+  }
+  return findings;
+}
+
+function checkProbes(scope: Scope): Finding[] {
+  const findings: Finding[] = [];
+  for (const [name, probe] of entries(scope.workload.probes)) {
+    findings.push(...checkCallback(scope, probe, ['probes', name, 'callback']));
+    for (const key of ['filter', 'notrace'] as const) {
+      const patterns = probe[key];
+      if (patterns === undefined) continue;
+      const path = ['probes', name, key];
+      if (typeof patterns === 'string') findings.push(...checkPattern(scope, patterns, path));
+      else {
+        for (const [index, pattern] of patterns.entries()) {
+          findings.push(...checkPattern(scope, pattern, [...path, index]));
+        }
+      }
+    }
+  }
+  return findings;
+}
+
+function checkCallback(scope: Scope, { callback }: ProbeModel, path: KeyPath): Finding[] {
+  const { workload, imageFunctions } = scope;
+  if (entry(workload.callbacks, callback) !== undefined) return [];
+  if (isBuiltIn(workload, callback) || imageFunctions.has(callback)) return [];
+  if (entry(workload.functions, callback) !== undefined) {
+    const message = `'${callback}' is a function, expected a callback: define it under 'callbacks'`;
+    return [{ path, part: 'value', message }];
+  }
+  if (!scope.complete) return [];
+  const defined = entries(workload.callbacks).map(([name]) => name);
+  const candidates = [...new Set([...defined, ...BUILT_IN_CALLBACKS, ...imageFunctions])];
+  return [unknownName(path, 'callback', callback, candidates)];
+}
+
+function checkExpectations(scope: Scope): Finding[] {
+  return (scope.workload.expect ?? []).flatMap((expectation, index) =>
+    checkExpectation(scope, expectation, ['expect', index]),
+  );
+}
+
+function checkExpectation(scope: Scope, expectation: Expectation, path: KeyPath): Finding[] {
+  if (typeof expectation === 'string') return [];
+  const { workload } = scope;
+  const counting = entries(workload.probes)
+    .filter(([, { callback }]) => callback === 'count' && isBuiltIn(workload, callback))
+    .map(([name]) => `${name}.count`);
+  const { counter } = expectation;
+  if (counting.includes(counter)) return [];
+  const { symbol } = readSymbol(counter);
+  const here = [...path, 'counter'];
+  if (scope.data.has(symbol)) return checkSymbol(scope, counter, here);
+  if (!scope.complete) return [];
+  return [unknownName(here, 'counter', counter, [...counting, ...scope.data.keys()])];
+}

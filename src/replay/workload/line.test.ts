@@ -1,0 +1,72 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { eachLine, lineSamples, readBody, readLine } from './line.ts';
+
+function read(text: string): unknown {
+  const reading = readLine(text, 'function');
+  return 'op' in reading ? reading.op : reading.problem;
+}
+
+test('every line becomes the operation of the machine that it names', () => {
+  expect(read('work 4')).toEqual({ op: 'work', count: 4 });
+  expect(read('call vfs_open')).toEqual({ op: 'call', target: 'vfs_open' });
+  expect(read('load counter')).toEqual({ op: 'load', symbol: 'counter', offset: 0 });
+  expect(read(' store  counter+8 -7 ')).toEqual({
+    op: 'store',
+    symbol: 'counter',
+    offset: 8,
+    value: -7,
+  });
+  expect(read('amoadd counter 1')).toEqual({
+    op: 'amoadd',
+    symbol: 'counter',
+    offset: 0,
+    value: 1,
+  });
+  expect(read('sleep 20')).toEqual({ op: 'sleep', us: 20 });
+  expect(read('return 3')).toEqual({ op: 'return', value: 3 });
+  expect(read('irq_off')).toEqual({ op: 'irq_off' });
+});
+
+test('every sample of the published schema is a line', () => {
+  for (const sample of lineSamples('callback')) {
+    expect(readLine(sample, 'callback')).toHaveProperty('op');
+  }
+  expect(lineSamples('function')).toHaveLength(lineSamples('callback').length - 1);
+});
+
+test('what is wrong with a line is said with what was expected', () => {
+  expect(read('cal vfs_open')).toMatch(
+    /^expected one of work, .*found 'cal vfs_open', did you mean 'call'\?$/u,
+  );
+  expect(read('work')).toBe("expected 'work 4', found 'work'");
+  expect(read('work 4 5')).toBe("expected 'work 4', found 'work 4 5'");
+  expect(read('work 1001')).toBe(
+    "expected 'work 4' with a whole number from 0 to 1000, found '1001'",
+  );
+  expect(read('call 9')).toBe("expected 'call vfs_open' with a function name, found '9'");
+  expect(read('regs')).toMatch(/'regs' belongs to callbacks/u);
+  expect(read('store counter 2147483648')).toMatch(/found '2147483648'$/u);
+  expect(read('')).toMatch(/found ''$/u);
+});
+
+test('a body keeps its blocks', () => {
+  expect(readBody([{ loop: 2, body: ['irq_off'] }, { trylock: ['regs'] }])).toEqual([
+    { op: 'loop', times: 2, body: [{ op: 'irq_off' }] },
+    { op: 'trylock', body: [{ op: 'regs' }] },
+  ]);
+  const seen: string[] = [];
+  eachLine(['a', { loop: 2, body: ['b', { trylock: ['c'] }] }, 'd'], ['body'], (text, path) => {
+    seen.push(`${text} ${path.join('.')}`);
+  });
+  expect(seen).toEqual(['a body.0', 'b body.1.body.0', 'c body.1.body.1.trylock.0', 'd body.2']);
+});
+
+test('any text is either a line or a problem', () => {
+  fc.assert(
+    fc.property(fc.string({ maxLength: 30 }), (text) => {
+      const reading = readLine(text, 'callback');
+      expect('op' in reading || reading.problem.startsWith('expected ')).toBe(true);
+    }),
+  );
+});

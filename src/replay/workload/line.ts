@@ -1,0 +1,191 @@
+// Layer replay. The lines of a function body: `work 4`, `call vfs_open`, `add counter+8 1`, ... and back to
+// the machine's own form (`src/emu/script.ts`). One table says what may stand in a line; the reader, the
+// messages and the JSON schema come from it.
+import { assert } from '../../assert.ts';
+import type { ScriptOp } from '../../emu/script.ts';
+import { LIMIT, type Line } from './model.ts';
+import { didYouMean } from './nearest.ts';
+
+/** What may follow the first word. */
+type Operand = 'count' | 'us' | 'function' | 'symbol' | 'value';
+
+const INT32_MAX = 2 ** 31 - 1;
+const INT32_MIN = -(2 ** 31);
+
+const FORMS = {
+  work: ['count'],
+  call: ['function'],
+  load: ['symbol'],
+  store: ['symbol', 'value'],
+  add: ['symbol', 'value'],
+  amoadd: ['symbol', 'value'],
+  irq_off: [],
+  irq_on: [],
+  preempt_off: [],
+  preempt_on: [],
+  rcu_read_lock: [],
+  rcu_read_unlock: [],
+  sleep: ['us'],
+  return: ['value'],
+  regs: [],
+} as const satisfies Record<string, readonly Operand[]>;
+
+type Word = keyof typeof FORMS;
+
+/** Lines that make sense in a probe's callback only. */
+const CALLBACK_ONLY: ReadonlySet<string> = new Set<Word>(['regs']);
+
+const SAMPLE: Record<Operand, string> = {
+  count: '4',
+  us: '20',
+  function: 'vfs_open',
+  symbol: 'counter',
+  value: '1',
+};
+
+const EXPECTED: Record<Operand, string> = {
+  count: `a whole number from 0 to ${LIMIT.work}`,
+  us: `microseconds from 0 to ${LIMIT.microseconds}`,
+  function: 'a function name',
+  symbol: 'a data name such as counter or counter+8',
+  value: `a whole number from ${INT32_MIN} to ${INT32_MAX}`,
+};
+
+/** A name as C and assemblers spell it; compilers put dots and dollars into theirs. */
+export const NAME_PATTERN: RegExp = /^[A-Za-z_.$][A-Za-z0-9_.$]*$/u;
+const SYMBOL_PATTERN = /^(?<name>[A-Za-z_.$][A-Za-z0-9_.$]*)(?:\+(?<offset>[0-9]{1,6}))?$/u;
+
+export type LineReading = { readonly op: ScriptOp } | { readonly problem: string };
+
+/** Reads one line of text. `problem` says what was expected and what was found. */
+export function readLine(text: string, where: 'function' | 'callback'): LineReading {
+  const [word = '', ...operands] = text.trim().split(/\s+/u);
+  if (!isWord(word) || (where === 'function' && CALLBACK_ONLY.has(word))) {
+    return { problem: `expected ${oneOf(lineWords(where))}, found '${text}'${hint(word, where)}` };
+  }
+  const form: readonly Operand[] = FORMS[word];
+  const problem = `expected '${sample(word)}'`;
+  if (operands.length !== form.length) return { problem: `${problem}, found '${text}'` };
+  for (const [index, kind] of form.entries()) {
+    const operand = operands[index] ?? '';
+    if (!fits(kind, operand)) {
+      return { problem: `${problem} with ${EXPECTED[kind]}, found '${operand}'` };
+    }
+  }
+  return { op: toOp(word, operands[0] ?? '', operands[1] ?? '') };
+}
+
+function hint(word: string, where: 'function' | 'callback'): string {
+  if (CALLBACK_ONLY.has(word)) return ` ('${word}' belongs to callbacks)`;
+  return didYouMean(word, lineWords(where));
+}
+
+function isWord(word: string): word is Word {
+  return Object.hasOwn(FORMS, word);
+}
+
+/** The first words of all lines. */
+function lineWords(where: 'function' | 'callback'): string[] {
+  return Object.keys(FORMS).filter((word) => where === 'callback' || !CALLBACK_ONLY.has(word));
+}
+
+function sample(word: Word): string {
+  const form: readonly Operand[] = FORMS[word];
+  return [word, ...form.map((kind) => SAMPLE[kind])].join(' ');
+}
+
+/** One example of every line. */
+export function lineSamples(where: 'function' | 'callback'): string[] {
+  return lineWords(where).flatMap((word) => (isWord(word) ? [sample(word)] : []));
+}
+
+function oneOf(words: readonly string[]): string {
+  return `one of ${words.join(', ')}`;
+}
+
+function fits(kind: Operand, text: string): boolean {
+  switch (kind) {
+    case 'count':
+      return isWhole(text, 0, LIMIT.work);
+    case 'us':
+      return isWhole(text, 0, LIMIT.microseconds);
+    case 'value':
+      return isWhole(text, INT32_MIN, INT32_MAX);
+    case 'function':
+      return NAME_PATTERN.test(text);
+    case 'symbol':
+      return SYMBOL_PATTERN.test(text);
+  }
+}
+
+function isWhole(text: string, low: number, high: number): boolean {
+  if (!/^-?[0-9]{1,11}$/u.test(text)) return false;
+  const value = Number(text);
+  return low <= value && value <= high;
+}
+
+function toOp(word: Word, first: string, second: string): ScriptOp {
+  switch (word) {
+    case 'work':
+      return { op: 'work', count: Number(first) };
+    case 'call':
+      return { op: 'call', target: first };
+    case 'load':
+      return { op: 'load', ...readSymbol(first) };
+    case 'store':
+    case 'add':
+    case 'amoadd':
+      return { op: word, ...readSymbol(first), value: Number(second) };
+    case 'sleep':
+      return { op: 'sleep', us: Number(first) };
+    case 'return':
+      return { op: 'return', value: Number(first) };
+    case 'irq_off':
+    case 'irq_on':
+    case 'preempt_off':
+    case 'preempt_on':
+    case 'rcu_read_lock':
+    case 'rcu_read_unlock':
+    case 'regs':
+      return { op: word };
+  }
+}
+
+/** `counter+8` names the second word of `counter`. The text fits SYMBOL_PATTERN. */
+export function readSymbol(text: string): { readonly symbol: string; readonly offset: number } {
+  const groups = SYMBOL_PATTERN.exec(text)?.groups;
+  return { symbol: groups?.['name'] ?? text, offset: Number(groups?.['offset'] ?? 0) };
+}
+
+/** A regular expression for editors; `readLine` is stricter about the operands. */
+export function linePattern(where: 'function' | 'callback'): string {
+  return `^\\s*(${lineWords(where).join('|')})(\\s+\\S+){0,2}\\s*$`;
+}
+
+/** Calls `visit` for every text line of a body with the key path below it, blocks included, in order. */
+export function eachLine(
+  body: readonly Line[],
+  path: readonly (string | number)[],
+  visit: (text: string, path: readonly (string | number)[]) => void,
+): void {
+  for (const [index, line] of body.entries()) {
+    const here = [...path, index];
+    if (typeof line === 'string') visit(line, here);
+    else if ('loop' in line) eachLine(line.body, [...here, 'body'], visit);
+    else eachLine(line.trylock, [...here, 'trylock'], visit);
+  }
+}
+
+/** A checked body as the assembler wants it. */
+export function readBody(body: readonly Line[]): ScriptOp[] {
+  return body.map((line) => {
+    if (typeof line !== 'string') {
+      return 'loop' in line
+        ? { op: 'loop', times: line.loop, body: readBody(line.body) }
+        : { op: 'trylock', body: readBody(line.trylock) };
+    }
+    const reading = readLine(line, 'callback');
+    assert('op' in reading, 'a checked line can be read');
+    return reading.op;
+  });
+}

@@ -1,0 +1,158 @@
+// Layer replay. From a checked workload to a plan: defaults filled in, names resolved.
+import { known } from '../../assert.ts';
+import type { ScriptData, ScriptFunction } from '../../emu/script.ts';
+import { readBody, readSymbol } from './line.ts';
+import {
+  type CounterExpectation,
+  type FtraceProbeModel,
+  type HandlerModel,
+  LIMIT,
+  type Ratio,
+  type Workload,
+} from './model.ts';
+import { makeSources, makeTimeline } from './plan-timeline.ts';
+import {
+  type Plan,
+  type PlanCounter,
+  type PlanMachine,
+  type PlanOperation,
+  type PlanTimer,
+} from './plan.ts';
+import { entries, isBuiltIn } from './scope.ts';
+
+const SCHEDULE_DEFAULT: Ratio = [1, 8];
+const INJECT_DEFAULT: Ratio = [1, 32];
+
+/** Resolves a workload that `check` accepted. `image` is the content of the file that it names. */
+export function makePlan(workload: Workload, image?: Uint8Array): Plan {
+  const probes = entries(workload.probes);
+  const expectations = workload.expect ?? [];
+  return {
+    name: workload.name,
+    machine: makeMachine(workload),
+    image:
+      workload.image === undefined || image === undefined
+        ? null
+        : { path: workload.image, bytes: image },
+    functions: makeFunctions(workload),
+    data: makeData(workload),
+    tasks: entries(workload.tasks).map(([name, { cpu, run, times }]) => ({
+      name,
+      cpu,
+      run: run ?? null,
+      times: times ?? 1,
+    })),
+    idle: (workload.idle ?? []).map(({ cpu, run, times }) => ({ cpu, run, times: times ?? 1 })),
+    sources: makeSources(workload),
+    timers: entries(workload.handlers).flatMap(([name, handler]) => makeTimer(name, handler)),
+    probes: probes.map(([name, { kind, callback }]) => ({
+      name,
+      kind,
+      callback: isBuiltIn(workload, callback) ? callbackName(name) : callback,
+    })),
+    setup: probes.flatMap(([, probe], index) => makeSetup(probe, index)),
+    timeline: makeTimeline(workload),
+    guarantees: expectations.filter((one) => typeof one === 'string'),
+    counters: expectations.flatMap((one) => (typeof one === 'string' ? [] : makeCounter(one))),
+  };
+}
+
+function makeMachine({ machine }: Workload): PlanMachine {
+  return {
+    cpus: machine.cpus,
+    seed: machine.seed ?? null,
+    preempt: machine.preempt ?? true,
+    landingPad: machine.landingPad ?? true,
+    grain: machine.grain ?? 'visible',
+    stepsMax: machine.steps_max ?? LIMIT.stepsDefault,
+    patching: machine.patching ?? 'breakpoint',
+    schedule: machine.random?.schedule ?? SCHEDULE_DEFAULT,
+    inject: machine.random?.inject ?? INJECT_DEFAULT,
+  };
+}
+
+/** What a generated callback and its counter are called: no name of a workload has a dot. */
+function callbackName(probe: string): string {
+  return `${probe}.callback`;
+}
+
+function counterName(probe: string): string {
+  return `${probe}.count`;
+}
+
+function makeFunctions(workload: Workload): ScriptFunction[] {
+  const functions = entries(workload.functions).map(([name, { body, notrace }]) => ({
+    name,
+    body: readBody(body),
+    notrace: notrace ?? false,
+    callback: false,
+  }));
+  const callbacks = entries(workload.callbacks).map(([name, { body, notrace }]) => ({
+    name,
+    body: readBody(body),
+    notrace: notrace ?? true,
+    callback: true,
+  }));
+  const generated = entries(workload.probes)
+    .filter(([, { callback }]) => isBuiltIn(workload, callback))
+    .map(([name, { callback }]) => generatedCallback(name, callback));
+  return [...functions, ...callbacks, ...generated];
+}
+
+/** `count` adds 1 to the probe's counter; `nothing` returns at once. */
+function generatedCallback(probe: string, callback: string): ScriptFunction {
+  const add = { op: 'amoadd', symbol: counterName(probe), offset: 0, value: 1 } as const;
+  return {
+    name: callbackName(probe),
+    body: callback === 'count' ? [add] : [],
+    notrace: true,
+    callback: true,
+  };
+}
+
+function makeData(workload: Workload): ScriptData[] {
+  const declared = entries(workload.data).map(([name, bytes]) => ({ name, bytes }));
+  const counters = entries(workload.probes)
+    .filter(([, { callback }]) => callback === 'count' && isBuiltIn(workload, callback))
+    .map(([name]) => ({ name: counterName(name), bytes: 8 }));
+  return [...declared, ...counters];
+}
+
+function makeTimer(name: string, handler: HandlerModel): PlanTimer[] {
+  if (handler.timer === undefined) return [];
+  return [
+    {
+      name,
+      run: handler.timer,
+      cpu: known(handler.cpu, 'a timer has a CPU'),
+      first: known(handler.first, 'a timer has a first time'),
+      every: handler.every ?? 0,
+      times: handler.times ?? 1,
+    },
+  ];
+}
+
+function patterns(value: string | readonly string[] | undefined): readonly string[] {
+  return typeof value === 'string' ? [value] : (value ?? []);
+}
+
+function makeSetup(probe: FtraceProbeModel, index: number): PlanOperation[] {
+  const set = (op: 'set_filter' | 'set_notrace', pattern: string): PlanOperation => ({
+    op,
+    probe: index,
+    pattern,
+    reset: false,
+  });
+  return [
+    ...patterns(probe.filter).map((pattern) => set('set_filter', pattern)),
+    ...patterns(probe.notrace).map((pattern) => set('set_notrace', pattern)),
+  ];
+}
+
+function makeCounter(expectation: CounterExpectation): PlanCounter[] {
+  const { counter } = expectation;
+  return (['is', 'at_least', 'at_most'] as const).flatMap((relation) => {
+    const value = expectation[relation];
+    return value === undefined ? [] : [{ counter, ...readSymbol(counter), relation, value }];
+  });
+}

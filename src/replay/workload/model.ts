@@ -1,0 +1,219 @@
+// Layer replay. What a workload says, as it is written: plain data, no defaults filled in. `schema.ts`
+// checks that unknown data has this shape, `check.ts` that its names agree with each other, and
+// `plan.ts` turns it into what a run needs. Keys are words of the YAML file, hence snake_case.
+
+import { LIMITS } from '../../emu/limits.ts';
+import { EBUSY, EINVAL, ENODEV, ENOENT, ENOMEM } from '../../trace/errno.ts';
+
+export interface Workload {
+  readonly name: string;
+  readonly story?: string;
+  readonly machine: MachineModel;
+  /** An ELF file, relative to the workload; its functions take part like scripted ones. */
+  readonly image?: string;
+  /** Shared variables and their sizes in bytes. */
+  readonly data?: Named<number>;
+  readonly functions?: Named<FunctionModel>;
+  readonly tasks?: Named<TaskModel>;
+  readonly idle?: readonly IdleModel[];
+  readonly handlers?: Named<HandlerModel>;
+  readonly callbacks?: Named<CallbackModel>;
+  readonly probes?: Named<ProbeModel>;
+  readonly timeline?: readonly TimelineItem[];
+  readonly expect?: readonly Expectation[];
+}
+
+/** A map from names to things; the order of the file is kept and matters. */
+type Named<T> = Readonly<Record<string, T>>;
+
+export interface MachineModel {
+  readonly cpus: number;
+  readonly seed?: number;
+  readonly preempt?: boolean;
+  readonly landingPad?: boolean;
+  readonly grain?: 'visible' | 'instruction';
+  readonly steps_max?: number;
+  readonly patching?: 'breakpoint';
+  readonly random?: { readonly schedule?: Ratio; readonly inject?: Ratio };
+}
+
+/** `[1, 8]` is one time in eight: probabilities are never floats (style.md section 3). */
+export type Ratio = readonly [number, number];
+
+export interface FunctionModel {
+  readonly body: readonly Line[];
+  readonly notrace?: boolean;
+}
+
+/** As a function, but notrace unless it says otherwise: a callback that hooks itself never ends. */
+export interface CallbackModel {
+  readonly body: readonly Line[];
+  readonly notrace?: boolean;
+}
+
+/** `work 4`, `call vfs_open`, ... (see `line.ts`), or a block of lines. `trylock`: callbacks only. */
+export type Line = string | LoopLine | TrylockLine;
+
+interface LoopLine {
+  readonly loop: number;
+  readonly body: readonly Line[];
+}
+
+interface TrylockLine {
+  readonly trylock: readonly Line[];
+}
+
+/** A task without `run` is a control thread: it performs the operations that name it in `by`. */
+export interface TaskModel {
+  readonly cpu: number;
+  readonly run?: string;
+  readonly times?: number;
+}
+
+/** What the idle task of a CPU runs, with RCU not watching, each time that the CPU falls idle. */
+export interface IdleModel {
+  readonly cpu: number;
+  readonly run: string;
+  readonly times?: number;
+}
+
+/** Exactly one of the four kinds. The last three keys belong to timers. */
+export interface HandlerModel {
+  readonly irq?: string;
+  readonly softirq?: string;
+  readonly nmi?: string;
+  readonly timer?: string;
+  readonly cpu?: number;
+  /** How often the chooser may raise it, wherever it likes. */
+  readonly inject?: number;
+  readonly first?: number;
+  readonly every?: number;
+  readonly times?: number;
+}
+
+/** One of several kinds to come; `kind` tells them apart. */
+export type ProbeModel = FtraceProbeModel;
+
+export interface FtraceProbeModel {
+  readonly kind: 'ftrace';
+  readonly filter?: string | readonly string[];
+  readonly notrace?: string | readonly string[];
+  readonly callback: string;
+}
+
+/** Exactly one trigger (`at`, `on`) and exactly one operation. */
+export interface TimelineItem {
+  readonly at?: 'start' | 'end' | AtStep;
+  readonly on?: OnEvent;
+  readonly register?: string;
+  readonly unregister?: string;
+  readonly set_filter?: SetPattern;
+  readonly set_notrace?: SetPattern;
+  readonly set_filter_ip?: SetIp;
+  readonly irq?: Raised;
+  readonly softirq?: Raised;
+  readonly nmi?: Raised;
+  /** Interrupts: where. Default: the CPU on which the trigger fired. */
+  readonly cpu?: number;
+  /** Control operations: the task that performs it. Default: `control` on CPU 0. */
+  readonly by?: string;
+  /** Control operations: what it must return. */
+  readonly expect?: number | string;
+}
+
+interface AtStep {
+  readonly step: number;
+  readonly cpu?: number;
+}
+
+/** Exactly one of the first five. */
+export interface OnEvent {
+  readonly enter?: string;
+  readonly return?: string;
+  readonly begin?: OperationName;
+  readonly end?: OperationName;
+  readonly event?: string;
+  readonly probe?: string;
+  readonly cpu?: number;
+  readonly nth?: number;
+}
+
+export interface SetPattern {
+  readonly probe: string;
+  readonly pattern: string | null;
+  readonly reset?: boolean;
+}
+
+export interface SetIp {
+  readonly probe: string;
+  readonly function: string;
+  readonly remove?: boolean;
+  readonly reset?: boolean;
+}
+
+/** A handler or a function by name, or `{ run: FUNCTION }`. */
+export type Raised = string | { readonly run: string };
+
+export type Expectation = GuaranteeName | CounterExpectation;
+
+/** Exactly one of the last three. */
+export interface CounterExpectation {
+  readonly counter: string;
+  readonly is?: number;
+  readonly at_least?: number;
+  readonly at_most?: number;
+}
+
+export const OPERATIONS = [
+  'register',
+  'unregister',
+  'set_filter',
+  'set_notrace',
+  'set_filter_ip',
+] as const;
+export type OperationName = (typeof OPERATIONS)[number];
+
+export const INTERRUPTS = ['irq', 'softirq', 'nmi'] as const;
+export type InterruptName = (typeof INTERRUPTS)[number];
+
+export const EVENT_EDGES = ['enter', 'return', 'begin', 'end', 'event'] as const;
+
+/** One word, three places (style.md section 1): these are the judges of `src/replay/guarantee/`. */
+export const GUARANTEE_NAMES = ['unregister', 'filter-swap', 'notrace', 'memory'] as const;
+export type GuaranteeName = (typeof GUARANTEE_NAMES)[number];
+
+/** Callbacks that need no definition. `count` adds 1 to the counter PROBE.count; `nothing` returns. */
+export const BUILT_IN_CALLBACKS = ['count', 'nothing'] as const;
+
+/** The kernel thread that performs operations without `by`. */
+export const CONTROL_TASK = 'control';
+
+/** Named limits of a workload (style.md section 6). */
+export const LIMIT = {
+  fileBytes: 262_144,
+  lineColumns: 1000,
+  yamlDepth: 64,
+  errorsShown: 20,
+  nameLength: 63,
+  taskNameLength: 15,
+  patternLength: 255,
+  storyLength: 20_000,
+  cpus: LIMITS.cpusMax as number,
+  tasks: 64,
+  entries: 1000,
+  blockDepth: 4,
+  work: 1000,
+  loop: 1000,
+  times: 1_000_000,
+  microseconds: 1_000_000,
+  steps: LIMITS.stepsMax as number,
+  stepsDefault: 1_000_000,
+  dataBytes: 65_536,
+  dataBytesTogether: 131_072,
+  instructionsTogether: 65_536,
+  ratio: 1_000_000,
+  seed: 4_294_967_295,
+} as const;
+
+/** The kernel's error numbers that an operation can be expected to return, by name. */
+export const ERRNO: Readonly<Record<string, number>> = { EBUSY, EINVAL, ENODEV, ENOENT, ENOMEM };

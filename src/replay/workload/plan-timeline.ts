@@ -1,0 +1,167 @@
+// Layer replay. The timeline of a plan: sources of interrupts by number, triggers and actions with their names
+// resolved.
+import { InvariantError, known } from '../../assert.ts';
+import { EVENTS, type EventName } from '../schema.ts';
+import {
+  ERRNO,
+  type InterruptName,
+  INTERRUPTS,
+  type OnEvent,
+  type TimelineItem,
+  type Workload,
+} from './model.ts';
+import {
+  ANY_CPU,
+  type PlanAction,
+  type PlanEntry,
+  type PlanOperation,
+  type PlanSource,
+  type PlanTrigger,
+} from './plan.ts';
+import { entries, entry } from './scope.ts';
+
+/** Handlers first, so that their numbers do not depend on the timeline; then functions that it raises. */
+export function makeSources(workload: Workload): PlanSource[] {
+  return [...handlerSources(workload), ...functionSources(workload)];
+}
+
+function handlerSources(workload: Workload): PlanSource[] {
+  return entries(workload.handlers).flatMap(([name, handler]) =>
+    INTERRUPTS.flatMap((kind) => {
+      const run = handler[kind];
+      if (run === undefined) return [];
+      return [{ name, kind, run, cpu: handler.cpu ?? ANY_CPU, inject: handler.inject ?? 0 }];
+    }),
+  );
+}
+
+/** One for each function and kind that the timeline raises without a handler. */
+function functionSources(workload: Workload): PlanSource[] {
+  const sources: PlanSource[] = [];
+  for (const item of workload.timeline ?? []) {
+    for (const kind of INTERRUPTS) {
+      const run = functionRaised(workload, item, kind);
+      if (run === undefined || findSource(sources, kind, run) >= 0) continue;
+      sources.push({ name: run, kind, run, cpu: ANY_CPU, inject: 0 });
+    }
+  }
+  return sources;
+}
+
+/** The function that an item raises directly: `{ run: f }`, or a name that no handler has. */
+function functionRaised(
+  workload: Workload,
+  item: TimelineItem,
+  kind: InterruptName,
+): string | undefined {
+  const raised = item[kind];
+  if (raised === undefined) return undefined;
+  if (typeof raised !== 'string') return raised.run;
+  return entry(workload.handlers, raised) === undefined ? raised : undefined;
+}
+
+function findSource(sources: readonly PlanSource[], kind: InterruptName, name: string): number {
+  return sources.findIndex((source) => source.kind === kind && source.name === name);
+}
+
+export function makeTimeline(workload: Workload): PlanEntry[] {
+  return (workload.timeline ?? []).map((item, index) => ({
+    item: index,
+    trigger: makeTrigger(workload, item),
+    action: makeAction(workload, item),
+  }));
+}
+
+function probeIndex(workload: Workload, name: string): number {
+  return found(entries(workload.probes).findIndex(([probe]) => probe === name));
+}
+
+/** `check` has seen that every name exists. */
+function found(index: number): number {
+  return known(index >= 0 ? index : undefined, 'a checked name is defined');
+}
+
+function makeTrigger(workload: Workload, { at, on }: TimelineItem): PlanTrigger {
+  if (on !== undefined) return makeEventTrigger(workload, on);
+  const point = known(at, 'an item has a trigger');
+  if (typeof point === 'string') return { kind: point };
+  return { kind: 'step', step: point.step, cpu: point.cpu ?? ANY_CPU };
+}
+
+function makeEventTrigger(workload: Workload, on: OnEvent): PlanTrigger {
+  const when = { cpu: on.cpu ?? ANY_CPU, nth: on.nth ?? 1 };
+  for (const edge of ['enter', 'return'] as const) {
+    const target = on[edge];
+    if (target === undefined) continue;
+    const probe = entries(workload.probes).findIndex(([name]) => `${name}.callback` === target);
+    if (probe >= 0) return { kind: 'callback', edge, probe, ...when };
+    return { kind: 'function', edge, function: target, ...when };
+  }
+  for (const edge of ['begin', 'end'] as const) {
+    const op = on[edge];
+    if (op === undefined) continue;
+    const probe = on.probe === undefined ? -1 : probeIndex(workload, on.probe);
+    return { kind: 'operation', edge, op, probe, ...when };
+  }
+  const event = known(on.event, 'a trigger has an event');
+  return { kind: 'event', event: known(isEvent(event) ? event : undefined, 'it exists'), ...when };
+}
+
+function isEvent(name: string): name is EventName {
+  return Object.hasOwn(EVENTS, name);
+}
+
+function makeAction(workload: Workload, item: TimelineItem): PlanAction {
+  const operation = makeOperation(workload, item);
+  if (operation === undefined) return makeInterrupt(workload, item);
+  const by =
+    item.by === undefined
+      ? -1
+      : found(entries(workload.tasks).findIndex(([name]) => name === item.by));
+  return { kind: 'operation', operation, by, expect: makeErrno(item.expect) };
+}
+
+function makeOperation(workload: Workload, item: TimelineItem): PlanOperation | undefined {
+  for (const op of ['register', 'unregister'] as const) {
+    const probe = item[op];
+    if (probe !== undefined) return { op, probe: probeIndex(workload, probe) };
+  }
+  for (const op of ['set_filter', 'set_notrace'] as const) {
+    const set = item[op];
+    if (set === undefined) continue;
+    const probe = probeIndex(workload, set.probe);
+    return { op, probe, pattern: set.pattern, reset: set.reset ?? false };
+  }
+  const set = item.set_filter_ip;
+  if (set === undefined) return undefined;
+  return {
+    op: 'set_filter_ip',
+    probe: probeIndex(workload, set.probe),
+    function: set.function,
+    remove: set.remove ?? false,
+    reset: set.reset ?? false,
+  };
+}
+
+/** `-EINVAL` to -22; null for anything. */
+function makeErrno(expected: number | string | undefined): number | null {
+  if (expected === undefined) return null;
+  if (typeof expected === 'number') return expected;
+  return -known(entry(ERRNO, expected.replace(/^-/u, '')), 'the error has a number');
+}
+
+function makeInterrupt(workload: Workload, item: TimelineItem): PlanAction {
+  const handlers = handlerSources(workload);
+  for (const kind of INTERRUPTS) {
+    const raised = item[kind];
+    if (raised === undefined) continue;
+    const run = functionRaised(workload, item, kind);
+    if (run !== undefined) {
+      const source = handlers.length + found(findSource(functionSources(workload), kind, run));
+      return { kind: 'interrupt', source, cpu: item.cpu ?? ANY_CPU };
+    }
+    const source = found(findSource(handlers, kind, typeof raised === 'string' ? raised : ''));
+    return { kind: 'interrupt', source, cpu: item.cpu ?? handlers[source]?.cpu ?? ANY_CPU };
+  }
+  throw new InvariantError('an item has an operation');
+}

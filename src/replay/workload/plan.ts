@@ -1,0 +1,174 @@
+// Layer replay. A checked workload with defaults filled in and names resolved: plain data in ordered arrays,
+// which is what `src/replay/run.ts` builds a machine from (`make-plan.ts` makes it). Callbacks that need no
+// definition become scripted functions, filters of probes become operations of the set-up, and functions
+// that the timeline raises become sources.
+import type { ScriptData, ScriptFunction } from '../../emu/script.ts';
+import type { EventName } from '../schema.ts';
+import type { GuaranteeName, InterruptName, OperationName, Ratio } from './model.ts';
+
+/** Stands for "any CPU" in a condition and for "the CPU on which the trigger fired" in an action. */
+export const ANY_CPU = -1;
+
+export interface Plan {
+  readonly name: string;
+  readonly machine: PlanMachine;
+  /** The ELF file that takes part, or null. `path` is as written, relative to the workload. */
+  readonly image: { readonly path: string; readonly bytes: Uint8Array } | null;
+  /** Functions, then callbacks, then generated callbacks. */
+  readonly functions: readonly ScriptFunction[];
+  /** As declared, then the counters `PROBE.count`. */
+  readonly data: readonly ScriptData[];
+  /** In the order of their pids. A task without `run` performs operations (`PlanOperation.by`). */
+  readonly tasks: readonly PlanTask[];
+  readonly idle: readonly PlanIdle[];
+  /** Interrupts that the timeline or the chooser can raise, by number. */
+  readonly sources: readonly PlanSource[];
+  readonly timers: readonly PlanTimer[];
+  readonly probes: readonly PlanProbe[];
+  /** Performed in this order before the first step of any task and before `at: start`; no trigger counts them. */
+  readonly setup: readonly PlanOperation[];
+  /** In the order of the file. Of two that fire at once, the earlier goes first. */
+  readonly timeline: readonly PlanEntry[];
+  readonly guarantees: readonly GuaranteeName[];
+  readonly counters: readonly PlanCounter[];
+}
+
+export interface PlanMachine {
+  readonly cpus: number;
+  /** Null: the workload does not say. */
+  readonly seed: number | null;
+  readonly preempt: boolean;
+  readonly landingPad: boolean;
+  readonly grain: 'visible' | 'instruction';
+  readonly stepsMax: number;
+  readonly patching: 'breakpoint';
+  /** How often the random chooser leaves calm: at scheduling points, and for everything else. */
+  readonly schedule: Ratio;
+  readonly inject: Ratio;
+}
+
+interface PlanTask {
+  readonly name: string;
+  readonly cpu: number;
+  /** Name of the function, or null for a control thread. */
+  readonly run: string | null;
+  readonly times: number;
+}
+
+interface PlanIdle {
+  readonly cpu: number;
+  readonly run: string;
+  readonly times: number;
+}
+
+export interface PlanSource {
+  /** Name of the handler, or of the function when the timeline raises one directly. */
+  readonly name: string;
+  readonly kind: InterruptName;
+  readonly run: string;
+  /** The only CPU that takes it, or ANY_CPU. */
+  readonly cpu: number;
+  /** How often the chooser may raise it; 0: only the timeline does. */
+  readonly inject: number;
+}
+
+export interface PlanTimer {
+  readonly name: string;
+  readonly run: string;
+  readonly cpu: number;
+  /** Microseconds of virtual time from the start of the run; then `every` until it expired `times` times. */
+  readonly first: number;
+  readonly every: number;
+  readonly times: number;
+}
+
+interface PlanProbe {
+  readonly name: string;
+  readonly kind: 'ftrace';
+  /** Name of a scripted callback of `Plan.functions`, or of a function of the image. */
+  readonly callback: string;
+}
+
+/** A control operation. `probe` is an index into `Plan.probes`. */
+export type PlanOperation =
+  | { readonly op: 'register' | 'unregister'; readonly probe: number }
+  | {
+      readonly op: 'set_filter' | 'set_notrace';
+      readonly probe: number;
+      readonly pattern: string | null;
+      readonly reset: boolean;
+    }
+  | {
+      readonly op: 'set_filter_ip';
+      readonly probe: number;
+      readonly function: string;
+      readonly remove: boolean;
+      readonly reset: boolean;
+    };
+
+export type PlanTrigger =
+  | { readonly kind: 'start' | 'end' }
+  | { readonly kind: 'step'; readonly step: number; readonly cpu: number }
+  /** The nth occurrence, on `cpu` or anywhere, of what follows. */
+  | {
+      readonly kind: 'function';
+      readonly edge: 'enter' | 'return';
+      readonly function: string;
+      readonly cpu: number;
+      readonly nth: number;
+    }
+  | {
+      readonly kind: 'callback';
+      readonly edge: 'enter' | 'return';
+      readonly probe: number;
+      readonly cpu: number;
+      readonly nth: number;
+    }
+  | {
+      readonly kind: 'operation';
+      readonly edge: 'begin' | 'end';
+      readonly op: OperationName;
+      /** Index of the probe, or -1 for any. */
+      readonly probe: number;
+      readonly cpu: number;
+      readonly nth: number;
+    }
+  | {
+      readonly kind: 'event';
+      readonly event: EventName;
+      readonly cpu: number;
+      readonly nth: number;
+    };
+
+export type PlanAction =
+  | {
+      readonly kind: 'operation';
+      readonly operation: PlanOperation;
+      /** Index of the task that performs it, or -1 for the thread `control` on CPU 0. */
+      readonly by: number;
+      /** What it must return (0 or a negative errno), or null for anything. */
+      readonly expect: number | null;
+    }
+  | {
+      readonly kind: 'interrupt';
+      /** Index into `Plan.sources`. */
+      readonly source: number;
+      readonly cpu: number;
+    };
+
+export interface PlanEntry {
+  /** Index into the workload's `timeline`: `positions.where(['timeline', item])`. */
+  readonly item: number;
+  readonly trigger: PlanTrigger;
+  readonly action: PlanAction;
+}
+
+export interface PlanCounter {
+  /** As written. */
+  readonly counter: string;
+  /** Where the value is: eight bytes at `offset` of `symbol`. */
+  readonly symbol: string;
+  readonly offset: number;
+  readonly relation: 'is' | 'at_least' | 'at_most';
+  readonly value: number;
+}

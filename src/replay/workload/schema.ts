@@ -1,0 +1,362 @@
+// Layer replay. The workload model as a zod schema: the one place that decides which data is a workload. The
+// published JSON schema is generated from it. Names are compared with each other later (`check.ts`).
+import * as z from 'zod';
+import {
+  type Expectation,
+  type HandlerModel,
+  type IdleModel,
+  type MachineModel,
+  EVENT_EDGES,
+  GUARANTEE_NAMES,
+  INTERRUPTS,
+  LIMIT,
+  type OnEvent,
+  OPERATIONS,
+  ERRNO,
+  type ProbeModel,
+  type Raised,
+  type TaskModel,
+  type TimelineItem,
+  type Workload,
+} from './model.ts';
+import * as part from './schema-parts.ts';
+
+const cpu = part.whole(0, LIMIT.cpus - 1, 'Number of a CPU, from 0.');
+const times = part.whole(1, LIMIT.times, 'How many times; default 1.');
+const microseconds = part.whole(1, LIMIT.microseconds, 'Microseconds; one step takes one.');
+const callable = part.reference('A function of this workload or of the image.', 'vfs_open');
+const probe = part.reference('Name of a probe.', 'ops0');
+
+const ratio = z
+  .tuple([part.whole(0, LIMIT.ratio, 'How often.'), part.whole(1, LIMIT.ratio, 'Out of.')], {
+    error: 'expected two whole numbers such as [1, 8], which is one time in eight',
+  })
+  .check(({ value, issues }) => {
+    if (value[0] <= value[1]) return;
+    const message = `expected at most one time in one, found ${value[0]} in ${value[1]}`;
+    issues.push({ code: 'custom', input: value, message });
+  })
+  .meta({ description: 'A probability as a ratio.', examples: [[1, 8]] });
+
+const machine: z.ZodType<MachineModel> = part
+  .map({
+    cpus: part.whole(1, LIMIT.cpus, 'How many CPUs the machine has.').meta({ examples: [2] }),
+    seed: part
+      .whole(0, LIMIT.seed, 'Seed of the random chooser; --seed overrides it.')
+      .exactOptional(),
+    preempt: part.flag('Tasks can be preempted in kernel code.', true).exactOptional(),
+    landingPad: part.flag('Functions begin with a landing pad (lpad).', true).exactOptional(),
+    grain: part
+      .word(['visible', 'instruction'], 'Where choices are offered; default visible.')
+      .exactOptional(),
+    steps_max: part
+      .whole(1, LIMIT.steps, `A run ends here at the latest; default ${LIMIT.stepsDefault}.`)
+      .exactOptional(),
+    patching: part.word(['breakpoint'], 'How call sites are patched.').exactOptional(),
+    random: part
+      .map({
+        schedule: ratio
+          .meta({ description: 'Leave the running CPU or task; default [1, 8].' })
+          .exactOptional(),
+        inject: ratio
+          .meta({ description: 'Raise an interrupt, fail, be late; default [1, 32].' })
+          .exactOptional(),
+      })
+      .meta({
+        description: 'How often the random chooser leaves calm.',
+        examples: [{ schedule: [1, 4] }],
+      })
+      .exactOptional(),
+  })
+  .meta({ description: 'The machine.', examples: [{ cpus: 2, seed: 42 }] });
+
+const functionModel = part
+  .map({
+    body: part.functionBody(),
+    notrace: part.flag('No call site: it can never be hooked.', false).exactOptional(),
+  })
+  .meta({ description: 'A function, assembled to RV64 code.' });
+
+const callbackModel = part
+  .map({
+    body: part.callbackBody(),
+    notrace: part
+      .flag('No call site; false makes the callback itself traceable.', true)
+      .exactOptional(),
+  })
+  .meta({ description: 'What a probe runs when it is hit.' });
+
+const task: z.ZodType<TaskModel> = part
+  .map({
+    cpu,
+    run: callable
+      .meta({ description: 'What it calls. Without: a control thread, see `by`.' })
+      .exactOptional(),
+    times: times.exactOptional(),
+  })
+  .check(part.belongsTo(['times'], ['run']))
+  .meta({ description: 'A task.', examples: [{ cpu: 0, run: 'vfs_open', times: 20 }] });
+
+const taskName = z
+  .string()
+  .regex(/^(?!__proto__$)[A-Za-z_][A-Za-z0-9_:.-]*$/u, {
+    error: 'expected a task name such as reader or reader-1',
+  })
+  .max(LIMIT.taskNameLength, {
+    error: `expected a task name of at most ${LIMIT.taskNameLength} letters`,
+  });
+
+const idle: z.ZodType<IdleModel> = part
+  .map({ cpu, run: callable, times: times.exactOptional() })
+  .meta({ description: 'A function that an idle CPU runs with RCU not watching.' });
+
+const handler: z.ZodType<HandlerModel> = part
+  .map({
+    irq: callable.meta({ description: 'A hardware interrupt that calls this.' }).exactOptional(),
+    softirq: callable.meta({ description: 'A softirq that calls this.' }).exactOptional(),
+    nmi: callable.meta({ description: 'An NMI that calls this.' }).exactOptional(),
+    timer: callable.meta({ description: 'A timer interrupt that calls this.' }).exactOptional(),
+    cpu: cpu.meta({ description: 'The only CPU that takes it; default any.' }).exactOptional(),
+    inject: part
+      .whole(0, LIMIT.times, 'How often the chooser may raise it anywhere; default 0.')
+      .exactOptional(),
+    first: microseconds.meta({ description: 'When a timer expires first.' }).exactOptional(),
+    every: microseconds.meta({ description: 'And then each time after this.' }).exactOptional(),
+    times: times.exactOptional(),
+  })
+  .check(
+    part.exactlyOne([...INTERRUPTS, 'timer']),
+    part.belongsTo(['first', 'every', 'times'], ['timer']),
+    part.belongsTo(['inject'], INTERRUPTS),
+    timerIsComplete,
+  )
+  .meta({
+    description: 'A handler of an interrupt or of a timer.',
+    oneOf: part.requiredOne([...INTERRUPTS, 'timer']),
+    examples: [
+      { irq: 'timer_tick', inject: 2 },
+      { timer: 'timer_tick', cpu: 0, first: 100, every: 50, times: 3 },
+    ],
+  });
+
+function timerIsComplete({ value, issues }: z.core.ParsePayload<HandlerModel>): void {
+  if (value.timer === undefined) return;
+  for (const key of ['cpu', 'first'] as const) {
+    if (value[key] !== undefined) continue;
+    issues.push({ code: 'custom', input: value, message: `a timer needs '${key}'` });
+  }
+  if ((value.times ?? 1) > 1 && value.every === undefined) {
+    issues.push({ code: 'custom', input: value, message: "a timer with 'times' needs 'every'" });
+  }
+}
+
+const pattern = part.text('A pattern: name, name*, *name, *name*, a glob, or !pattern.', ['vfs_*']);
+const patterns = z
+  .union([pattern.min(1, { error: 'expected a pattern' }), part.list(pattern, 'Patterns.', 1)], {
+    error: 'expected a pattern or a list of patterns',
+  })
+  .meta({ examples: ['vfs_*', ['vfs_*', 'ksys_read']] });
+
+const OPS0 = { kind: 'ftrace', filter: 'vfs_*', callback: 'count' };
+
+const ftraceProbe = part.map({
+  kind: z
+    .literal('ftrace')
+    .meta({ description: 'A function hook: ftrace_ops.', examples: ['ftrace'] }),
+  filter: patterns
+    .meta({ description: 'Functions to hook, set before the run; default all.' })
+    .exactOptional(),
+  notrace: patterns
+    .meta({ description: 'Functions never to hook, set before the run.' })
+    .exactOptional(),
+  callback: part.reference('A callback, a function of the image, count, or nothing.', 'count'),
+});
+
+const probeModel: z.ZodType<ProbeModel> = z
+  .discriminatedUnion('kind', [ftraceProbe], { error: 'expected a map with kind: ftrace' })
+  .meta({
+    description: 'A probe.',
+    examples: [OPS0],
+  });
+
+const nth = part.whole(1, LIMIT.times, 'Which occurrence; default the first.').exactOptional();
+
+const onEvent: z.ZodType<OnEvent> = part
+  .map({
+    enter: part
+      .reference('A function, or PROBE.callback, is entered.', 'ops0.callback')
+      .exactOptional(),
+    return: part.reference('A function, or PROBE.callback, returns.', 'vfs_open').exactOptional(),
+    begin: part.word(OPERATIONS, 'An operation of the timeline begins.').exactOptional(),
+    end: part.word(OPERATIONS, 'An operation of the timeline ends.').exactOptional(),
+    event: part.reference('Any event of the event table.', 'text_write').exactOptional(),
+    probe: probe.meta({ description: 'Only operations on this probe.' }).exactOptional(),
+    cpu: cpu.meta({ description: 'Only on this CPU.' }).exactOptional(),
+    nth,
+  })
+  .check(part.exactlyOne(EVENT_EDGES), part.belongsTo(['probe'], ['begin', 'end']))
+  .meta({
+    description: 'When an event occurs for the nth time.',
+    oneOf: part.requiredOne(EVENT_EDGES),
+    examples: [{ enter: 'ops0.callback', cpu: 1, nth: 1 }],
+  });
+
+const at = z
+  .union(
+    [
+      part.word(['start', 'end'], 'When the run begins; when all else is over.'),
+      part.map({
+        step: part.whole(0, LIMIT.steps, 'At the first boundary at or after this step.'),
+        cpu: cpu.meta({ description: 'The first boundary of this CPU.' }).exactOptional(),
+      }),
+    ],
+    { error: 'expected start, end, or { step: NUMBER }' },
+  )
+  .meta({ description: 'When: at a point of the run.', examples: ['start', { step: 40, cpu: 1 }] });
+
+const setPattern = part
+  .map({
+    probe,
+    pattern: z
+      .union([pattern, z.null()], { error: 'expected a pattern or null' })
+      .meta({ description: 'What to add; null adds nothing.', examples: ['kmalloc'] }),
+    reset: part.flag('Forget the old set first.', false).exactOptional(),
+  })
+  .meta({ examples: [{ probe: 'ops0', pattern: 'kmalloc', reset: true }] });
+
+const setIp = part
+  .map({
+    probe,
+    function: callable.meta({ description: 'The function whose address is meant.' }),
+    remove: part.flag('Take it out instead.', false).exactOptional(),
+    reset: part.flag('Forget the old set first.', false).exactOptional(),
+  })
+  .meta({ examples: [{ probe: 'ops0', function: 'vfs_open' }] });
+
+const raised: z.ZodType<Raised> = z
+  .union(
+    [part.reference('A handler of this kind, or a function.', 'tick'), part.map({ run: callable })],
+    { error: 'expected the name of a handler or function, or { run: FUNCTION }' },
+  )
+  .meta({ examples: ['tick', { run: 'kmalloc' }] });
+
+const errnoError = 'expected 0 or the name of an error such as -EINVAL';
+const errno = z
+  .union(
+    [
+      z.literal(0, { error: errnoError }),
+      z.enum(
+        Object.keys(ERRNO).flatMap((name) => [`-${name}`, name]),
+        { error: errnoError },
+      ),
+    ],
+    { error: errnoError },
+  )
+  .meta({
+    description: 'What the operation must return; default: anything.',
+    examples: ['-EINVAL'],
+  });
+
+const timelineItem: z.ZodType<TimelineItem> = part
+  .map({
+    at: at.exactOptional(),
+    on: onEvent.exactOptional(),
+    register: probe.meta({ description: 'register_ftrace_function.' }).exactOptional(),
+    unregister: probe.meta({ description: 'unregister_ftrace_function.' }).exactOptional(),
+    set_filter: setPattern.meta({ description: 'ftrace_set_filter.' }).exactOptional(),
+    set_notrace: setPattern.meta({ description: 'ftrace_set_notrace.' }).exactOptional(),
+    set_filter_ip: setIp.meta({ description: 'ftrace_set_filter_ip.' }).exactOptional(),
+    irq: raised.meta({ description: 'Raises a hardware interrupt.' }).exactOptional(),
+    softirq: raised.meta({ description: 'Raises a softirq.' }).exactOptional(),
+    nmi: raised.meta({ description: 'Raises an NMI.' }).exactOptional(),
+    cpu: cpu.meta({ description: 'Where; default where the trigger fired.' }).exactOptional(),
+    by: part
+      .text('The task without `run` that performs the operation; default control.', ['control1'])
+      .exactOptional(),
+    expect: errno.exactOptional(),
+  })
+  .check(
+    part.exactlyOne(['at', 'on']),
+    part.exactlyOne(part.ACTIONS),
+    part.belongsTo(['cpu'], INTERRUPTS),
+    part.belongsTo(['by', 'expect'], OPERATIONS),
+  )
+  .meta({
+    description: 'One trigger and one operation.',
+    allOf: [{ oneOf: part.requiredOne(['at', 'on']) }, { oneOf: part.requiredOne(part.ACTIONS) }],
+    examples: [
+      { at: 'start', register: 'ops0' },
+      { on: { enter: 'ops0.callback', nth: 1 }, nmi: { run: 'kmalloc' } },
+    ],
+  });
+
+const counted = part.whole(0, Number.MAX_SAFE_INTEGER, 'A count.').exactOptional();
+const expectation: z.ZodType<Expectation> = z
+  .union(
+    [
+      part.word(GUARANTEE_NAMES, 'This guarantee must hold, and its situation must arise.'),
+      part
+        .map({
+          counter: part.text('PROBE.count, or a data name.', ['ops0.count']).min(1),
+          is: counted.meta({ description: 'Its final value.' }),
+          at_least: counted.meta({ description: 'Its least final value.' }),
+          at_most: counted.meta({ description: 'Its greatest final value.' }),
+        })
+        .check(part.exactlyOne(['is', 'at_least', 'at_most'])),
+    ],
+    { error: `expected one of ${GUARANTEE_NAMES.join(', ')}, or { counter: NAME, is: NUMBER }` },
+  )
+  .meta({ examples: ['unregister', { counter: 'ops0.count', at_least: 3 }] });
+
+const dataBytes = part
+  .whole(8, LIMIT.dataBytes, 'Bytes, a multiple of 8.')
+  .multipleOf(8, { error: 'expected a multiple of 8' })
+  .meta({ examples: [8] });
+
+/** Decides which data is a workload. */
+export const workloadSchema: z.ZodType<Workload> = part
+  .map({
+    name: part
+      .text('Name of the workload.', ['vfs-filter-swap'])
+      .min(1, { error: 'expected a name' }),
+    story: z
+      .string({ error: 'expected a text' })
+      .max(LIMIT.storyLength, { error: 'expected a shorter text' })
+      .meta({ description: 'The situation, and what to look at.', examples: ['Two CPUs ...'] })
+      .exactOptional(),
+    machine,
+    image: part
+      .text('An ELF file, relative to this file; its functions take part.', ['c/store.elf'])
+      .min(1, { error: 'expected a file name' })
+      .exactOptional(),
+    data: part.named(dataBytes, 'Shared variables and their sizes.', { counter: 8 }),
+    functions: part.named(functionModel, 'Functions by name.', { vfs_open: { body: ['work 4'] } }),
+    tasks: z
+      .record(taskName, task, { error: 'expected a map from names to tasks' })
+      .meta({
+        description: 'Tasks by name; pids are given in this order.',
+        examples: [{ opener: { cpu: 0, run: 'vfs_open', times: 20 } }],
+      })
+      .exactOptional(),
+    idle: part
+      .list(idle, 'What idle CPUs run, one entry for a CPU.')
+      .meta({ examples: [[{ cpu: 1, run: 'idle_poll', times: 100 }]] })
+      .exactOptional(),
+    handlers: part.named(handler, 'Handlers by name.', { tick: { irq: 'timer_tick', inject: 2 } }),
+    callbacks: part.named(callbackModel, 'Callbacks by name.', { note: { body: ['regs'] } }),
+    probes: part.named(probeModel, 'Probes by name.', { ops0: OPS0 }),
+    timeline: part
+      .list(timelineItem, 'What happens when.')
+      .meta({ examples: [[{ at: 'start', register: 'ops0' }]] })
+      .exactOptional(),
+    expect: part
+      .list(expectation, 'What must be true of the run.')
+      .meta({ examples: [['unregister', { counter: 'ops0.count', at_least: 3 }]] })
+      .exactOptional(),
+  })
+  .meta({ title: 'reprobe workload', description: 'A run of reprobe, described.' });
+
+/** JSON schema of a workload file (`reprobe schema`), for editors and other tools. */
+export function workloadJsonSchema(): Readonly<Record<string, unknown>> {
+  return z.toJSONSchema(workloadSchema, { io: 'input' });
+}

@@ -1,0 +1,93 @@
+// Layer replay. Every name that a workload defines or can refer to.
+import { NO_ADDRESS } from '../../emu/address.ts';
+import type { LoadedElf } from '../../emu/elf.ts';
+import { EMU_STUBS } from '../../emu/stub-table.ts';
+import { TRACE_STUBS } from '../../trace/stub-table.ts';
+import type { Finding, KeyPath } from './finding.ts';
+import { BUILT_IN_CALLBACKS, type Workload } from './model.ts';
+import { didYouMean } from './nearest.ts';
+
+/** What of an ELF image the names are checked against. */
+export type ImageSymbols = Pick<LoadedElf, 'functions' | 'objects'>;
+
+export interface Scope {
+  readonly workload: Workload;
+  /** Functions that can be called or run, and whether they have a call site; image first, then in order. */
+  readonly functions: ReadonlyMap<string, boolean>;
+  /** As `functions`, with traceable callbacks: what patterns are matched against. */
+  readonly traceable: readonly string[];
+  readonly imageFunctions: ReadonlySet<string>;
+  /** Sizes in bytes. */
+  readonly data: ReadonlyMap<string, number>;
+  /** False when the workload names an image whose symbols are not at hand: unknown names may be there. */
+  readonly complete: boolean;
+}
+
+/** Hypercalls of trampolines and of callback actions: no function of a kernel that code could call. */
+const NOT_CALLABLE: ReadonlySet<string> = new Set([
+  '__return_to_path',
+  'ftrace_ops_list_func',
+  'ftrace_ops_assist_func',
+  'reprobe_record_regs',
+]);
+
+/** Kernel symbols that `call` accepts. */
+export const KERNEL_SYMBOLS: readonly string[] = [...EMU_STUBS, ...TRACE_STUBS].filter(
+  (name) => !NOT_CALLABLE.has(name),
+);
+
+export function makeScope(workload: Workload, image: ImageSymbols | undefined): Scope {
+  const functions = new Map<string, boolean>();
+  const data = new Map<string, number>();
+  for (const { name, site } of image?.functions ?? []) functions.set(name, site !== NO_ADDRESS);
+  for (const object of image?.objects.values() ?? []) data.set(object.name, object.bytes);
+  for (const [name, fn] of entries(workload.functions)) functions.set(name, fn.notrace !== true);
+  for (const [name, bytes] of entries(workload.data)) data.set(name, bytes);
+  const callbacks = entries(workload.callbacks).filter(
+    ([, callback]) => callback.notrace === false,
+  );
+  const traceable = [...functions].filter(([, hasSite]) => hasSite);
+  return {
+    workload,
+    functions,
+    traceable: [...traceable, ...callbacks].map(([name]) => name),
+    imageFunctions: new Set(image?.functions.map(({ name }) => name)),
+    data,
+    complete: workload.image === undefined || image !== undefined,
+  };
+}
+
+/** Pairs of a map that may be absent, in the order of the file. */
+export function entries<T>(map: Readonly<Record<string, T>> | undefined): [string, T][] {
+  return map === undefined ? [] : Object.entries(map);
+}
+
+/** The value under an own key: names such as `constructor` are ordinary names here. */
+export function entry<T>(
+  map: Readonly<Record<string, T>> | undefined,
+  name: string,
+): T | undefined {
+  return map !== undefined && Object.hasOwn(map, name) ? map[name] : undefined;
+}
+
+/** Does `name`, as a probe's callback, mean one that needs no definition? */
+export function isBuiltIn(workload: Workload, name: string): boolean {
+  const builtIns: readonly string[] = BUILT_IN_CALLBACKS;
+  return builtIns.includes(name) && entry(workload.callbacks, name) === undefined;
+}
+
+const LISTED_MAX = 12;
+
+/** `unknown function 'vfs_opn', did you mean 'vfs_open'?` and, when they are few, the valid ones. */
+export function unknownName(
+  path: KeyPath,
+  what: string,
+  name: string,
+  candidates: readonly string[],
+): Finding {
+  const hint = didYouMean(name, candidates);
+  const few = candidates.length > 0 && candidates.length <= LISTED_MAX;
+  const listed = few ? `${hint === '' ? ',' : ''} expected one of ${candidates.join(', ')}` : '';
+  const none = candidates.length === 0 ? ', there is none' : '';
+  return { path, part: 'value', message: `unknown ${what} '${name}'${hint}${listed}${none}` };
+}

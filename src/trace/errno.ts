@@ -1,0 +1,9 @@
+// Layer trace. The kernel's error numbers, as the documents name them. Paths return them negative.
+export const ENOENT = 2;
+export const ENOMEM = 12;
+export const EBUSY = 16;
+export const ENODEV = 19;
+export const EINVAL = 22;
+
+/** 0, or a negative error number. */
+export type Errno = number;

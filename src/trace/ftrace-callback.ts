@@ -1,0 +1,76 @@
+// Layer trace. What events say about callbacks: `cb_begin` when the first instruction of one executes,
+// `cb_end` when it returned. The machine watches the function; whether a call of it is a hook's is read off
+// the registers. Nothing here is visible to the guest.
+import { type Address, toAddress } from '../emu/address.ts';
+import type { Context } from '../emu/context.ts';
+import { REG } from '../emu/regs.ts';
+import { RETURN_STUB } from '../emu/stub-table.ts';
+import { TRACE_EVENTS } from './event.ts';
+import type { FtraceOps } from './ftrace-ops.ts';
+import { isTrampoline } from './ftrace-trampoline.ts';
+import type { Kernel } from './kernel.ts';
+import { type OpenCallback, taskTrace } from './task-trace.ts';
+
+/** Stands for a watched function that somebody called as any other. */
+const NOT_A_HOOK: OpenCallback = { object: 0, generation: 0, ip: 0 };
+
+/** Reports every call of `func` by a hook. */
+export function watchCallback(k: Kernel, func: Address): void {
+  if (k.machine.watcher(func) !== undefined || k.machine.core.regionAt(func) === undefined) return;
+  k.machine.watch(func, {
+    enter: (cx) => {
+      callbackBegins(cx, k);
+    },
+    leave: (cx) => {
+      callbackEnds(cx, k);
+    },
+  });
+}
+
+function callbackBegins(cx: Context, k: Kernel): void {
+  const { callbacks } = taskTrace(k, cx.task);
+  const below = callbacks.value;
+  const ops = k.ops.byAddress.get(register(cx, REG.a2));
+  const generation = ops === undefined ? 0 : calledGeneration(cx, ops);
+  if (ops === undefined || generation === 0) {
+    callbacks.set([...below, NOT_A_HOOK]);
+    return;
+  }
+  const ip = register(cx, REG.a0);
+  callbacks.set([...below, { object: ops.object, generation, ip }]);
+  const depth = below.filter((open) => open !== NOT_A_HOOK).length;
+  const kind = k.machine.strings.id('ftrace_ops');
+  const parentIp = register(cx, REG.a1);
+  cx.emit(TRACE_EVENTS.cb_begin.id, kind, ops.object, generation, ip, parentIp, depth);
+}
+
+function callbackEnds(cx: Context, k: Kernel): void {
+  const { callbacks } = taskTrace(k, cx.task);
+  const open = callbacks.value.at(-1);
+  callbacks.set(callbacks.value.slice(0, -1));
+  if (open === undefined || open === NOT_A_HOOK) return;
+  const kind = k.machine.strings.id('ftrace_ops');
+  cx.emit(TRACE_EVENTS.cb_end.id, kind, open.object, open.generation, open.ip);
+}
+
+/**
+ * Which registration of `ops` this call is made for; 0: no hook made it. A trampoline belongs to one
+ * registration and dies before the next. The list function hands the number on in a4, out of sight of
+ * the callback's C prototype, because the ops may be gone and back by the time of the call.
+ */
+function calledGeneration(cx: Context, ops: FtraceOps): number {
+  const caller = register(cx, REG.ra);
+  if (isTrampoline(caller)) return ops.generation.value;
+  return caller === RETURN_STUB ? (cx.cpu.hart.lo[REG.a4] as number) : 0;
+}
+
+function register(cx: Context, index: number): Address {
+  const { lo, hi } = cx.cpu.hart;
+  return toAddress(lo[index] as number, hi[index] as number);
+}
+
+/** The innermost callback open in the task of `cx`: who a refused trylock concerns. */
+export function innermostCallback(cx: Context, k: Kernel): OpenCallback {
+  const open = taskTrace(k, cx.task).callbacks.value;
+  return open.findLast((callback) => callback !== NOT_A_HOOK) ?? NOT_A_HOOK;
+}

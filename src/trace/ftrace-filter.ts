@@ -1,0 +1,149 @@
+// Layer trace. `ftrace_set_filter`, `ftrace_set_notrace`, `ftrace_set_filter_ip` (FT-36..FT-44, FT-49, CC-S6),
+// after `ftrace_set_hash` and below of kernel/trace/ftrace.c. Left out: IPMODIFY claims, modules.
+import { assert } from '../assert.ts';
+import type { Address } from '../emu/address.ts';
+import type { Context } from '../emu/context.ts';
+import { mutexLock, mutexUnlock } from '../emu/lock.ts';
+import { type Path, readOnce, writeOnce } from '../emu/path.ts';
+import { EINVAL, ENODEV, ENOENT, ENOMEM, type Errno } from './errno.ts';
+import { type FtraceHash, ftraceSelection, hashIps, type WhichHash } from './ftrace-hash.ts';
+import { FTRACE_OPS_FL_ENABLED, type FtraceOps, opsHas } from './ftrace-ops.ts';
+import { ftraceLocation } from './ftrace-record.ts';
+import { filterParseRegex, regexMatch } from './glob.ts';
+import type { Kernel } from './kernel.ts';
+
+/** What a call changes in one of the two hashes. */
+export interface HashChange {
+  readonly which: WhichHash;
+  /** Begin with an empty set instead of the current one. */
+  readonly reset: boolean;
+  /** One pattern; undefined for a NULL buffer. */
+  readonly text?: string | undefined;
+  /** How many bytes the caller says `text` has. */
+  readonly length?: number | undefined;
+  /** One address to add, or to take out. */
+  readonly ip?: Address | undefined;
+  readonly remove?: boolean | undefined;
+}
+
+/** A complete hash that waits to take the place of the current one. */
+export interface HashMove {
+  readonly which: WhichHash;
+  readonly next: FtraceHash;
+}
+
+/**
+ * `ftrace_set_hash` (CC-S6). Guarantee `filter-swap` (FT-40): the new set is complete before one store
+ * publishes it. A failure leaves the old set in force, `reset` or not (FT-43). Task context; sleeps.
+ */
+export function* ftraceSetHash(
+  cx: Context,
+  k: Kernel,
+  ops: FtraceOps,
+  change: HashChange,
+): Path<Errno> {
+  if (yield* readOnce(k.ftrace.disabled)) return -ENODEV;
+  yield* mutexLock(cx, ops.regexLock);
+  const hash = yield* k.fn.allocFtraceHash(cx, k);
+  const result = hash === undefined ? -ENOMEM : yield* fillAndPublish(cx, k, ops, { change, hash });
+  yield* mutexUnlock(cx, ops.regexLock);
+  return result;
+}
+
+/** Makes the private `hash` what `change` asks for and puts it, or `EMPTY_HASH`, in force. */
+function* fillAndPublish(
+  cx: Context,
+  k: Kernel,
+  ops: FtraceOps,
+  { change, hash }: { readonly change: HashChange; readonly hash: FtraceHash },
+): Path<Errno> {
+  const { which } = change;
+  const ips = change.reset ? new Set<Address>() : currentIps(cx, ops, which);
+  const matched = k.fn.ftraceMatchRecords(k, ips, change);
+  let result = matched;
+  if (matched === 0) {
+    cx.make(() => {
+      hash.ips.set(ips);
+    });
+    const next = ips.size === 0 ? k.ftrace.emptyHash : hash;
+    yield* mutexLock(cx, k.ftrace.ftraceLock);
+    result = yield* k.fn.ftraceHashMoveAndUpdateOps(cx, k, ops, { which, next });
+    yield* mutexUnlock(cx, k.ftrace.ftraceLock);
+  }
+  if (result < 0 || ips.size === 0) yield* k.fn.freeFtraceHash(cx, k, hash);
+  return result;
+}
+
+/** The set that is in force. Every writer holds `regex_lock`, so it stays what it is. */
+function currentIps(cx: Context, ops: FtraceOps, which: WhichHash): Set<Address> {
+  const hash = cx.make(() => {
+    assert(ops.regexLock.holder === cx, 'hashes change under regex_lock');
+    return ops[which].value;
+  });
+  return new Set(hashIps(cx, hash));
+}
+
+/** `match_records` and `ftrace_match_addr`: changes `ips`, which is private yet. */
+export function ftraceMatchRecords(k: Kernel, ips: Set<Address>, change: HashChange): Errno {
+  const { text, length } = change;
+  if (text !== undefined) {
+    // The buffer must hold a string of exactly that length (FT-38).
+    return length === undefined || length === text.length ? matchPattern(k, ips, text) : -EINVAL;
+  }
+  return change.ip === undefined ? 0 : matchAddress(k, ips, change.ip, change.remove === true);
+}
+
+function matchPattern(k: Kernel, ips: Set<Address>, text: string): Errno {
+  const pattern = filterParseRegex(text);
+  const matched = k.records.filter(({ func }, i) => regexMatch(pattern, func.name, i + 1));
+  for (const { ip } of matched) {
+    if (pattern.negate) ips.delete(ip);
+    else ips.add(ip);
+  }
+  return matched.length > 0 ? 0 : -EINVAL;
+}
+
+function matchAddress(k: Kernel, ips: Set<Address>, address: Address, remove: boolean): Errno {
+  const record = ftraceLocation(k, address);
+  if (record === undefined) return -EINVAL;
+  if (!remove) ips.add(record.ip);
+  else if (!ips.delete(record.ip)) return -ENOENT;
+  return 0;
+}
+
+/** `ftrace_hash_move_and_update_ops` (CC-S6.2-7). Caller holds `regex_lock` and `ftrace_lock`. */
+export function* ftraceHashMoveAndUpdateOps(
+  cx: Context,
+  k: Kernel,
+  ops: FtraceOps,
+  move: HashMove,
+): Path<Errno> {
+  const retired = yield* k.fn.ftraceHashMove(cx, k, ops, move);
+  yield* k.fn.ftraceOpsUpdateCode(cx, k, ops);
+  yield* k.fn.freeFtraceHashRcu(cx, k, retired);
+  return 0;
+}
+
+/**
+ * `ftrace_hash_move` (CC-S6.3-5): the hash that is not in force any more. Records selected both before and
+ * after are never un-patched: no text changes here (FT-39).
+ */
+export function* ftraceHashMove(
+  cx: Context,
+  k: Kernel,
+  ops: FtraceOps,
+  { which, next }: HashMove,
+): Path<FtraceHash> {
+  const enabled = opsHas(cx, ops, FTRACE_OPS_FL_ENABLED);
+  const previous = cx.read(ops[which]);
+  if (enabled) k.fn.ftraceHashRecDisable(cx, k, ops, ftraceSelection(cx, ops));
+  yield* writeOnce(ops[which], next); // The switch.
+  if (enabled) k.fn.ftraceHashRecEnable(cx, k, ops, ftraceSelection(cx, ops));
+  return previous;
+}
+
+/** `ftrace_ops_update_code` (CC-S6.6): one pass over all sites that changed. */
+export function* ftraceOpsUpdateCode(cx: Context, k: Kernel, ops: FtraceOps): Path<void> {
+  if (!opsHas(cx, ops, FTRACE_OPS_FL_ENABLED) || !cx.read(k.ftrace.enabled)) return;
+  yield* k.fn.ftraceRunUpdateCode(cx, k);
+}

@@ -1,0 +1,165 @@
+// Layer trace. `struct ftrace_ops`: the part that callers fill in lies in guest memory, as
+// include/linux/ftrace.h publishes it; what the kernel keeps about it is here.
+import { assert } from '../assert.ts';
+import { type Address, addressHi, addressLo, toAddress } from '../emu/address.ts';
+import type { Cell } from '../emu/cell.ts';
+import type { Context } from '../emu/context.ts';
+import { Mutex } from '../emu/lock.ts';
+import type { KObject } from '../emu/slab.ts';
+import { TRACE_EVENTS } from './event.ts';
+import { watchCallback } from './ftrace-callback.ts';
+import type { FtraceHash } from './ftrace-hash.ts';
+import type { Kernel } from './kernel.ts';
+
+/** Offsets in the guest's struct; include/linux/ftrace.h repeats them: change both or neither. */
+export const FTRACE_OPS_FUNC = 0;
+export const FTRACE_OPS_FLAGS = 8;
+export const FTRACE_OPS_PRIVATE = 16;
+export const FTRACE_OPS_BYTES = 64;
+
+export const FTRACE_OPS_FL_ENABLED: number = 1 << 0;
+export const FTRACE_OPS_FL_DYNAMIC: number = 1 << 1;
+export const FTRACE_OPS_FL_INITIALIZED: number = 1 << 8;
+export const FTRACE_OPS_FL_ADDING: number = 1 << 10;
+export const FTRACE_OPS_FL_REMOVING: number = 1 << 11;
+
+/** Structs of script probes lie here, out of the way of every other segment. */
+export const OPS_BASE: Address = 0x00200000;
+const OPS_COUNT_MAX = 4096;
+
+export interface FtraceOps {
+  /** Its number in events, from 1. */
+  readonly object: number;
+  readonly name: string;
+  /** `struct ftrace_ops` in guest memory: what callbacks get. */
+  readonly address: Address;
+  /** The callback. Read from the struct at registration. */
+  readonly func: Cell<Address>;
+  /** Written to the struct as well, so that guests see them. */
+  readonly flags: Cell<number>;
+  readonly next: Cell<FtraceOps | undefined>;
+  readonly regexLock: Mutex;
+  readonly filterHash: Cell<FtraceHash>;
+  readonly notraceHash: Cell<FtraceHash>;
+  /** Counts registrations, from 1; 0 before the first. */
+  readonly generation: Cell<number>;
+  readonly trampoline: Cell<KObject | undefined>;
+}
+
+/** All `ftrace_ops` that the kernel has heard of. */
+export interface OpsTable {
+  readonly byAddress: Map<Address, FtraceOps>;
+  /** Structs handed out from OPS_BASE, and objects numbered. */
+  placed: number;
+  numbered: number;
+}
+
+export function newOpsTable(k: Pick<Kernel, 'machine'>): OpsTable {
+  k.machine.memory.addSegment({
+    name: 'ftrace_ops',
+    base: OPS_BASE,
+    bytes: OPS_COUNT_MAX * FTRACE_OPS_BYTES,
+    writable: true,
+  });
+  return { byAddress: new Map(), placed: 0, numbered: 0 };
+}
+
+export interface OpsRequest {
+  readonly name: string;
+  readonly func: Address;
+  /** FTRACE_OPS_FL_*, as a user sets them before registering. */
+  readonly flags?: number;
+  /** ops->private, an Address in the kernel's space or a small number. */
+  readonly private?: number;
+}
+
+/** A script's ops: its struct is placed and filled in. For boot, before the first step. */
+export function newFtraceOps(k: Kernel, request: OpsRequest): FtraceOps {
+  const { memory } = k.machine;
+  assert(k.ops.placed < OPS_COUNT_MAX, 'the ops of a workload fit their segment');
+  const address = OPS_BASE + k.ops.placed++ * FTRACE_OPS_BYTES;
+  const own = request.private ?? 0;
+  memory.store64(address + FTRACE_OPS_FUNC, addressLo(request.func), addressHi(request.func));
+  memory.store64(address + FTRACE_OPS_FLAGS, request.flags ?? 0, 0);
+  memory.store64(address + FTRACE_OPS_PRIVATE, own, own >> 31);
+  const ops = makeOps(k, address, request.name);
+  const [cpu] = k.machine.cpus;
+  assert(cpu !== undefined, 'there is a first CPU');
+  k.machine.report(cpu, TRACE_EVENTS.object.id, ...objectWords(k, ops));
+  return ops;
+}
+
+/**
+ * The ops whose struct a guest keeps at `address` (`ftrace_ops_init`): a struct without INITIALIZED, zeroed
+ * for reuse or never used, is a new one.
+ */
+export function bindFtraceOps(cx: Context, k: Kernel, address: Address): FtraceOps {
+  return cx.make(() => {
+    const flags = k.machine.memory.loadLo(address + FTRACE_OPS_FLAGS);
+    const present = k.ops.byAddress.get(address);
+    if (present !== undefined && (flags & FTRACE_OPS_FL_INITIALIZED) !== 0) return present;
+    const ops = makeOps(k, address, k.machine.nameOf(address));
+    cx.emit(TRACE_EVENTS.object.id, ...objectWords(k, ops));
+    return ops;
+  });
+}
+
+function makeOps(k: Kernel, address: Address, name: string): FtraceOps {
+  const { cells, memory } = k.machine;
+  const { ftraceLock, emptyHash } = k.ftrace;
+  const named = (field: string): string => `${field}/${name}`;
+  const ops: FtraceOps = {
+    object: ++k.ops.numbered,
+    name,
+    address,
+    func: cells.cell(named('func'), structFunc(k, address), ftraceLock),
+    flags: cells.cell(named('flags'), memory.loadLo(address + FTRACE_OPS_FLAGS), ftraceLock),
+    next: cells.cell<FtraceOps | undefined>(named('next'), undefined, ftraceLock),
+    regexLock: new Mutex(cells, named('regex_lock')),
+    filterHash: cells.cell(named('filter_hash'), emptyHash, ftraceLock),
+    notraceHash: cells.cell(named('notrace_hash'), emptyHash, ftraceLock),
+    generation: cells.cell(named('generation'), 0, ftraceLock),
+    trampoline: cells.cell<KObject | undefined>(named('trampoline'), undefined, ftraceLock),
+  };
+  k.ops.byAddress.set(address, ops);
+  ops.flags.set(ops.flags.value | FTRACE_OPS_FL_INITIALIZED);
+  memory.store64(address + FTRACE_OPS_FLAGS, ops.flags.value, 0);
+  return ops;
+}
+
+function objectWords(k: Kernel, ops: FtraceOps): readonly [number, number, number, number] {
+  const { strings } = k.machine;
+  return [strings.id('ftrace_ops'), ops.object, strings.id(ops.name), ops.func.value];
+}
+
+/** ops->func as the struct has it now. */
+function structFunc(k: Kernel, address: Address): Address {
+  const { memory } = k.machine;
+  const at = address + FTRACE_OPS_FUNC;
+  return toAddress(memory.loadLo(at), memory.loadHi(at));
+}
+
+/** Takes over what the user put into the struct; from here on changing it is undefined (FT-17). */
+export function readOpsStruct(cx: Context, k: Kernel, ops: FtraceOps): void {
+  const func = cx.make(() => {
+    const found = structFunc(k, ops.address);
+    watchCallback(k, found);
+    return found;
+  });
+  cx.write(ops.func, func);
+  const flags = cx.make(() => k.machine.memory.loadLo(ops.address + FTRACE_OPS_FLAGS));
+  writeOpsFlags(cx, k, ops, flags | FTRACE_OPS_FL_INITIALIZED);
+}
+
+/** Stores ops->flags. Caller holds `ftrace_lock`. */
+export function writeOpsFlags(cx: Context, k: Kernel, ops: FtraceOps, flags: number): void {
+  cx.write(ops.flags, flags);
+  cx.make(() => {
+    k.machine.memory.store64(ops.address + FTRACE_OPS_FLAGS, flags, 0);
+  });
+}
+
+/** Is any of `bits` set in ops->flags? Caller holds `ftrace_lock`. */
+export function opsHas(cx: Context, ops: FtraceOps, bits: number): boolean {
+  return (cx.read(ops.flags) & bits) !== 0;
+}

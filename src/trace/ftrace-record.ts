@@ -1,0 +1,99 @@
+// Layer trace. `struct dyn_ftrace`: one record for each traceable function (FT-1, FT-2, FT-5). Where the
+// kernel keeps a count and state bits and finds the rest by searching, a record here keeps whom it serves
+// and what its text calls: the same facts, so no old hashes need to be exposed to find a trampoline.
+// Left out: SAVE_REGS, IPMODIFY, DIRECT and CALL_OPS states.
+import type { Address } from '../emu/address.ts';
+import { NO_ADDRESS } from '../emu/address.ts';
+import type { Cell } from '../emu/cell.ts';
+import type { Context } from '../emu/context.ts';
+import type { FunctionSymbol } from '../emu/image.ts';
+import type { Selection } from './ftrace-hash.ts';
+import { MCOUNT_INSN_SIZE } from './ftrace-insn.ts';
+import type { FtraceOps } from './ftrace-ops.ts';
+import type { Kernel } from './kernel.ts';
+
+export interface DynFtrace {
+  /** The call site: what callbacks get as `ip`. */
+  readonly ip: Address;
+  readonly func: FunctionSymbol;
+  /** Enabled ops whose hashes select this site; their number is the record's count. */
+  readonly users: Cell<readonly FtraceOps[]>;
+  /** What the text calls now; NO_ADDRESS while it is a nop. */
+  readonly calls: Cell<Address>;
+}
+
+/** Records of `functions`, by address: the order of available_filter_functions. */
+export function newRecords(
+  k: Pick<Kernel, 'machine' | 'ftrace'>,
+  functions: readonly FunctionSymbol[],
+): DynFtrace[] {
+  const { cells } = k.machine;
+  const { ftraceLock } = k.ftrace;
+  const bySite = new Map<Address, DynFtrace>();
+  for (const func of functions) {
+    if (func.site === NO_ADDRESS || bySite.has(func.site)) continue;
+    bySite.set(func.site, {
+      ip: func.site,
+      func,
+      users: cells.cell<readonly FtraceOps[]>(`${func.name}/users`, [], ftraceLock),
+      calls: cells.cell(`${func.name}/calls`, NO_ADDRESS, ftraceLock),
+    });
+  }
+  return [...bySite.values()].toSorted((a, b) => a.ip - b.ip);
+}
+
+/** `ftrace_location`: the record whose function starts, or whose site has a byte, at `address` (FT-49). */
+export function ftraceLocation(k: Kernel, address: Address): DynFtrace | undefined {
+  return k.records.find(
+    ({ ip, func }) =>
+      address === func.address || (address >= ip && address < ip + MCOUNT_INSN_SIZE),
+  );
+}
+
+/** `ftrace_get_addr_new`: what the site ought to call (FT-5, FT-20). Caller holds `ftrace_lock`. */
+export function ftraceGetAddrNew(cx: Context, k: Kernel, record: DynFtrace): Address {
+  if (!cx.read(k.ftrace.enabled)) return NO_ADDRESS;
+  const users = cx.read(record.users);
+  const [only] = users;
+  if (only === undefined) return NO_ADDRESS;
+  const trampoline = users.length === 1 ? cx.read(only.trampoline) : undefined;
+  return trampoline?.address ?? k.caller.entry;
+}
+
+/**
+ * `ftrace_hash_rec_enable` (CC-S4.7): every record that `selection` selects serves `ops` too. Bookkeeping
+ * only; true when some text is no longer what it ought to be. Caller holds `ftrace_lock`.
+ */
+export function ftraceHashRecEnable(
+  cx: Context,
+  k: Kernel,
+  ops: FtraceOps,
+  selection: Selection,
+): boolean {
+  return changeRecords(cx, k, selection, (users) => [...users, ops]);
+}
+
+/** `ftrace_hash_rec_disable` (CC-S5.4): the reverse. */
+export function ftraceHashRecDisable(
+  cx: Context,
+  k: Kernel,
+  ops: FtraceOps,
+  selection: Selection,
+): boolean {
+  return changeRecords(cx, k, selection, (users) => users.filter((user) => user !== ops));
+}
+
+function changeRecords(
+  cx: Context,
+  k: Kernel,
+  selection: Selection,
+  change: (users: readonly FtraceOps[]) => readonly FtraceOps[],
+): boolean {
+  let stale = false;
+  for (const record of k.records) {
+    if (!k.fn.ftraceSelects(selection, record.ip)) continue;
+    cx.write(record.users, change(cx.read(record.users)));
+    if (k.fn.ftraceGetAddrNew(cx, k, record) !== cx.read(record.calls)) stale = true;
+  }
+  return stale;
+}

@@ -1,0 +1,139 @@
+import { expect, test } from 'vitest';
+import { smallKernel, type SmallKernel } from '../../properties/small-kernel.ts';
+import { addressHi, addressLo } from '../emu/address.ts';
+import type { Context } from '../emu/context.ts';
+import { callGuest, type Path } from '../emu/path.ts';
+import { preemptDisable } from '../emu/preempt.ts';
+import type { ScriptOp } from '../emu/script.ts';
+import { EBUSY, EINVAL, ENOENT } from './errno.ts';
+import type { TraceStub } from './stub-table.ts';
+
+const WORK: readonly ScriptOp[] = [{ op: 'work', count: 2 }];
+const FUNCTIONS = { a1: WORK, a2: WORK, b1: WORK, '-quiet': WORK } as const;
+
+/** A pointer, or a small number, as an argument. */
+type Argument = { readonly at: number } | number;
+
+function pointer(at: number): Argument {
+  return { at };
+}
+
+/** Calls a kernel symbol as guest code does. */
+function call(
+  m: SmallKernel,
+  cx: Context,
+  name: TraceStub,
+  args: readonly Argument[],
+): Path<number> {
+  const target = m.machine.stubs.addresses().get(name) ?? -1;
+  const words = args.flatMap((argument) =>
+    typeof argument === 'number'
+      ? [argument, argument >> 31]
+      : [addressLo(argument.at), addressHi(argument.at)],
+  );
+  return callGuest(cx.cpu.state, target, words);
+}
+
+/** A machine whose guest keeps a zeroed struct ftrace_ops with a callback, and a string. */
+function guest(): { m: SmallKernel; ops: Argument; write(text: string): Argument } {
+  const m = smallKernel({ functions: FUNCTIONS, data: ['ops', 'buffer'] });
+  const { memory } = m.machine;
+  const func = m.fn('cb').address;
+  memory.store64(m.data('ops'), addressLo(func), addressHi(func));
+  return {
+    m,
+    ops: pointer(m.data('ops')),
+    write(text) {
+      [...text, '\0'].forEach((letter, i) => {
+        memory.store8(m.data('buffer') + i, letter.charCodeAt(0));
+      });
+      return pointer(m.data('buffer'));
+    },
+  };
+}
+
+test('guest code registers, filters and unregisters its own ops', () => {
+  const { m, ops, write } = guest();
+  m.control(function* (cx) {
+    expect(yield* call(m, cx, 'ftrace_set_filter', [ops, write('a*'), 2, 0])).toBe(0);
+    expect(yield* call(m, cx, 'ftrace_set_notrace', [ops, write('a2'), 2, 0])).toBe(0);
+    expect(yield* call(m, cx, 'register_ftrace_function', [ops])).toBe(0);
+    expect(m.hooked()).toEqual(['a1 -> ops']);
+    expect(yield* call(m, cx, 'register_ftrace_function', [ops])).toBe(-EBUSY);
+    yield* m.call(cx, 'a1');
+    const b1 = pointer(m.fn('b1').address);
+    expect(yield* call(m, cx, 'ftrace_set_filter_ip', [ops, b1, 0, 0])).toBe(0);
+    expect(m.hooked()).toEqual(['a1 -> ops', 'b1 -> ops']);
+    expect(yield* call(m, cx, 'ftrace_set_filter_ip', [ops, b1, 1, 0])).toBe(0);
+    expect(yield* call(m, cx, 'ftrace_set_filter_ip', [ops, b1, 1, 0])).toBe(-ENOENT);
+    expect(yield* call(m, cx, 'unregister_ftrace_function', [ops])).toBe(0);
+  });
+  expect(m.hooked()).toEqual([]);
+  expect(m.events('object').map((e) => [e.name, e.callback])).toEqual([
+    ['ops', m.fn('cb').address],
+  ]);
+  expect(m.events('cb_begin').map((e) => [e.object, e.generation])).toEqual([[1, 1]]);
+  expect(m.events('ctl_begin').map((e) => [e.op, e.text, e.flags])).toEqual([
+    ['ftrace_set_filter', 'a*', 0],
+    ['ftrace_set_notrace', 'a2', 0],
+    ['register_ftrace_function', '', 0],
+    ['register_ftrace_function', '', 0],
+    ['ftrace_set_filter_ip', '', 0],
+    ['ftrace_set_filter_ip', '', 4],
+    ['ftrace_set_filter_ip', '', 4],
+    ['unregister_ftrace_function', '', 0],
+  ]);
+});
+
+test('the buffer must hold exactly len bytes; NULL only resets (FT-38)', () => {
+  const { m, ops, write } = guest();
+  m.control(function* (cx) {
+    expect(yield* call(m, cx, 'ftrace_set_filter', [ops, write('a1'), 1, 0])).toBe(-EINVAL);
+    expect(yield* call(m, cx, 'ftrace_set_filter', [ops, write('a1 b1'), 2, 0])).toBe(-EINVAL);
+    expect(yield* call(m, cx, 'ftrace_set_filter', [ops, write('a1'), 2, 0])).toBe(0);
+    expect(yield* call(m, cx, 'ftrace_set_filter', [ops, 0, 0, 1])).toBe(0);
+    yield* call(m, cx, 'register_ftrace_function', [ops]);
+  });
+  expect(m.hooked()).toHaveLength(3);
+  expect(m.events('ctl_begin').map((e) => e.flags)).toEqual([0, 0, 0, 3, 0]);
+});
+
+test('flags in the struct say what the kernel thinks; a zeroed struct is a new ops', () => {
+  const { m, ops, write } = guest();
+  const { memory } = m.machine;
+  const flags = (): number => memory.loadLo(m.data('ops') + 8);
+  m.control(function* (cx) {
+    yield* call(m, cx, 'ftrace_set_filter', [ops, write('a1'), 2, 0]);
+    yield* call(m, cx, 'register_ftrace_function', [ops]);
+    expect(flags() & 3).toBe(3); // ENABLED and DYNAMIC.
+    yield* call(m, cx, 'unregister_ftrace_function', [ops]);
+    expect(flags() & 1).toBe(0);
+    memory.store64(m.data('ops') + 8, 0, 0);
+    yield* call(m, cx, 'register_ftrace_function', [ops]);
+  });
+  // The filter went with the old one.
+  expect(m.hooked()).toHaveLength(3);
+  expect(m.events('object').map((e) => e.object)).toEqual([1, 2]);
+});
+
+test('bad pointers and calls that may not sleep are oops events', () => {
+  const cases: readonly (readonly [string, TraceStub, readonly Argument[]])[] = [
+    ['unmapped', 'register_ftrace_function', [pointer(0x7000000)]],
+    ['unmapped', 'register_ftrace_function', [0]],
+    ['unmapped', 'reprobe_record_regs', [pointer(0x7000000), pointer(0)]],
+    ['preempt imbalance', 'ftrace_test_recursion_unlock', [3]],
+  ];
+  for (const [reason, name, args] of cases) {
+    const m = smallKernel({ functions: FUNCTIONS });
+    m.thread('guest', 0, (cx) => call(m, cx, name, args));
+    expect(m.machine.run()).toBe('oops');
+    expect(m.events('oops').map((e) => e.reason)).toEqual([reason]);
+  }
+  const { m, ops } = guest();
+  m.thread('guest', 0, function* (cx) {
+    yield* preemptDisable(cx);
+    yield* call(m, cx, 'register_ftrace_function', [ops]);
+  });
+  expect(m.machine.run()).toBe('oops');
+  expect(m.events('oops').map((e) => e.reason)).toEqual(['scheduling while atomic']);
+});

@@ -1,0 +1,114 @@
+// Layer trace. Kernel symbols that guest code calls: the same paths as the workload's operations. Misuse
+// that crashes a real kernel is an oops event here, never an assertion.
+import { type Address, NO_ADDRESS } from '../emu/address.ts';
+import type { Context } from '../emu/context.ts';
+import type { Path } from '../emu/path.ts';
+import type { Stub, StubArguments } from '../emu/stubs.ts';
+import { EINVAL } from './errno.ts';
+import { TRACE_EVENTS } from './event.ts';
+import { innermostCallback } from './ftrace-callback.ts';
+import { skip } from './ftrace-caller.ts';
+import { bindFtraceOps, FTRACE_OPS_BYTES } from './ftrace-ops.ts';
+import { FTRACE_REGS } from './ftrace-trampoline.ts';
+import type { Kernel } from './kernel.ts';
+import { operation, type OperationRequest, type PatternRequest } from './operation.ts';
+import { TRACE_FTRACE_START } from './recursion.ts';
+import type { TraceStub } from './stub-table.ts';
+
+/** Argument registers that `reprobe_record_regs` shows. */
+const ARGUMENTS = 8;
+
+/** Gives the symbols of the tracing layer their meaning. */
+export function defineStubs(k: Kernel): void {
+  const stubs: Partial<Record<TraceStub, Stub>> = {
+    ftrace_ops_list_func: { path: (cx, args) => listFunc(cx, k, args) },
+    register_ftrace_function: control(k, () => ({ op: 'register_ftrace_function' })),
+    unregister_ftrace_function: control(k, () => ({ op: 'unregister_ftrace_function' })),
+    ftrace_set_filter: control(k, (args) => pattern('ftrace_set_filter', args)),
+    ftrace_set_notrace: control(k, (args) => pattern('ftrace_set_notrace', args)),
+    ftrace_set_filter_ip: control(k, (args) => ({
+      op: 'ftrace_set_filter_ip',
+      ip: args.address(1),
+      remove: args.lo(2) !== 0,
+      reset: args.lo(3) !== 0,
+    })),
+    ftrace_test_recursion_trylock: { path: (cx, args) => trylock(cx, k, args.address(0)) },
+    ftrace_test_recursion_unlock: { path: (cx, args) => unlock(cx, k, args.lo(0)) },
+    reprobe_record_regs: { now: (cx, args) => recordRegs(cx, k, args) },
+  };
+  for (const [name, stub] of Object.entries(stubs)) k.machine.stubs.define(name, stub);
+}
+
+function* listFunc(cx: Context, k: Kernel, args: StubArguments): Path<number> {
+  const [ip, parentIp, regs] = [args.address(0), args.address(1), args.address(3)];
+  yield* k.fn.ftraceOpsListFunc(cx, k, { ip, parentIp, regs });
+  return 0;
+}
+
+/** What a guest asks for; undefined when an argument points nowhere. */
+type Reader = (args: StubArguments) => OperationRequest | undefined;
+
+/** A call on the `struct ftrace_ops` in a0. */
+function control(k: Kernel, read: Reader): Stub {
+  return { path: (cx, args) => controlCall(cx, k, args, read) };
+}
+
+function* controlCall(cx: Context, k: Kernel, args: StubArguments, read: Reader): Path<number> {
+  const at = args.address(0);
+  const request = cx.make(() => {
+    const mapped = k.machine.memory.contains(at, FTRACE_OPS_BYTES);
+    const asked = mapped ? read(args) : undefined;
+    if (asked === undefined) return oops(cx, 'unmapped', at);
+    return cx.cpu.preemptible() ? asked : oops(cx, 'scheduling while atomic', at);
+  });
+  if (request === undefined) return -EINVAL;
+  return yield* operation(cx, k, bindFtraceOps(cx, k, at), request);
+}
+
+/** buf, len and reset of set_filter and set_notrace, in a1..a3. */
+function pattern(op: PatternRequest['op'], args: StubArguments): PatternRequest | undefined {
+  const reset = args.lo(3) !== 0;
+  if (args.isNull(1)) return { op, text: undefined, reset };
+  const text = args.text(1);
+  return text === undefined ? undefined : { op, text, length: args.lo(2), reset };
+}
+
+/** The emulated kernel dies of what the guest did. */
+function oops(cx: Context, reason: string, address: Address): undefined {
+  cx.cpu.machine.oops(cx.cpu, reason, cx.cpu.hart.pc, address);
+}
+
+/** `ftrace_test_recursion_trylock` (FT-51): a callback that is refused has run, but does nothing. */
+function* trylock(cx: Context, k: Kernel, ip: Address): Path<number> {
+  const bit = yield* k.fn.traceTestAndSetRecursion(cx, k, TRACE_FTRACE_START);
+  if (bit < 0) {
+    const { object, generation } = cx.make(() => innermostCallback(cx, k));
+    skip(cx, { object, generation, reason: 'recursion', ip });
+  }
+  return bit;
+}
+
+/** `ftrace_test_recursion_unlock`. */
+function* unlock(cx: Context, k: Kernel, bit: number): Path<number> {
+  const balanced = cx.make(() => cx.cpu.preemptCount.value > 0);
+  if (!balanced) cx.make(() => oops(cx, 'preempt imbalance', NO_ADDRESS));
+  else yield* k.fn.traceClearRecursion(cx, k, bit);
+  return 0;
+}
+
+/** `reprobe_record_regs(op, regs)`: the argument registers of the traced function, as events. */
+function recordRegs(cx: Context, k: Kernel, args: StubArguments): number {
+  const { memory, strings } = k.machine;
+  const ops = k.ops.byAddress.get(args.address(0));
+  const regs = args.address(1);
+  if (ops === undefined || !memory.contains(regs, 8 * ARGUMENTS)) {
+    oops(cx, 'unmapped', ops === undefined ? args.address(0) : regs);
+    return 0;
+  }
+  for (let i = 0; i < ARGUMENTS; i++) {
+    const at = regs + FTRACE_REGS.a0 + 8 * i;
+    const name = strings.id(`a${i}`);
+    cx.emit(TRACE_EVENTS.regs.id, ops.object, name, memory.loadLo(at), memory.loadHi(at));
+  }
+  return 0;
+}

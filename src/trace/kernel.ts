@@ -1,0 +1,89 @@
+// Layer trace. Wiring: the tracing subsystem of one machine. Paths get the `Kernel` and reach each other
+// through its link table `k.fn`, as a kernel's calls do; profiles and variants replace entries of the
+// table at boot and nowhere else (design.md section 4).
+import { type Address } from '../emu/address.ts';
+import type { FunctionSymbol } from '../emu/image.ts';
+import { Mutex } from '../emu/lock.ts';
+import type { Machine } from '../emu/machine.ts';
+import { stubAddress, TRACE_STUBS_FIRST } from '../emu/stub-table.ts';
+import type { Task } from '../emu/task.ts';
+import { newOpsTable, type OpsTable } from './ftrace-ops.ts';
+import { type DynFtrace, newRecords } from './ftrace-record.ts';
+import { type FtraceState, newFtraceState } from './ftrace-state.ts';
+import { defineStubs } from './ftrace-stubs.ts';
+import {
+  type FtraceCaller,
+  newFtraceCaller,
+  newTrampolinePlaces,
+  type TrampolinePlaces,
+} from './ftrace-trampoline.ts';
+import { type LinkTable, LINKS } from './link.ts';
+import type { Profile } from './profile.ts';
+import { TRACE_STUBS, type TraceStub } from './stub-table.ts';
+import type { TaskTrace } from './task-trace.ts';
+import { type PokeDescriptor, newPokeDescriptor, pokeInt3Handler } from './text-poke.ts';
+import type { Variant } from './variants/variant.ts';
+
+export interface Kernel {
+  readonly machine: Machine;
+  readonly fn: LinkTable;
+  /** Outer to inner: `direct_mutex`, each ops' `regex_lock`, `ftrace_lock`, `text_mutex`. */
+  readonly directMutex: Mutex;
+  readonly textMutex: Mutex;
+  readonly ftrace: FtraceState;
+  readonly caller: FtraceCaller;
+  readonly trampolines: TrampolinePlaces;
+  readonly poke: PokeDescriptor;
+  /** Every traceable function, by address of its site. */
+  readonly records: readonly DynFtrace[];
+  readonly ops: OpsTable;
+  readonly tasks: Map<Task, TaskTrace>;
+}
+
+export interface BootOptions {
+  readonly profile: Profile;
+  /** Later ones win. */
+  readonly variants: readonly Variant[];
+}
+
+/** Publishes the tracing layer's kernel symbols: before an image is linked against them. */
+export function publishStubs(machine: Machine): void {
+  TRACE_STUBS.forEach((name, index) => {
+    machine.stubs.name(name, TRACE_STUBS_FIRST + index);
+  });
+}
+
+/** Boots the tracing subsystem of `machine`, whose image with these functions is loaded. */
+export function bootKernel(
+  machine: Machine,
+  functions: readonly FunctionSymbol[],
+  options: BootOptions,
+): Kernel {
+  let fn: LinkTable = { ...LINKS, ...options.profile.links };
+  for (const variant of options.variants) fn = { ...fn, ...variant.links };
+  const caller = newFtraceCaller(machine, traceStub('ftrace_ops_list_func'));
+  const directMutex = new Mutex(machine.cells, 'direct_mutex');
+  const ftrace = newFtraceState(machine, caller);
+  const textMutex = new Mutex(machine.cells, 'text_mutex');
+  const base = { machine, ftrace };
+  const k: Kernel = {
+    machine,
+    fn,
+    directMutex,
+    textMutex,
+    ftrace,
+    caller,
+    trampolines: newTrampolinePlaces(base),
+    poke: newPokeDescriptor(base),
+    records: newRecords(base, functions),
+    ops: newOpsTable(base),
+    tasks: new Map(),
+  };
+  machine.breakpoint = (cx, pc) => pokeInt3Handler(cx, k, pc);
+  defineStubs(k);
+  return k;
+}
+
+function traceStub(name: TraceStub): Address {
+  return stubAddress(TRACE_STUBS_FIRST + TRACE_STUBS.indexOf(name));
+}

@@ -1,0 +1,155 @@
+import { ftraceOpsListFunc, ftraceOpsTest } from './ftrace-caller.ts';
+import {
+  ftraceHashMove,
+  ftraceHashMoveAndUpdateOps,
+  ftraceMatchRecords,
+  ftraceOpsUpdateCode,
+  ftraceSetHash,
+} from './ftrace-filter.ts';
+import {
+  allocFtraceHash,
+  freeFtraceHash,
+  freeFtraceHashRcu,
+  ftraceSelects,
+} from './ftrace-hash.ts';
+import {
+  ftraceBug,
+  ftraceModifyAllCode,
+  ftraceMustUpdate,
+  ftraceReplaceCode,
+  ftraceRunUpdateCode,
+  ftraceUpdateFtraceFunc,
+  updateFtraceFunction,
+} from './ftrace-modify.ts';
+import { ftraceGetAddrNew, ftraceHashRecDisable, ftraceHashRecEnable } from './ftrace-record.ts';
+import { ftraceTrampolineFree, ftraceUpdateTrampoline } from './ftrace-trampoline.ts';
+// Layer trace. The link table: every function that a profile or a variant may replace, by the name that the
+// paths call it by. A replacement has the signature of what it replaces.
+import {
+  addFtraceOps,
+  ftraceShutdown,
+  ftraceShutdownCheck,
+  ftraceShutdownRecords,
+  ftraceShutdownUpdate,
+  ftraceShutdownWait,
+  ftraceStartup,
+  registerFtraceFunction,
+  removeFtraceOps,
+  synchronizeRcuTasks,
+  synchronizeRcuTasksRude,
+  unregisterFtraceFunction,
+} from './ftrace.ts';
+import {
+  traceClearRecursion,
+  traceGetContextBit,
+  traceRecursionBit,
+  traceTestAndSetRecursion,
+} from './recursion.ts';
+import {
+  textPoke,
+  textPokeBpBatch,
+  textPokePublish,
+  textPokeRetire,
+  textPokeSyncBreakpoint,
+  textPokeSyncDone,
+  textPokeSyncTail,
+} from './text-poke.ts';
+
+export interface LinkTable {
+  readonly addFtraceOps: typeof addFtraceOps;
+  readonly ftraceShutdown: typeof ftraceShutdown;
+  readonly ftraceShutdownCheck: typeof ftraceShutdownCheck;
+  readonly ftraceShutdownRecords: typeof ftraceShutdownRecords;
+  readonly ftraceShutdownUpdate: typeof ftraceShutdownUpdate;
+  readonly ftraceShutdownWait: typeof ftraceShutdownWait;
+  readonly ftraceStartup: typeof ftraceStartup;
+  readonly registerFtraceFunction: typeof registerFtraceFunction;
+  readonly removeFtraceOps: typeof removeFtraceOps;
+  readonly synchronizeRcuTasks: typeof synchronizeRcuTasks;
+  readonly synchronizeRcuTasksRude: typeof synchronizeRcuTasksRude;
+  readonly unregisterFtraceFunction: typeof unregisterFtraceFunction;
+  readonly ftraceHashMove: typeof ftraceHashMove;
+  readonly ftraceHashMoveAndUpdateOps: typeof ftraceHashMoveAndUpdateOps;
+  readonly ftraceMatchRecords: typeof ftraceMatchRecords;
+  readonly ftraceOpsUpdateCode: typeof ftraceOpsUpdateCode;
+  readonly ftraceSetHash: typeof ftraceSetHash;
+  readonly allocFtraceHash: typeof allocFtraceHash;
+  readonly freeFtraceHash: typeof freeFtraceHash;
+  readonly freeFtraceHashRcu: typeof freeFtraceHashRcu;
+  readonly ftraceSelects: typeof ftraceSelects;
+  readonly ftraceGetAddrNew: typeof ftraceGetAddrNew;
+  readonly ftraceHashRecDisable: typeof ftraceHashRecDisable;
+  readonly ftraceHashRecEnable: typeof ftraceHashRecEnable;
+  readonly ftraceBug: typeof ftraceBug;
+  readonly ftraceModifyAllCode: typeof ftraceModifyAllCode;
+  readonly ftraceMustUpdate: typeof ftraceMustUpdate;
+  readonly ftraceReplaceCode: typeof ftraceReplaceCode;
+  readonly ftraceRunUpdateCode: typeof ftraceRunUpdateCode;
+  readonly ftraceUpdateFtraceFunc: typeof ftraceUpdateFtraceFunc;
+  readonly updateFtraceFunction: typeof updateFtraceFunction;
+  readonly textPoke: typeof textPoke;
+  readonly textPokeBpBatch: typeof textPokeBpBatch;
+  readonly textPokePublish: typeof textPokePublish;
+  readonly textPokeRetire: typeof textPokeRetire;
+  readonly textPokeSyncBreakpoint: typeof textPokeSyncBreakpoint;
+  readonly textPokeSyncDone: typeof textPokeSyncDone;
+  readonly textPokeSyncTail: typeof textPokeSyncTail;
+  readonly ftraceTrampolineFree: typeof ftraceTrampolineFree;
+  readonly ftraceUpdateTrampoline: typeof ftraceUpdateTrampoline;
+  readonly ftraceOpsListFunc: typeof ftraceOpsListFunc;
+  readonly ftraceOpsTest: typeof ftraceOpsTest;
+  readonly traceClearRecursion: typeof traceClearRecursion;
+  readonly traceGetContextBit: typeof traceGetContextBit;
+  readonly traceRecursionBit: typeof traceRecursionBit;
+  readonly traceTestAndSetRecursion: typeof traceTestAndSetRecursion;
+}
+
+/** Every path calls what the kernel calls. */
+export const LINKS: LinkTable = {
+  addFtraceOps,
+  ftraceShutdown,
+  ftraceShutdownCheck,
+  ftraceShutdownRecords,
+  ftraceShutdownUpdate,
+  ftraceShutdownWait,
+  ftraceStartup,
+  registerFtraceFunction,
+  removeFtraceOps,
+  synchronizeRcuTasks,
+  synchronizeRcuTasksRude,
+  unregisterFtraceFunction,
+  ftraceHashMove,
+  ftraceHashMoveAndUpdateOps,
+  ftraceMatchRecords,
+  ftraceOpsUpdateCode,
+  ftraceSetHash,
+  allocFtraceHash,
+  freeFtraceHash,
+  freeFtraceHashRcu,
+  ftraceSelects,
+  ftraceGetAddrNew,
+  ftraceHashRecDisable,
+  ftraceHashRecEnable,
+  ftraceBug,
+  ftraceModifyAllCode,
+  ftraceMustUpdate,
+  ftraceReplaceCode,
+  ftraceRunUpdateCode,
+  ftraceUpdateFtraceFunc,
+  updateFtraceFunction,
+  textPoke,
+  textPokeBpBatch,
+  textPokePublish,
+  textPokeRetire,
+  textPokeSyncBreakpoint,
+  textPokeSyncDone,
+  textPokeSyncTail,
+  ftraceTrampolineFree,
+  ftraceUpdateTrampoline,
+  ftraceOpsListFunc,
+  ftraceOpsTest,
+  traceClearRecursion,
+  traceGetContextBit,
+  traceRecursionBit,
+  traceTestAndSetRecursion,
+};

@@ -1,0 +1,82 @@
+// Layer trace. The public calls of the tracing subsystem, as workloads, timelines and guest code make them:
+// the path of the call between its `ctl_begin` and its `ctl_end`.
+import type { Address } from '../emu/address.ts';
+import { NO_ADDRESS } from '../emu/address.ts';
+import type { Context } from '../emu/context.ts';
+import type { Path } from '../emu/path.ts';
+import type { Errno } from './errno.ts';
+import { TRACE_EVENTS } from './event.ts';
+import type { FtraceOps } from './ftrace-ops.ts';
+import type { Kernel } from './kernel.ts';
+
+/** A call on an ops, by the kernel's name and with the kernel's arguments. */
+export type OperationRequest =
+  | { readonly op: 'register_ftrace_function' | 'unregister_ftrace_function' }
+  | PatternRequest
+  | {
+      readonly op: 'ftrace_set_filter_ip';
+      readonly ip: Address;
+      readonly remove: boolean;
+      readonly reset: boolean;
+    };
+
+export interface PatternRequest {
+  readonly op: 'ftrace_set_filter' | 'ftrace_set_notrace';
+  /** Undefined: NULL. */
+  readonly text: string | undefined;
+  /** The `len` argument; that of `text` by default. */
+  readonly length?: number;
+  readonly reset: boolean;
+}
+
+/** Bits of `flags` in `ctl_begin`. */
+const CTL_RESET = 1;
+const CTL_NULL = 2;
+const CTL_REMOVE = 4;
+
+/** Performs `request` on `ops`; what the call returns. Task context; sleeps. */
+export function* operation(
+  cx: Context,
+  k: Kernel,
+  ops: FtraceOps,
+  request: OperationRequest,
+): Path<Errno> {
+  const { strings } = k.machine;
+  const op = strings.id(request.op);
+  const words = [strings.id(textOf(request)), ipOf(request), flagsOf(request)] as const;
+  cx.emit(TRACE_EVENTS.ctl_begin.id, op, ops.object, ...words);
+  const result = yield* perform(cx, k, ops, request);
+  const generation = cx.make(() => ops.generation.value);
+  cx.emit(TRACE_EVENTS.ctl_end.id, op, ops.object, generation, result);
+  return result;
+}
+
+function perform(cx: Context, k: Kernel, ops: FtraceOps, request: OperationRequest): Path<Errno> {
+  switch (request.op) {
+    case 'register_ftrace_function':
+      return k.fn.registerFtraceFunction(cx, k, ops);
+    case 'unregister_ftrace_function':
+      return k.fn.unregisterFtraceFunction(cx, k, ops);
+    case 'ftrace_set_filter':
+      return k.fn.ftraceSetHash(cx, k, ops, { ...request, which: 'filterHash' });
+    case 'ftrace_set_notrace':
+      return k.fn.ftraceSetHash(cx, k, ops, { ...request, which: 'notraceHash' });
+    case 'ftrace_set_filter_ip':
+      return k.fn.ftraceSetHash(cx, k, ops, { ...request, which: 'filterHash' });
+  }
+}
+
+function textOf(request: OperationRequest): string {
+  return 'text' in request ? (request.text ?? '') : '';
+}
+
+function ipOf(request: OperationRequest): Address {
+  return 'ip' in request ? request.ip : NO_ADDRESS;
+}
+
+function flagsOf(request: OperationRequest): number {
+  const reset = 'reset' in request && request.reset ? CTL_RESET : 0;
+  const isNull = 'text' in request && request.text === undefined ? CTL_NULL : 0;
+  const remove = 'remove' in request && request.remove ? CTL_REMOVE : 0;
+  return reset | isNull | remove;
+}

@@ -1,0 +1,110 @@
+import { expect, test } from 'vitest';
+import {
+  perform,
+  REGISTER,
+  setFilter,
+  smallKernel,
+  UNREGISTER,
+} from '../../properties/small-kernel.ts';
+import { CHOICE, type Chooser } from '../emu/choose.ts';
+import type { ScriptOp } from '../emu/script.ts';
+import { Random } from '../replay/explore/random.ts';
+
+const WORK: readonly ScriptOp[] = [{ op: 'work', count: 2 }];
+
+/** Changes CPUs and fetches what it may, at random; never puts off or injects anything. */
+function restless(seed: number): Chooser {
+  const random = new Random(seed);
+  return {
+    choose: ({ kind }, count) =>
+      kind === CHOICE.schedule || kind === CHOICE.fetch ? random.below(count) : 0,
+  };
+}
+
+test('a batch writes breakpoints, tails and first halves, with a SYNC after each (CC-S1)', () => {
+  const m = smallKernel({ functions: { a1: WORK, a2: WORK } });
+  const ops = m.ops('A', 'cb');
+  m.control(function* (cx) {
+    yield* perform(cx, m.k, ops, REGISTER);
+  });
+  const seen = [...m.log.events()].flatMap((e) => {
+    if (e.event === 'sync_done') return ['sync'];
+    if (e.event !== 'text_write' || e.ip === m.k.caller.innerCall) return [];
+    return [`${m.k.records.find((r) => r.ip === e.ip)?.func.name} ${e.part}`];
+  });
+  const inner = ['sync', 'sync', 'sync'];
+  const sites = ['a1 0', 'a2 0', 'sync', 'a1 1', 'a2 1', 'sync', 'a1 0', 'a2 0', 'sync'];
+  expect(seen).toEqual([...inner, ...sites]);
+  expect(m.events('text_write').at(-4)?.value).not.toBe(0x9002);
+  expect(m.k.poke.refs.value).toBe(0);
+});
+
+test('more than 256 sites go in batches', () => {
+  const names = Array.from({ length: 300 }, (_, i) => `f${i}`);
+  const m = smallKernel({ functions: Object.fromEntries(names.map((name) => [name, WORK])) });
+  const ops = m.ops('A', 'cb');
+  m.control(function* (cx) {
+    yield* perform(cx, m.k, ops, REGISTER);
+    expect(m.hooked()).toHaveLength(300);
+    yield* perform(cx, m.k, ops, UNREGISTER);
+  });
+  expect(m.hooked()).toEqual([]);
+  // Inner call, two batches; two batches, the IPI of CC-S3.4, inner call.
+  expect(m.events('sync_done')).toHaveLength(3 + 6 + 6 + 1 + 3);
+});
+
+test('a breakpoint does what the new instruction will do (FT-7)', () => {
+  let entered = 0;
+  let skipped = 0;
+  for (let seed = 1; seed <= 40; seed++) {
+    const m = smallKernel({ functions: { a1: WORK }, chooser: restless(seed) });
+    const ops = m.ops('A', 'cb');
+    m.task('caller', 1, 'a1', 40);
+    m.control(function* (cx) {
+      yield* perform(cx, m.k, ops, setFilter('a1'));
+      yield* perform(cx, m.k, ops, REGISTER);
+      yield* perform(cx, m.k, ops, UNREGISTER);
+    });
+    const { site } = m.fn('a1');
+    const place = m.events('alloc').find((e) => e.kind === 'trampoline')?.address;
+    const registered = m.events('ctl_end').find((e) => e.op === REGISTER.op)?.index ?? 0;
+    for (const exit of m.events('trap_exit').filter((e) => e.pc === site)) {
+      const patchesIn = exit.index < registered;
+      expect(exit.to).toBe(patchesIn ? place : site + 4);
+      if (patchesIn) entered++;
+      else skipped++;
+    }
+    expect(m.events('func_return').filter((e) => e.func === m.fn('a1').address)).toHaveLength(40);
+    expect(m.k.poke.refs.value).toBe(0);
+  }
+  expect(entered).toBeGreaterThan(0);
+  expect(skipped).toBeGreaterThan(0);
+});
+
+test('each missing SYNC is seen by a CPU that fetches stale text (M-08, M-09, M-10)', () => {
+  for (const [id, reason] of [
+    ['M-08', 'torn instruction'],
+    ['M-09', 'torn instruction'],
+    ['M-10', 'breakpoint'],
+  ] as const) {
+    const reasons = new Set<string>();
+    for (let seed = 1; seed <= 60 && reasons.size === 0; seed++) {
+      const m = smallKernel({
+        functions: { a1: WORK },
+        chooser: restless(seed),
+        variants: [id],
+      });
+      const ops = m.ops('A', 'cb');
+      m.task('caller', 1, 'a1', 60);
+      m.thread('control', 0, function* (cx) {
+        for (let i = 0; i < 4; i++) {
+          yield* perform(cx, m.k, ops, REGISTER);
+          yield* perform(cx, m.k, ops, UNREGISTER);
+        }
+      });
+      m.machine.run();
+      for (const oops of m.events('oops')) reasons.add(oops.reason);
+    }
+    expect([...reasons]).toEqual([reason]);
+  }
+});
