@@ -1,8 +1,8 @@
 // A machine with the tracing subsystem, scripted functions and callbacks, for tests of src/trace.
 import { assert, known } from '../src/assert.ts';
-import { type Chooser, calmChooser } from '../src/emu/choose.ts';
+import { calmChooser, CHOICE, type Chooser } from '../src/emu/choose.ts';
 import type { Context } from '../src/emu/context.ts';
-import { buildImage, functionsNamed, type FunctionSymbol } from '../src/emu/image.ts';
+import { buildImage, functionsNamed, type FunctionSymbol, type Image } from '../src/emu/image.ts';
 import { loadImage } from '../src/emu/load.ts';
 import { Machine, type MachineOptions } from '../src/emu/machine.ts';
 import { callGuest, type Path } from '../src/emu/path.ts';
@@ -10,6 +10,7 @@ import { start } from '../src/emu/schedule.ts';
 import type { ScriptOp } from '../src/emu/script.ts';
 import { defineServices } from '../src/emu/services.ts';
 import { EventLog } from '../src/replay/event-log.ts';
+import { Random } from '../src/replay/explore/random.ts';
 import type { Event, EventName } from '../src/replay/schema.ts';
 import { type FtraceOps, newFtraceOps } from '../src/trace/ftrace-ops.ts';
 import { bootKernel, type Kernel, publishStubs } from '../src/trace/kernel.ts';
@@ -50,38 +51,8 @@ export interface SmallKernelOptions {
 
 export function smallKernel(options: SmallKernelOptions): SmallKernel {
   const log = new EventLog();
-  const machine = new Machine(
-    {
-      cpus: 2,
-      preempt: true,
-      grain: 'visible',
-      stepsMax: 200_000,
-      stubCount: 256,
-      tasksMax: 24,
-      ...options.machine,
-    },
-    { chooser: options.chooser ?? calmChooser, sink: log, strings: log.strings },
-  );
-  defineServices(machine);
-  publishStubs(machine);
-  const functions = Object.entries(options.functions).map(([name, body]) => ({
-    name: name.replace(/^-/u, ''),
-    body,
-    notrace: name.startsWith('-'),
-    callback: false,
-  }));
-  const callbacks = Object.entries(options.callbacks ?? { cb: [] }).map(([name, body]) => ({
-    name: name.replace(/^\+/u, ''),
-    body,
-    notrace: !name.startsWith('+'),
-    callback: true,
-  }));
-  const image = buildImage({
-    functions: [...functions, ...callbacks],
-    data: (options.data ?? []).map((name) => ({ name, bytes: 512 })),
-    stubs: machine.stubs.addresses(),
-    landingPad: true,
-  });
+  const machine = newMachine(options, log);
+  const image = newImage(machine, options);
   loadImage(machine, image);
   const variants = (options.variants ?? []).map((id) => known(VARIANTS.get(id), `${id} exists`));
   const k = bootKernel(machine, image.functions, { profile: PROFILE_TODAY, variants });
@@ -115,6 +86,54 @@ export function smallKernel(options: SmallKernelOptions): SmallKernel {
     events: <N extends EventName>(name: N): Extract<Event, { event: N }>[] =>
       [...log.events()].filter((e): e is Extract<Event, { event: N }> => e.event === name),
     hooked: () => hookedSites(k),
+  };
+}
+
+function newMachine(options: SmallKernelOptions, log: EventLog): Machine {
+  const machine = new Machine(
+    {
+      cpus: 2,
+      preempt: true,
+      grain: 'visible',
+      stepsMax: 200_000,
+      stubCount: 256,
+      tasksMax: 24,
+      ...options.machine,
+    },
+    { chooser: options.chooser ?? calmChooser, sink: log, strings: log.strings },
+  );
+  defineServices(machine);
+  publishStubs(machine);
+  return machine;
+}
+
+function newImage(machine: Machine, options: SmallKernelOptions): Image {
+  const functions = Object.entries(options.functions).map(([name, body]) => ({
+    name: name.replace(/^-/u, ''),
+    body,
+    notrace: name.startsWith('-'),
+    callback: false,
+  }));
+  const callbacks = Object.entries(options.callbacks ?? { cb: [] }).map(([name, body]) => ({
+    name,
+    body,
+    notrace: true,
+    callback: true,
+  }));
+  return buildImage({
+    functions: [...functions, ...callbacks],
+    data: (options.data ?? []).map((name) => ({ name, bytes: 512 })),
+    stubs: machine.stubs.addresses(),
+    landingPad: true,
+  });
+}
+
+/** Changes CPUs and fetches what it may, at random; never puts off or injects anything. */
+export function restless(seed: number): Chooser {
+  const random = new Random(seed);
+  return {
+    choose: ({ kind }, count) =>
+      kind === CHOICE.schedule || kind === CHOICE.fetch ? random.below(count) : 0,
   };
 }
 

@@ -1,21 +1,20 @@
 // Random workloads for the ftrace properties: small, valid, and full of what CC-X2 asks for. Hooked code in
 // the idle task, two tasks on a CPU (preemption inside a trampoline), two probes on one site, interrupts
 // whose handlers are hooked too, filters that change and probes that go and come back while all of it runs.
-// A workload is built from plain numbers by a pure function, so that a failing one shrinks well.
+// What is drawn are plain numbers; `workload-build.ts` makes a workload of them.
 import fc from 'fast-check';
-import type {
-  CallbackModel,
-  FunctionModel,
-  HandlerModel,
-  IdleModel,
-  Line,
-  ProbeModel,
-  SetPattern,
-  TaskModel,
-  TimelineItem,
-  Workload,
-} from '../src/replay/workload/model.ts';
-import { matches } from '../src/replay/workload/pattern.ts';
+import type { Workload } from '../src/replay/workload/model.ts';
+import {
+  buildWorkload,
+  NAMES,
+  PATTERNS,
+  type Raw,
+  type RawChange,
+  type RawFunction,
+  type RawProbe,
+  type RawTask,
+  STEP_MAX,
+} from './workload-build.ts';
 
 /** What a property insists on; everything else is left to chance. */
 export interface Features {
@@ -30,6 +29,8 @@ export interface Features {
    * does, it does on sites that call the list function. Some faults live only there (CC-G1, CC-G3, CC-G4).
    */
   readonly shared?: boolean;
+  /** The first probe's filter is swapped again and again, each time for one or two functions. */
+  readonly swaps?: boolean;
   /** Hooked code in the idle task of the last CPU. */
   readonly idle?: boolean;
   /** A second task on every CPU. */
@@ -40,71 +41,7 @@ export interface Features {
 
 /** Workloads with these features. */
 export function workloadsWith(features: Features): fc.Arbitrary<Workload> {
-  return rawWorkload(features).map(build);
-}
-
-const NAMES = ['vfs_a', 'mem_a', 'vfs_b', 'mem_b', 'vfs_c', 'mem_c'] as const;
-const PATTERNS = [
-  'vfs_*',
-  'mem_*',
-  '*_a',
-  '*_[ab]',
-  'vfs_?',
-  '*',
-  '*_b',
-  '!*_a',
-  'no_such*',
-] as const;
-/** No filter change comes later: runs are about 2,000 steps. */
-const STEP_MAX = 600;
-
-interface RawFunction {
-  readonly work: number;
-  readonly calls: readonly number[];
-  readonly style: 'plain' | 'counts' | 'preempt_off' | 'rcu';
-  readonly notrace: boolean;
-}
-
-interface RawTask {
-  readonly runs: readonly number[];
-  readonly times: number;
-  readonly us: number;
-}
-
-interface RawChange {
-  readonly op: 'set_filter' | 'set_notrace' | 'set_filter_ip';
-  readonly pattern: number;
-  readonly reset: boolean;
-}
-
-interface RawProbe {
-  readonly filter: readonly number[];
-  readonly notrace: readonly number[];
-  readonly callback: 'count' | 'nothing' | 'lingering' | 'guarded';
-  /** Between register and unregister; a second list: after it came back. */
-  readonly lives: readonly (readonly RawChange[])[];
-  /** When each of its operations is due, in turn. */
-  readonly triggers: readonly number[];
-  readonly leaves: boolean;
-}
-
-interface Raw {
-  readonly cpus: number;
-  readonly grain: 'visible' | 'instruction';
-  readonly preempt: boolean;
-  readonly landingPad: boolean;
-  readonly functions: readonly RawFunction[];
-  readonly tasks: readonly RawTask[];
-  readonly crowded: boolean;
-  readonly idle: { readonly run: number; readonly times: number } | null;
-  readonly handlers: readonly {
-    readonly kind: 'irq' | 'softirq' | 'nmi';
-    readonly run: number;
-    readonly inject: number;
-  }[];
-  readonly probes: readonly RawProbe[];
-  readonly shared: boolean;
-  readonly secondControl: boolean;
+  return rawWorkload(features).map(buildWorkload);
 }
 
 function oftenTrue(): fc.Arbitrary<boolean> {
@@ -119,7 +56,7 @@ function rawWorkload(features: Features): fc.Arbitrary<Raw> {
   const { cpus, probes, handlers } = features;
   return fc.record({
     cpus: cpus === undefined ? fc.constantFrom(2, 1, 3, 2, 4) : fc.constant(cpus),
-    grain: fc.constantFrom<Raw['grain'][]>('visible', 'visible', 'instruction'),
+    grain: fc.constantFrom<Raw['grain'][]>('visible', 'visible', 'visible', 'instruction'),
     preempt: oftenTrue(),
     landingPad: fc.boolean(),
     functions: fc.array(rawFunction, { minLength: 2, maxLength: NAMES.length }),
@@ -138,7 +75,10 @@ function rawWorkload(features: Features): fc.Arbitrary<Raw> {
       }),
       { minLength: handlers ?? 0, maxLength: Math.max(2, handlers ?? 0) },
     ),
-    probes: fc.array(rawProbe, { minLength: probes ?? 1, maxLength: probes ?? 3 }),
+    probes: fc.array(features.swaps === true ? swappedProbe : rawProbe, {
+      minLength: probes ?? 1,
+      maxLength: probes ?? 3,
+    }),
     shared: fixed(features.shared, rarely()),
     secondControl: rarely(),
   });
@@ -160,7 +100,7 @@ const rawFunction: fc.Arbitrary<RawFunction> = fc.record({
 
 const rawTask: fc.Arbitrary<RawTask> = fc.record({
   runs: fc.array(fc.nat(5), { minLength: 1, maxLength: 2 }),
-  times: fc.integer({ min: 2, max: 8 }),
+  times: fc.integer({ min: 3, max: 8 }),
   us: fc.integer({ min: 1, max: 40 }),
 });
 
@@ -189,212 +129,28 @@ const rawProbe: fc.Arbitrary<RawProbe> = fc.record({
   ),
   lives: fc.array(fc.array(rawChange, { maxLength: 3 }), { minLength: 1, maxLength: 2 }),
   triggers: fc.array(fc.nat(STEP_MAX), { minLength: 10, maxLength: 10 }),
+  pace: fc.constantFrom<RawProbe['pace'][]>('rounds', 'rounds', 'steps'),
   leaves: oftenTrue(),
 });
 
-/** Pure: equal numbers, equal workload. */
-function build(drawn: Raw): Workload {
-  const raw = drawn.shared ? withCompany(drawn) : drawn;
-  const functions = buildFunctions(raw.functions);
-  const traceable = Object.entries(functions)
-    .filter(([, fn]) => fn.notrace !== true)
-    .map(([name]) => name);
-  const names = Object.keys(functions);
-  const tasks = buildTasks(raw, names, functions);
-  const idle = buildIdle(raw, names, functions);
-  const handlers = buildHandlers(raw, names);
-  const callbacks = buildCallbacks(raw, traceable);
-  // What tasks and idle CPUs run is traceable too, and in the patterns' reach.
-  const selectable = [...traceable, ...Object.keys(functions).slice(names.length)];
-  const probes = raw.probes.map((probe, index) => buildProbe(probe, index, selectable));
-  return {
-    name: 'random',
-    machine: {
-      cpus: raw.cpus,
-      preempt: raw.preempt,
-      landingPad: raw.landingPad,
-      grain: raw.grain,
-      steps_max: 50_000,
-    },
-    data: { hits: 8, shared: 16 },
-    functions,
-    tasks,
-    ...(idle.length > 0 ? { idle } : {}),
-    ...(Object.keys(handlers).length > 0 ? { handlers } : {}),
-    ...(Object.keys(callbacks).length > 0 ? { callbacks } : {}),
-    probes: Object.fromEntries(probes.map((probe, index) => [`ops${index}`, probe])),
-    timeline: raw.probes.flatMap((probe, index) =>
-      buildLife(probe, index, selectable, raw.secondControl && index > 0),
-    ),
-  };
-}
+/** Draws that stand for the name of one function. */
+const oneFunction = fc.nat(NAMES.length - 1);
 
-/** Two probes that select everything join the first one. */
-function withCompany(raw: Raw): Raw {
-  const [first] = raw.probes;
-  if (first === undefined) return raw;
-  const company: RawProbe = { ...first, filter: [], notrace: [], callback: 'count', lives: [] };
-  return { ...raw, probes: [first, company, company] };
-}
+const swap: fc.Arbitrary<RawChange> = fc.record({
+  op: fc.constant('set_filter'),
+  pattern: oneFunction,
+  reset: fc.constant(true),
+});
 
-function nameAt(names: readonly string[], index: number): string {
-  return names[index % names.length] ?? NAMES[0];
-}
-
-/** A function calls later ones only, and as many as keep one call of the first below 12 calls in all. */
-function buildFunctions(raws: readonly RawFunction[]): Record<string, FunctionModel> {
-  const bodies: FunctionModel[] = [];
-  const costs: number[] = [];
-  for (let index = raws.length - 1; index >= 0; index--) {
-    const raw = raws[index];
-    if (raw === undefined) continue;
-    const later = raws.length - 1 - index;
-    let cost = 1;
-    const calls: Line[] = [];
-    for (const draw of raw.calls) {
-      if (later === 0) break;
-      const target = index + 1 + (draw % later);
-      const added = costs[raws.length - 1 - target] ?? 0;
-      if (cost + added > 12) continue;
-      cost += added;
-      calls.push(`call ${NAMES[target] ?? NAMES[0]}`);
-    }
-    costs.push(cost);
-    bodies.push(buildFunction(raw, calls, index === 0));
-  }
-  // The first function is never notrace: every workload has something to hook.
-  return Object.fromEntries(bodies.toReversed().map((body, index) => [NAMES[index] ?? '', body]));
-}
-
-function buildFunction(raw: RawFunction, calls: readonly Line[], first: boolean): FunctionModel {
-  const inner: Line[] = [...calls, ...(raw.work > 0 ? [`work ${raw.work}`] : [])];
-  const around: Record<RawFunction['style'], Line[]> = {
-    plain: inner,
-    counts: ['add shared 1', ...inner, 'amoadd shared+8 1'],
-    preempt_off: ['preempt_off', ...inner, 'preempt_on'],
-    rcu: ['rcu_read_lock', ...inner, 'rcu_read_unlock'],
-  };
-  const body = around[raw.style];
-  return raw.notrace && !first ? { body, notrace: true } : { body };
-}
-
-/** Tasks sleep after each round: waits for tasks end, and `control` gets its turn. */
-function buildTasks(
-  raw: Raw,
-  names: readonly string[],
-  functions: Record<string, FunctionModel>,
-): Record<string, TaskModel> {
-  const tasks: Record<string, TaskModel> = {};
-  for (const [index, task] of raw.tasks.slice(0, raw.crowded ? raw.cpus * 2 : raw.cpus).entries()) {
-    const run = `do_${index}`;
-    functions[run] = {
-      body: [...task.runs.map((draw) => `call ${nameAt(names, draw)}`), `sleep ${task.us}`],
-    };
-    tasks[`task${index}`] = { cpu: index % raw.cpus, run, times: task.times };
-  }
-  if (raw.secondControl) tasks['control1'] = { cpu: raw.cpus - 1 };
-  return tasks;
-}
-
-function buildIdle(
-  raw: Raw,
-  names: readonly string[],
-  functions: Record<string, FunctionModel>,
-): IdleModel[] {
-  if (raw.idle === null) return [];
-  functions['idle_a'] = { body: [`call ${nameAt(names, raw.idle.run)}`, 'work 1'] };
-  return [{ cpu: raw.cpus - 1, run: 'idle_a', times: raw.idle.times }];
-}
-
-function buildHandlers(raw: Raw, names: readonly string[]): Record<string, HandlerModel> {
-  return Object.fromEntries(
-    raw.handlers.map(({ kind, run, inject }, index) => {
-      const target = nameAt(names, run);
-      const model: Record<typeof kind, HandlerModel> = {
-        irq: { irq: target, inject },
-        softirq: { softirq: target, inject },
-        nmi: { nmi: target, inject },
-      };
-      return [`source${index}`, model[kind]];
-    }),
-  );
-}
-
-/** `guarded` calls a function that may be hooked by the same probe: the lock ends that (FT-52). */
-function buildCallbacks(raw: Raw, traceable: readonly string[]): Record<string, CallbackModel> {
-  const callbacks = raw.probes.map(({ callback }) => callback);
-  const last = traceable.at(-1) ?? NAMES[0];
-  return {
-    ...(callbacks.some((one, index) => one === 'lingering' || (one === 'guarded' && index > 0))
-      ? { lingering: { body: [{ loop: 4, body: ['add hits 1'] }] } }
-      : {}),
-    ...(callbacks[0] === 'guarded'
-      ? { guarded: { body: ['regs', { trylock: ['amoadd hits 1', `call ${last}`] }] } }
-      : {}),
-  };
-}
-
-function patternAt(draw: number): string {
-  return [...NAMES, ...PATTERNS][draw] ?? '*';
-}
-
-/** The drawn pattern, or the first function where it would match nothing: that is for operations. */
-function matchingPattern(draw: number, selectable: readonly string[]): string {
-  const pattern = patternAt(draw);
-  return matches(pattern, selectable).length > 0 ? pattern : NAMES[0];
-}
-
-function buildProbe(raw: RawProbe, index: number, selectable: readonly string[]): ProbeModel {
-  const filter = raw.filter.map((draw) => matchingPattern(draw, selectable));
-  const notrace = raw.notrace.map((draw) => matchingPattern(draw, selectable));
-  return {
-    kind: 'ftrace',
-    ...(filter.length > 0 ? { filter } : {}),
-    ...(notrace.length > 0 ? { notrace } : {}),
-    // Nested callbacks of several probes multiply; one is enough to recurse.
-    callback: raw.callback === 'guarded' && index > 0 ? 'lingering' : raw.callback,
-  };
-}
-
-/** Register, changes, unregister, perhaps once more; each when the one before it is over or later. */
-function buildLife(
-  raw: RawProbe,
-  index: number,
-  selectable: readonly string[],
-  elsewhere: boolean,
-): TimelineItem[] {
-  const probe = `ops${index}`;
-  if (raw.lives.length === 0) return [{ at: 'start', register: probe }];
-  const steps = raw.triggers.toSorted((a, b) => a - b);
-  const operations: Omit<TimelineItem, 'at' | 'on'>[] = [];
-  for (const [life, changes] of raw.lives.entries()) {
-    operations.push({ register: probe });
-    for (const change of changes) operations.push(buildChange(change, probe, selectable));
-    if (raw.leaves || life < raw.lives.length - 1) operations.push({ unregister: probe });
-  }
-  const by = elsewhere ? { by: 'control1' } : {};
-  const items: TimelineItem[] = [];
-  for (const [turn, operation] of operations.entries()) {
-    const at = turn === 0 && index === 0 ? 'start' : { step: steps[turn] ?? STEP_MAX };
-    items.push({ at, ...operation, ...by });
-  }
-  return items;
-}
-
-function buildChange(
-  raw: RawChange,
-  probe: string,
-  selectable: readonly string[],
-): Omit<TimelineItem, 'at' | 'on'> {
-  const reset = raw.reset ? { reset: true } : {};
-  if (raw.op === 'set_filter_ip') {
-    return { set_filter_ip: { probe, function: nameAt(selectable, raw.pattern), ...reset } };
-  }
-  const pattern = patternAt(raw.pattern);
-  const set: SetPattern = { probe, pattern, ...reset };
-  const fails = matches(pattern, selectable).length === 0 ? { expect: '-EINVAL' } : {};
-  return raw.op === 'set_filter' ? { set_filter: set, ...fails } : { set_notrace: set, ...fails };
-}
+const swappedProbe: fc.Arbitrary<RawProbe> = fc.record({
+  filter: fc.array(oneFunction, { minLength: 1, maxLength: 2 }),
+  notrace: fc.constant([]),
+  callback: fc.constantFrom<RawProbe['callback'][]>('count', 'lingering', 'nothing'),
+  lives: fc.array(swap, { minLength: 3, maxLength: 8 }).map((changes) => [changes]),
+  triggers: fc.array(fc.nat(STEP_MAX), { minLength: 10, maxLength: 10 }),
+  pace: fc.constant('rounds'),
+  leaves: oftenTrue(),
+});
 
 /** Any workload. */
 export const workloadArbitrary: fc.Arbitrary<Workload> = workloadsWith({});

@@ -15,7 +15,6 @@ const PLANTED: readonly (readonly [path: string, code: string])[] = [
   ['src/emu/d.ts', "export { readFileSync } from 'node:fs';"],
   ['src/emu/e.ts', "export { z } from 'zod';"],
   ['src/emu/f.ts', "export const a = await import('../trace/a.ts');"],
-  ['src/emu/a.test.ts', "export { a } from '../trace/a.ts';"],
   ['src/emu/g.ts', 'export const a = Date.now();'],
   ['src/emu/h.ts', 'export const a = Math.random();'],
   ['src/emu/i.ts', 'setTimeout(() => 1, 1);'],
@@ -52,7 +51,8 @@ const PLANTED: readonly (readonly [path: string, code: string])[] = [
 
 const ACCEPTED: typeof PLANTED = [
   ['src/emu/ok.ts', "export { a } from './a.ts';\nexport { b } from '../assert.ts';"],
-  ['src/emu/ok.test.ts', "export { test } from 'vitest';\nexport const a = process.cwd();"],
+  // A test may look at a lower layer through the glasses of a higher one: nothing imports it.
+  ['src/emu/ok.test.ts', "export { a } from '../replay/a.ts';\nexport const b = process.cwd();"],
   ['src/trace/ok.ts', "export { a } from '../emu/riscv/a.ts';"],
   [
     'src/replay/ok.ts',
@@ -68,6 +68,10 @@ const ACCEPTED: typeof PLANTED = [
   ['bench/ok.ts', 'console.log(performance.now());'],
 ];
 
+/** A finding of the rules that matter here, as `--format=unix` prints it. */
+const FINDING =
+  /^(?:\.\/)?([^:\n]+\.ts):\d+.*\[Error\/eslint\((?:no-restricted-\w+|no-console)\)\]$/gmu;
+
 let folder = '';
 let findings = new Map<string, number>();
 
@@ -79,7 +83,7 @@ beforeAll(() => {
   const oxlint = join(ROOT, 'node_modules/.bin/oxlint');
   const { stdout } = spawnSync(oxlint, ['--format=unix'], { cwd: folder, encoding: 'utf8' });
   findings = new Map();
-  for (const [, path = ''] of stdout.matchAll(/^(?:\.\/)?([^:\n]+\.ts):\d+/gmu))
+  for (const [, path = ''] of stdout.matchAll(FINDING))
     findings.set(path, (findings.get(path) ?? 0) + 1);
 });
 

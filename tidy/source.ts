@@ -55,12 +55,12 @@ export function parse(source: Source): Parsed {
   return { ...source, program };
 }
 
-export function isNode(value: unknown): value is Node {
+function isNode(value: unknown): value is Node {
   return typeof value === 'object' && value !== null && 'type' in value && 'start' in value;
 }
 
 /** The nodes directly inside `node`, in the order of the source. */
-export function children(node: Node): readonly Node[] {
+function children(node: Node): readonly Node[] {
   return Object.values(node).flat().filter(isNode);
 }
 

@@ -3,12 +3,14 @@ import type { Argv, InferredOptionTypes, Options } from 'yargs';
 import type { Shell } from './shell.ts';
 import { UsageError } from './usage.ts';
 
-export interface Positional {
+interface Positional {
   readonly name: string;
   readonly about: string;
 }
 
-export type Arguments<O extends Readonly<Record<string, Options>>> = InferredOptionTypes<O> & {
+export type NoOptions = Readonly<Record<string, never>>;
+
+type Arguments<O extends Readonly<Record<string, Options>>> = InferredOptionTypes<O> & {
   readonly file: string;
 };
 

@@ -1,10 +1,10 @@
 // Layer cli. `reprobe completion`: a script for bash or zsh, whichever SHELL names. yargs writes it, and the
 // script asks `reprobe --get-yargs-completions`, which the parser of `cli.ts` answers from the commands.
 import yargs from 'yargs';
-import type { Command } from './command.ts';
+import type { Command, NoOptions } from './command.ts';
 import { EXIT } from './shell.ts';
 
-export const completionCommand: Command<Record<never, never>> = {
+export const completionCommand: Command<NoOptions> = {
   name: 'completion',
   about: 'Print a completion script for bash or zsh',
   options: {},

@@ -3,7 +3,7 @@
 import { InputError } from '../assert.ts';
 
 /** Wraps what went wrong in a run with the way to see it again. */
-export class Fault extends Error {
+class Fault extends Error {
   readonly seed: number;
   readonly command: string;
 

@@ -11,16 +11,96 @@ async function help(...argv: string[]): Promise<string> {
 }
 
 test('reprobe --help', async () => {
-  expect(await help('--help')).toMatchInlineSnapshot();
+  expect(await help('--help')).toMatchInlineSnapshot(`
+    "reprobe <command>
+
+    Deterministic record and replay for Linux function tracing.
+
+    Commands:
+      reprobe record <workload>   Run a workload and record the run
+      reprobe replay <recording>  Run a recording again and compare every event
+      reprobe report <recording>  Print a recording
+      reprobe judge <recording>   Judge a recording by every documented guarantee
+      reprobe schema              Print the JSON schema of a workload
+      reprobe completion          Print a completion script for bash or zsh
+
+    Options:
+          --version  Show version number                                   [boolean]
+      -h, --help     Show help                                             [boolean]
+
+    Examples:
+      reprobe record swap.yaml -o swap.trace    run a workload and write down the
+      --seed 7                                  run
+      reprobe replay swap.trace                 run it again and compare every event
+      reprobe report swap.trace --format        read it as the kernel's trace file
+      ftrace
+      reprobe judge swap.trace                  see which documented guarantees held
+
+    Exit status:
+      0  fine
+      1  a divergence, a broken guarantee, or an expectation that was not met
+      2  wrong input or usage
+     70  a fault of reprobe itself; it prints the seed and the command that shows it
+    "
+  `);
   expect(await help('-h')).toBe(await help('--help'));
 });
 
 test('reprobe record --help', async () => {
-  expect(await help('record', '--help')).toMatchInlineSnapshot();
+  expect(await help('record', '--help')).toMatchInlineSnapshot(`
+    "reprobe record <workload>
+
+    Run a workload and record the run
+
+    Positionals:
+      workload  A YAML file (see: reprobe schema)                [string] [required]
+
+    Options:
+          --version  Show version number                                   [boolean]
+      -h, --help     Show help                                             [boolean]
+      -o, --output   File to write [default: WORKLOAD.trace here]           [string]
+          --seed     Seed of the chooser [default: the workload's, or 1]    [string]
+          --chooser  Who decides what a machine leaves open
+                                     [choices: "random", "calm"] [default: "random"]
+          --profile  Which kernel era is emulated
+                                               [choices: "today"] [default: "today"]
+          --variant  Replace parts of the kernel by a faulty variant
+                                                               [array] [default: []]
+          --json     Print the summary as JSON            [boolean] [default: false]
+
+    Examples:
+      reprobe record swap.yaml                  write swap.trace
+      reprobe record swap.yaml -o bad.trace     run a kernel with a planted fault
+      --seed 7 --variant M-13
+    "
+  `);
 });
 
 test('reprobe report --help', async () => {
-  expect(await help('report', '--help')).toMatchInlineSnapshot();
+  expect(await help('report', '--help')).toMatchInlineSnapshot(`
+    "reprobe report <recording>
+
+    Print a recording
+
+    Positionals:
+      recording  A .trace file                                   [string] [required]
+
+    Options:
+          --version  Show version number                                   [boolean]
+      -h, --help     Show help                                             [boolean]
+          --format   text: every event, lossless; ftrace: as the kernel prints it
+                               [choices: "text", "ftrace", "json"] [default: "text"]
+          --cpu      Only events of this CPU                                [string]
+          --summary  Count events instead of showing them [boolean] [default: false]
+          --json     The same as --format json            [boolean] [default: false]
+
+    Examples:
+      reprobe report swap.trace | less          every event
+      reprobe report swap.trace --format        what the kernel would print for CPU
+      ftrace --cpu 1                            1
+      reprobe report swap.trace --summary       how many events of which kind
+    "
+  `);
 });
 
 test('reprobe --version', async () => {

@@ -10,7 +10,7 @@ import type { Output, Shell } from './shell.ts';
 function outputOf(stream: NodeJS.WriteStream): Output {
   stream.on('error', () => undefined); // Each write reports its own failure.
   return {
-    isTTY: Boolean(stream.isTTY),
+    isTTY: stream.isTTY,
     columns: stream.isTTY ? stream.columns : 80,
     write: (text) =>
       new Promise((resolve, reject) => {

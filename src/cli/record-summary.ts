@@ -42,7 +42,7 @@ function expectationLines(
     ...expectations.map(({ text, met, found }) =>
       met
         ? `  ${text}: ${paint('green', 'met')}`
-        : `  ${text}: ${paint('red', 'not met')}, ${found}`,
+        : `  ${text}: ${paint('red', 'not met')}, found ${found}`,
     ),
   ];
 }

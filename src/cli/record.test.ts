@@ -89,7 +89,18 @@ function recorder(
 test('the summary names the seed and the command that records the same run', async () => {
   const { status, out, err } = await reprobe(['record', 'little.yaml', '-o', 'my run.trace']);
   expect({ status, err }).toEqual({ status: 0, err: '' });
-  expect(out).toMatchInlineSnapshot();
+  expect(out).toMatchInlineSnapshot(`
+    "recorded my run.trace from little.yaml (random chooser, profile today)
+      events   10
+      steps    20, ended with run_end
+      digest   0123456789abcdef
+    guarantees
+      memory   held (exercised 3 times)
+      notrace  never exercised: nothing is notrace
+    seed 42; the same run again:
+      reprobe record little.yaml -o 'my run.trace' --seed 42 --chooser random
+    "
+  `);
   expect([...readFileSync(join(cwd, 'my run.trace'))]).toEqual([1, 2, 3]);
 });
 
@@ -138,7 +149,7 @@ test('a broken guarantee is status 1 and shows its events', async () => {
 test('an expectation that is not met is status 1', async () => {
   const expectations = [
     { text: 'ops0.count is 5', met: true, found: '5' },
-    { text: 'ops0.count is 4', met: false, found: 'found 5' },
+    { text: 'ops0.count is 4', met: false, found: '5' },
   ];
   const record = recorder(() => ({ ...SUMMARY, expectations }));
   const { status, out } = await reprobe(['record', 'little.yaml'], { record });
@@ -204,15 +215,16 @@ test('a workload that is wrong is status 2, and an older recording stays', async
   expect(readFileSync(join(cwd, 'little.trace'), 'utf8')).toBe('older');
 });
 
-test('the workload is never overwritten, by whatever name', async () => {
-  linkSync(join(cwd, 'little.yaml'), join(cwd, 'other.yaml'));
-  for (const file of ['little.yaml', './little.yaml', 'other.yaml']) {
+test.each(['little.yaml', './little.yaml', 'other.yaml'])(
+  'the workload is not overwritten by the name %s',
+  async (file) => {
+    linkSync(join(cwd, 'little.yaml'), join(cwd, 'other.yaml'));
     const { status, err } = await reprobe(['record', 'little.yaml', '-o', file]);
     expect(status).toBe(2);
     expect(err).toContain('expected another file than the workload');
-  }
-  expect(readFileSync(join(cwd, 'little.yaml'), 'utf8')).toBe(WORKLOAD);
-});
+    expect(readFileSync(join(cwd, 'little.yaml'), 'utf8')).toBe(WORKLOAD);
+  },
+);
 
 test.each([
   [

@@ -111,7 +111,12 @@ function reproduction(file: string, { source, settings }: RecordJob, shell: Shel
   return commandLine(shell.self, [
     'record',
     source.file,
-    ...['-o', file, '--seed', String(seed), '--chooser', chooser],
+    '-o',
+    file,
+    '--seed',
+    String(seed),
+    '--chooser',
+    chooser,
     ...(profile === 'today' ? [] : ['--profile', profile]),
     ...variants.flatMap((variant) => ['--variant', variant]),
   ]);

@@ -23,7 +23,7 @@ export interface RecordSummary {
   readonly expectations: readonly ExpectationSummary[];
 }
 
-export interface ExpectationSummary {
+interface ExpectationSummary {
   readonly text: string;
   readonly met: boolean;
   readonly found: string;

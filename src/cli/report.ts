@@ -1,7 +1,8 @@
 // Layer cli. `reprobe report`: a recording to read, line by line or as the kernel would show it.
 import { type Recording, readRecording } from '../replay/recording.ts';
 import { summarize } from '../replay/report-summary.ts';
-import { ftraceReport, jsonReport, summaryReport, textReport } from '../replay/report.ts';
+import { ftraceReport, jsonReport, summaryReport } from '../replay/report.ts';
+import { textLines } from '../replay/text-form.ts';
 import type { Command } from './command.ts';
 import { readInput, refuseDamage } from './files.ts';
 import { EXIT, type Output } from './shell.ts';
@@ -58,7 +59,7 @@ function linesOf(recording: Recording, { format, cpu, summary }: View): Iterable
   if (summary) return summaryReport(recording, { cpu });
   switch (format) {
     case 'text':
-      return textReport(recording, { cpu });
+      return textLines(recording, { cpu });
     case 'ftrace':
       return ftraceReport(recording, { cpu });
     case 'json':

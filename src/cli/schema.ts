@@ -1,9 +1,9 @@
 // Layer cli. `reprobe schema`: what an editor or a validator needs to know about workloads.
 import { workloadJsonSchema } from '../replay/workload/schema.ts';
-import type { Command } from './command.ts';
+import type { Command, NoOptions } from './command.ts';
 import { EXIT } from './shell.ts';
 
-export const schemaCommand: Command<Record<never, never>> = {
+export const schemaCommand: Command<NoOptions> = {
   name: 'schema',
   about: 'Print the JSON schema of a workload',
   options: {},

@@ -43,7 +43,7 @@ export interface Running {
   stop(): void;
 }
 
-export type Colour = 'red' | 'green' | 'yellow' | 'dim' | 'bold';
+type Colour = 'red' | 'green' | 'yellow' | 'dim' | 'bold';
 export type Paint = (colour: Colour, text: string) => string;
 
 const CODES: Readonly<Record<Colour, number>> = { red: 31, green: 32, yellow: 33, dim: 2, bold: 1 };

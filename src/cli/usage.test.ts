@@ -55,13 +55,14 @@ test.each(['-1', '1.5', '1e3', '0x10', '4294967296', 'x', '99999999999999999999'
   },
 );
 
+async function complete(words: readonly string[]): Promise<readonly string[]> {
+  const { shell, out } = capture();
+  expect(await main(['--get-yargs-completions', 'reprobe', ...words], shell)).toBe(0);
+  return out().trimEnd().split('\n');
+}
+
 test('completion knows commands, options and their values', async () => {
-  const ask = async (words: readonly string[]): Promise<readonly string[]> => {
-    const { shell, out } = capture();
-    expect(await main(['--get-yargs-completions', 'reprobe', ...words], shell)).toBe(0);
-    return out().trimEnd().split('\n');
-  };
-  expect(await ask(['re'])).toEqual(expect.arrayContaining(['record', 'replay', 'report']));
-  expect(await ask(['record', '--'])).toEqual(expect.arrayContaining(['--seed', '--variant']));
-  expect(await ask(['report', '--format', ''])).toEqual(['text', 'ftrace', 'json']);
+  expect(await complete(['re'])).toEqual(expect.arrayContaining(['record', 'replay', 'report']));
+  expect(await complete(['record', '--'])).toEqual(expect.arrayContaining(['--seed', '--variant']));
+  expect(await complete(['report', '--format', ''])).toEqual(['text', 'ftrace', 'json']);
 });

@@ -13,7 +13,7 @@ const A0 = 10;
 /** Runs guest function `target` above the running path. */
 export function callFunction(cpu: Cpu, target: Address, args: GuestArguments): void {
   const { hart } = cpu;
-  const cx = cpu.top();
+  const cx = cpu.top;
   const { lo, hi } = hart;
   const activity: GuestActivity = {
     kind: 'guest',
@@ -25,7 +25,7 @@ export function callFunction(cpu: Cpu, target: Address, args: GuestArguments): v
     cpu.machine.oops(cpu, 'stack', hart.pc);
     return;
   }
-  cx.activities.push(activity);
+  cx.push(activity);
   for (let i = 0; 2 * i < args.length; i++) {
     lo[A0 + i] = args[2 * i] ?? 0;
     hi[A0 + i] = args[2 * i + 1] ?? 0;
@@ -39,13 +39,13 @@ export function callFunction(cpu: Cpu, target: Address, args: GuestArguments): v
 /** A guest function that a path called is back: the low word of its a0; undefined when nobody called. */
 export function comeBack(cpu: Cpu, cx: Context): number | undefined {
   const { hart } = cpu;
-  const activity = cx.top();
+  const activity = cx.top;
   if (activity === undefined || activity.kind !== 'guest') {
     cpu.machine.oops(cpu, 'jump', hart.pc);
     return undefined;
   }
   const result = hart.lo[A0] as number;
-  cx.activities.pop();
+  cx.pop();
   cx.calls.length = Math.min(cx.calls.length, activity.callsBelow);
   [hart.lo[RA], hart.hi[RA]] = [activity.saved[0] ?? 0, activity.saved[1] ?? 0];
   [hart.lo[SP], hart.hi[SP]] = [activity.saved[2] ?? 0, activity.saved[3] ?? 0];

@@ -34,7 +34,23 @@ export interface ChoicePoint {
 export interface Chooser {
   /** Picks an index below `count` (at least 2). Index 0 is always calm: carry on, inject nothing. */
   choose(point: ChoicePoint, count: number): number;
+  /** Left out by choosers that must see every question. */
+  readonly calm?: CalmAhead;
+}
+
+/**
+ * Calm answers in advance. Most boundaries are calm; a chooser that knows how many in a row lets the core
+ * run over them without coming back each time. The answers are the same as `choose` would give.
+ */
+export interface CalmAhead {
+  /** How many boundaries, at most `max`, get only calm answers if each asks one question of each kind. */
+  ahead(kinds: readonly ChoiceKind[], max: number): number;
+  /** So many of them passed: those questions count as asked and answered. */
+  pass(kinds: readonly ChoiceKind[], boundaries: number): void;
 }
 
 /** Always calm. */
-export const calmChooser: Chooser = { choose: () => 0 };
+export const calmChooser: Chooser = {
+  choose: () => 0,
+  calm: { ahead: (_kinds, max) => max, pass: () => undefined },
+};

@@ -4,7 +4,7 @@ import { assert, known } from '../assert.ts';
 import type { Address } from './address.ts';
 import type { Cell, Waiter } from './cell.ts';
 import type { Cpu } from './cpu.ts';
-import type { Access, Path, PathStart } from './path.ts';
+import { ACCESS, type Access, type Path, type PathStart } from './path.ts';
 import type { Task } from './task.ts';
 
 /** Context levels, and the `level` column of events. */
@@ -29,6 +29,8 @@ export interface PathActivity {
   readonly kind: 'path';
   readonly start: PathStart<unknown>;
   path: Path<unknown>;
+  /** Those that entered `path` (see `enter`), outermost first. */
+  readonly outer: Path<unknown>[];
   /** What it will do in its next step. */
   pending: Access | undefined;
   /** Everything that was fed to it: results of accesses, guarded reads, made objects. */
@@ -54,6 +56,8 @@ export class Context {
   readonly cpu: Cpu;
   readonly task: Task;
   readonly activities: Activity[] = [];
+  /** The last of `activities`. */
+  top: Activity | undefined;
   /** True calls that have not returned, innermost last. */
   readonly calls: TrueCall[] = [];
   /** Registers of whatever this context interrupted; a task's own while it is switched out. */
@@ -72,8 +76,21 @@ export class Context {
     this.handler = options.handler;
   }
 
-  top(): Activity | undefined {
-    return this.activities[this.activities.length - 1];
+  push(activity: Activity): void {
+    this.activities.push(activity);
+    this.top = activity;
+  }
+
+  pop(): void {
+    this.activities.pop();
+    this.top = this.activities[this.activities.length - 1];
+  }
+
+  /** Drops everything: the context is over, whatever it was doing. */
+  abandon(): void {
+    this.activities.length = 0;
+    this.calls.length = 0;
+    this.top = undefined;
   }
 
   /** Starts `start` above what runs now; its first segment, up to its first access, runs at once. */
@@ -82,14 +99,16 @@ export class Context {
       kind: 'path',
       start,
       path: start(),
+      outer: [],
       pending: undefined,
       fed: [],
       cursor: -1,
       result: undefined,
       pointer,
     };
-    this.activities.push(activity);
+    this.push(activity);
     advance(activity, undefined);
+    this.arm(activity);
   }
 
   /** Feeds the result of its access to the top path; the path runs up to its next access. */
@@ -97,6 +116,7 @@ export class Context {
     const activity = this.running();
     activity.fed.push(result);
     advance(activity, result);
+    this.arm(activity);
   }
 
   /** Rebuilds the top path at the point where it had been fed `fed` (state is restored by others). */
@@ -105,6 +125,7 @@ export class Context {
     activity.fed = fed.slice();
     activity.cursor = 0;
     activity.path = activity.start();
+    activity.outer.length = 0;
     advance(activity, undefined);
     while (activity.cursor < fed.length) advance(activity, fed[activity.cursor++]);
     activity.cursor = -1;
@@ -137,9 +158,17 @@ export class Context {
 
   /** Reports event `id` with up to eight payload words; mute while rewinding. */
   emit(id: number, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0): void {
-    const top = this.top();
+    const { top } = this;
     if (top?.kind === 'path' && top.cursor >= 0) return;
     this.cpu.machine.emitFrom(this, id, a, b, c, d, e, f, g, h);
+  }
+
+  /** A path that came to a spin is told when the cell changes. */
+  private arm(activity: PathActivity): void {
+    const { pending } = activity;
+    if (pending?.kind !== ACCESS.spin) return;
+    this.waiter = { poke: () => this.cpu.machine.touchCpu(this.cpu) };
+    pending.cell.wait(this.waiter);
   }
 
   private assertHeld(cell: Cell<unknown>): void {
@@ -148,19 +177,34 @@ export class Context {
   }
 
   private running(): PathActivity {
-    const top = this.top();
+    const { top } = this;
     assert(top !== undefined && top.kind === 'path', 'a path is running');
     return top;
   }
 }
 
 /** Runs a path up to its next access, or to its end. */
-function advance(activity: PathActivity, value: unknown): void {
-  const next = activity.path.next(value);
-  if (next.done === true) {
-    activity.pending = undefined;
-    activity.result = next.value;
-  } else {
-    activity.pending = next.value;
+function advance(activity: PathActivity, fed: unknown): void {
+  let value = fed;
+  for (;;) {
+    const next = activity.path.next(value);
+    if (next.done === true) {
+      value = next.value;
+      const outer = activity.outer.pop();
+      if (outer !== undefined) {
+        activity.path = outer;
+        continue;
+      }
+      activity.pending = undefined;
+      activity.result = value;
+      return;
+    }
+    if (next.value.kind !== ACCESS.enter) {
+      activity.pending = next.value;
+      return;
+    }
+    activity.outer.push(activity.path);
+    activity.path = next.value.operand as Path<unknown>;
+    value = undefined;
   }
 }

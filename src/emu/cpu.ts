@@ -3,7 +3,7 @@
 import { assert, known } from '../assert.ts';
 import type { Address } from './address.ts';
 import type { Cell } from './cell.ts';
-import { type Context, LEVEL, type Level } from './context.ts';
+import { type Context, type Frame, LEVEL, type Level } from './context.ts';
 import type { Machine } from './machine.ts';
 import type { PathStart } from './path.ts';
 import type { Hart } from './regs.ts';
@@ -19,10 +19,14 @@ export interface Pending {
 
 export class Cpu {
   readonly id: number;
+  /** 1 << id. */
+  readonly bit: number;
   readonly machine: Machine;
   readonly hart: Hart;
   /** What the current task and the interrupts above it are; the last one runs. */
   readonly contexts: Context[] = [];
+  /** Frames of closed contexts, to be used again. */
+  readonly frames: Frame[] = [];
   readonly preemptCount: Cell<number>;
   /** Identity of steps that change the IRQ state or hand the CPU over. */
   readonly state: Cell<number>;
@@ -42,9 +46,11 @@ export class Cpu {
   watching = true;
   private idleTask: Task | undefined;
   private currentTask: Task | undefined;
+  private topContext: Context | undefined;
 
   constructor(id: number, machine: Machine, hart: Hart) {
     this.id = id;
+    this.bit = 1 << id;
     this.machine = machine;
     this.hart = hart;
     this.preemptCount = machine.cells.cell(`preempt_count/${id}`, 0);
@@ -59,25 +65,42 @@ export class Cpu {
     return known(this.currentTask, 'every CPU runs a task');
   }
 
+  /** The context that runs: the last of `contexts`. */
+  get top(): Context {
+    return known(this.topContext, 'a CPU has a context');
+  }
+
   /** Boots with its idle task. */
   adopt(idle: Task): void {
     assert(this.idleTask === undefined, 'a CPU is booted once');
     this.idleTask = idle;
-    this.setCurrent(idle);
-    this.contexts.push(idle.context);
+    this.replaceTask(idle);
   }
 
-  setCurrent(task: Task): void {
+  /** `task` becomes the current one; only without contexts above the task's own. */
+  replaceTask(task: Task): void {
+    assert(this.contexts.length <= 1, 'only task context is switched');
     this.currentTask = task;
     task.state = 'running';
+    this.contexts[0] = task.context;
+    this.topContext = task.context;
   }
 
-  top(): Context {
-    return known(this.contexts[this.contexts.length - 1], 'a CPU has a context');
+  /** Opens a context on top. */
+  push(cx: Context): void {
+    this.contexts.push(cx);
+    this.topContext = cx;
+  }
+
+  /** Closes the top context. */
+  pop(): void {
+    assert(this.contexts.length > 1, "a task's own context stays");
+    this.contexts.pop();
+    this.topContext = this.contexts[this.contexts.length - 1];
   }
 
   level(): Level {
-    return this.top().level;
+    return this.top.level;
   }
 
   /** Task context that may be switched away here (CC-M2). */

@@ -3,14 +3,25 @@
 import { assert } from '../assert.ts';
 import { type Address, NO_ADDRESS, toAddress } from './address.ts';
 import { comeBack } from './call.ts';
+import type { ChoiceKind } from './choose.ts';
 import type { Context } from './context.ts';
 import type { Cpu } from './cpu.ts';
 import { EMU_EVENTS } from './event.ts';
 import { FLAG } from './flags.ts';
 import { enterTrap } from './interrupt.ts';
 import { LIMITS } from './limits.ts';
-import { run, runFetched } from './riscv/run.ts';
-import { STOP_BREAK, STOP_ECALL, STOP_FAULT, STOP_IRQ, type Stop } from './riscv/stop.ts';
+import { runFetched } from './riscv/run-fetched.ts';
+import { run } from './riscv/run.ts';
+import {
+  STOP_ATTENTION,
+  STOP_BREAK,
+  STOP_ECALL,
+  STOP_FAULT,
+  STOP_IRQ,
+  STOP_STEPS,
+  STOP_WFI,
+  type Stop,
+} from './riscv/stop.ts';
 import { resumePath } from './step-path.ts';
 import { C_EBREAK } from './text.ts';
 
@@ -20,14 +31,21 @@ const A0 = 10;
 const OPCODE_MASK = 0x7f;
 const OPCODE_JAL = 0x6f;
 
-/** Runs guest code on `cpu` for at most `budget` steps. */
-export function stepGuest(cpu: Cpu, budget: number): void {
+/**
+ * Runs guest code on `cpu` for one step, and on over at most `ahead` boundaries at which the questions
+ * `asked` are answered calmly.
+ */
+export function stepGuest(cpu: Cpu, ahead: number, asked: readonly ChoiceKind[]): void {
   const { machine, hart } = cpu;
   const flags = machine.core.flagsAt(hart.pc);
   if ((flags & FLAG.attention) !== 0 && attend(cpu, flags)) return;
-  const stop = run(machine.core, hart, budget, machine.everyInstruction);
-  // The last of the steps is counted by the machine's own loop.
-  machine.step += Math.max(0, hart.steps - 1);
+  const stop = run(machine.core, hart, 1 + ahead, machine.everyInstruction);
+  const passed = hart.steps - 1;
+  if (passed > 0) {
+    // The last of the steps is counted by the machine's own loop.
+    machine.step += passed;
+    if (asked.length > 0) machine.passCalm(asked, passed);
+  }
   stopped(cpu, stop);
 }
 
@@ -46,13 +64,15 @@ function stopped(cpu: Cpu, stop: Stop): void {
     case STOP_FAULT:
       machine.fault(cpu);
       return;
-    default: // Steps are over, attention, or wfi, which is a hint.
+    case STOP_STEPS:
+    case STOP_ATTENTION:
+    case STOP_WFI: // A hint.
   }
 }
 
 /** Looks at a flagged instruction; true when that was the step. */
 function attend(cpu: Cpu, flags: number): boolean {
-  const cx = cpu.top();
+  const cx = cpu.top;
   if ((flags & FLAG.after) !== 0) returns(cpu, cx);
   if ((flags & FLAG.back) !== 0) {
     const result = comeBack(cpu, cx);

@@ -39,7 +39,7 @@ export class Injector {
     if (count === 0) return false;
     const chosen = this.machine.choose(cpu, CHOICE.inject, count + 1);
     if (chosen === 0) return false;
-    this.strike(cpu, this.machine.point.options[chosen] as number);
+    this.strike(cpu, this.machine.options32[chosen] as number);
     return true;
   }
 
@@ -57,7 +57,7 @@ export class Injector {
   strikeIdle(cpu: Cpu): void {
     const count = this.eligible(cpu);
     assert(count > 0, 'an idle CPU is chosen for an injection');
-    const { options } = this.machine.point;
+    const options = this.machine.options32;
     for (let i = 0; i < count; i++) options[i] = options[i + 1] as number;
     const chosen = count === 1 ? 0 : this.machine.choose(cpu, CHOICE.inject, count);
     this.strike(cpu, options[chosen] as number);
@@ -82,13 +82,22 @@ export class Injector {
     machine.report(cpu, EMU_EVENTS.inject.id, machine.strings.id(name), handler);
   }
 
-  private hasEligible(cpu: Cpu): boolean {
+  /** Could a source strike an idle or spinning CPU other than `running`? */
+  strikesOther(running: Cpu): boolean {
+    const { machine } = this;
+    return machine.cpus.some(
+      (cpu) => cpu !== running && !machine.isReady(cpu) && this.hasEligible(cpu),
+    );
+  }
+
+  /** Could a source strike `cpu` now? */
+  hasEligible(cpu: Cpu): boolean {
     return this.sources.some((source) => strikes(source, cpu));
   }
 
   /** Writes the numbers (from 1) of the sources that may strike `cpu` to options[1..]; how many. */
   private eligible(cpu: Cpu): number {
-    const { options } = this.machine.point;
+    const options = this.machine.options32;
     options[0] = 0;
     let count = 0;
     this.sources.forEach((source, i) => {

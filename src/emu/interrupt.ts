@@ -27,22 +27,23 @@ function open(cpu: Cpu, level: Level, handler: Address): Context {
     level,
     cpu,
     task: cpu.current,
-    frame: new Int32Array(FRAME_WORDS),
+    frame: cpu.frames.pop() ?? new Int32Array(FRAME_WORDS),
     handler,
   });
   saveFrame(cpu.hart, cx.frame);
   cx.irqsBefore = cpu.hart.irqsOn;
   if (level !== LEVEL.softirq) cpu.hart.irqsOn = false;
-  cpu.contexts.push(cx);
+  cpu.push(cx);
   return cx;
 }
 
 /** Closes the top context, whose bottom path is over. */
 export function leave(cpu: Cpu, cx: Context): void {
-  assert(cpu.contexts.length > 1 && cpu.top() === cx, 'contexts close innermost first');
+  assert(cpu.contexts.length > 1 && cpu.top === cx, 'contexts close innermost first');
   if (cx.level !== LEVEL.trap) cpu.machine.emitFrom(cx, EMU_EVENTS.irq_exit.id, cx.handler);
-  cpu.contexts.pop();
+  cpu.pop();
   restoreFrame(cpu.hart, cx.frame);
+  cpu.frames.push(cx.frame);
   cpu.hart.irqsOn = cx.irqsBefore;
   cpu.machine.text.see(cpu);
   cpu.settle();

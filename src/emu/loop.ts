@@ -1,7 +1,7 @@
 // Layer emu. The step loop: one boundary and one step at a time. At a boundary the timeline and the timers
 // come first, then the choice of a CPU, then what is pending on it, then injections, then preemption.
 import { known } from '../assert.ts';
-import { CHOICE } from './choose.ts';
+import { CHOICE, type ChoiceKind } from './choose.ts';
 import type { Context } from './context.ts';
 import type { Cpu } from './cpu.ts';
 import { EMU_EVENTS } from './event.ts';
@@ -12,18 +12,25 @@ import { leaveIdle, offerPreemption } from './schedule.ts';
 import { stepPath } from './step-path.ts';
 import type { Task } from './task.ts';
 
+/** Guest code comes back to the loop after so many steps at the latest. */
+const BURST_MAX = 1 << 20;
+
+const NOTHING_ASKED: readonly ChoiceKind[] = [];
+/** Kinds of questions in the order in which a boundary asks them; bits: schedule, inject, preempt. */
+const QUESTIONS: readonly (readonly ChoiceKind[])[] = Array.from({ length: 8 }, (_, bits) =>
+  [CHOICE.schedule, CHOICE.inject, CHOICE.preempt].filter((_kind, i) => ((bits >> i) & 1) === 1),
+);
+
 /** One boundary and one step (or a jump over idle time, or the end). */
 export function tick(machine: Machine): void {
-  const { agenda } = machine;
-  if (agenda !== undefined && agenda.next <= machine.step) agenda.fire(machine.step);
-  if (machine.timers.next() <= machine.step) machine.timers.fireDue(machine.step);
+  if (machine.due <= machine.step) fireDue(machine);
   const cpu = pickCpu(machine);
   if (cpu === undefined) {
     idle(machine);
     return;
   }
   machine.running = cpu;
-  if (agenda !== undefined && agenda.nextOn(cpu) <= machine.step) agenda.fireOn(cpu, machine.step);
+  if (machine.due <= machine.step) fireOn(machine, cpu);
   stepCpu(machine, cpu);
   machine.touchCpu(cpu);
   machine.step++;
@@ -31,6 +38,22 @@ export function tick(machine: Machine): void {
     machine.report(cpu, EMU_EVENTS.no_progress.id, machine.step);
     machine.ending = 'no_progress';
   }
+}
+
+/** Fires what is due at this boundary, wherever it is. */
+function fireDue(machine: Machine): void {
+  const { agenda, step, timers } = machine;
+  if (agenda !== undefined && agenda.next <= step) agenda.fire(step);
+  if (timers.next() <= step) timers.fireDue(step);
+  machine.plan();
+}
+
+/** Fires what is due at the first boundary of `cpu`. */
+function fireOn(machine: Machine, cpu: Cpu): void {
+  const { agenda, step } = machine;
+  if (agenda === undefined || agenda.nextOn(cpu) > step) return;
+  agenda.fireOn(cpu, step);
+  machine.plan();
 }
 
 function stepCpu(machine: Machine, cpu: Cpu): void {
@@ -41,55 +64,68 @@ function stepCpu(machine: Machine, cpu: Cpu): void {
   if ((cpu.ipis.length > 0 || cpu.pending.length > 0) && takePending(cpu)) return;
   if (machine.injector.left > 0 && machine.injector.offer(cpu)) return;
   if (cpu.runQueue.length > 0 && offerPreemption(cpu)) return;
-  const cx = cpu.top();
-  const activity = cx.top();
+  const cx = cpu.top;
+  const activity = cx.top;
   if (activity === undefined) leaveIdle(cpu);
-  else if (activity.kind === 'guest') stepGuest(cpu, budget(machine, cpu));
+  else if (activity.kind === 'guest') runGuest(machine, cpu);
   else stepPath(cpu, cx, activity);
 }
 
-/** How many steps guest code on `cpu` may take before anything else could happen: 1 when in doubt. */
-function budget(machine: Machine, cpu: Cpu): number {
-  for (const other of machine.cpus) if (other !== cpu && machine.isReady(other)) return 1;
-  if (cpu.runQueue.length > 0 || cpu.ipis.length > 0 || cpu.pending.length > 0) return 1;
-  if (machine.injector.left > 0) return 1;
-  const until = Math.min(nextMoment(machine), machine.options.stepsMax);
-  return Math.max(1, until - machine.step);
+/** One step of guest code, and on over boundaries that are known to be calm. */
+function runGuest(machine: Machine, cpu: Cpu): void {
+  const { due, options, step } = machine;
+  const room = Math.min(due, options.stepsMax, step + BURST_MAX) - step - 1;
+  const busy = cpu.ipis.length > 0 || cpu.pending.length > 0;
+  if (busy || room <= 0) {
+    stepGuest(cpu, 0, NOTHING_ASKED);
+    return;
+  }
+  const asked = questionsAhead(machine, cpu);
+  stepGuest(cpu, asked === undefined ? 0 : machine.calmAhead(asked, room), asked ?? NOTHING_ASKED);
 }
 
-/** The next step at which a timer or the timeline does something. */
-function nextMoment(machine: Machine): number {
-  const { agenda, timers } = machine;
-  if (agenda === undefined) return timers.next();
-  return Math.min(timers.next(), agenda.next, agenda.nextOnAny);
+/**
+ * What each further boundary asks while only guest code on `cpu` runs: nothing else can change meanwhile,
+ * since whatever could (a call into the kernel, a change of the IRQ state) ends the run. Undefined: not known.
+ */
+function questionsAhead(machine: Machine, cpu: Cpu): readonly ChoiceKind[] | undefined {
+  const { injector } = machine;
+  const others = machine.readyMask !== cpu.bit || (injector.left > 0 && injector.strikesOther(cpu));
+  const inject = injector.left > 0 && injector.hasEligible(cpu);
+  const preempt = machine.options.preempt && cpu.runQueue.length > 0 && cpu.preemptible();
+  if (preempt && cpu.current.kind !== 'task') return undefined;
+  if (preempt && cpu.runQueue.some((task) => task.kind === 'kthread')) return undefined;
+  return QUESTIONS[(others ? 1 : 0) + (inject ? 2 : 0) + (preempt ? 4 : 0)];
 }
 
 /** The CPU that takes the next step: the running one goes on unless the chooser says otherwise. */
 function pickCpu(machine: Machine): Cpu | undefined {
-  const { cpus, injector, running } = machine;
-  const { options } = machine.point;
-  let count = 0;
-  for (let i = 0, id = running.id; i < cpus.length; i++) {
-    const cpu = cpus[id];
-    if (cpu !== undefined && machine.isReady(cpu)) options[count++] = id;
-    id = id + 1 === cpus.length ? 0 : id + 1;
-  }
-  if (injector.left > 0) count = injector.idleOptions(options, count);
-  if (count === 0) return undefined;
+  const { cpus, injector, readyMask, running } = machine;
+  if (readyMask === running.bit && injector.left === 0) return running;
+  const ready = machine.schedulingOptions.of(running.id, readyMask);
+  if (injector.left > 0 && ready.length > 0) return pickWithIdle(machine, ready);
+  if (ready.length === 0) return undefined;
+  const { length } = ready;
+  const chosen = length === 1 ? 0 : machine.choose(running, CHOICE.schedule, length, ready);
+  return cpus[ready[chosen] as number];
+}
+
+/** As `pickCpu` where idle CPUs can be struck by an injection: they come after those with work. */
+function pickWithIdle(machine: Machine, ready: Int32Array): Cpu | undefined {
+  const { cpus, injector, options32, running } = machine;
+  options32.set(ready);
+  const count = injector.idleOptions(options32, ready.length);
   const chosen = count === 1 ? 0 : machine.choose(running, CHOICE.schedule, count);
-  return cpus[options[chosen] as number];
+  return cpus[options32[chosen] as number];
 }
 
 /** Nobody can run: on to the next timer or trigger, to the timeline's end, or the run is over. */
 function idle(machine: Machine): void {
-  const next = nextMoment(machine);
-  if (next !== Number.POSITIVE_INFINITY && next < machine.options.stepsMax) {
-    machine.step = Math.max(machine.step, next);
-    for (const cpu of machine.cpus) {
-      if ((machine.agenda?.nextOn(cpu) ?? next + 1) <= machine.step) {
-        machine.agenda?.fireOn(cpu, machine.step);
-      }
-    }
+  const { due } = machine;
+  if (due !== Number.POSITIVE_INFINITY && due < machine.options.stepsMax) {
+    machine.step = Math.max(machine.step, due);
+    fireDue(machine);
+    for (const cpu of machine.cpus) fireOn(machine, cpu);
     return;
   }
   if (machine.agenda?.quiet() === true) return;
@@ -98,9 +134,9 @@ function idle(machine: Machine): void {
 
 function end(machine: Machine): void {
   const waiting = machine.tasks.filter((task) => task.state === 'sleeping' && !servesQueue(task));
-  const stuck = machine.cpus.filter((cpu) => cpu.top().top() !== undefined);
+  const stuck = machine.cpus.filter((cpu) => cpu.top.top !== undefined);
   for (const task of waiting) reportWaiting(machine, task.cpu, task.context);
-  for (const cpu of stuck) reportWaiting(machine, cpu, cpu.top());
+  for (const cpu of stuck) reportWaiting(machine, cpu, cpu.top);
   const over = waiting.length === 0 && stuck.length === 0;
   machine.ending = over ? 'run_end' : 'deadlock';
   if (over) machine.report(known(machine.cpus[0], 'a first CPU'), EMU_EVENTS.run_end.id);
@@ -108,12 +144,12 @@ function end(machine: Machine): void {
 
 /** Is the task a kernel thread that waits for work? */
 function servesQueue(task: Task): boolean {
-  const top = task.context.top();
+  const top = task.context.top;
   return task.work !== undefined && top?.kind === 'path' && top.pending?.cell === task.work;
 }
 
 function reportWaiting(machine: Machine, cpu: Cpu, cx: Context): void {
-  const top = cx.top();
+  const top = cx.top;
   const on = top?.kind === 'path' ? (top.pending?.cell.name ?? 'nothing') : 'nothing';
   machine.report(cpu, EMU_EVENTS.deadlock.id, cx.task.pid, machine.strings.id(on));
 }

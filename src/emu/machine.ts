@@ -13,7 +13,7 @@ import {
   STACK_BYTES,
 } from './address.ts';
 import { type Cell, CellSpace } from './cell.ts';
-import { CHOICE, type ChoiceKind, type Chooser, type ChoicePoint } from './choose.ts';
+import { CHOICE, type ChoiceKind, type Chooser } from './choose.ts';
 import type { Context, Frame } from './context.ts';
 import { Cpu, type Pending } from './cpu.ts';
 import { EMU_EVENTS, type EventSink, type StringTable } from './event.ts';
@@ -27,6 +27,7 @@ import { Rcu } from './rcu.ts';
 import { isReady } from './ready.ts';
 import { FRAME_HI, FRAME_WORDS, Hart, REG, restoreFrame } from './regs.ts';
 import { Core } from './riscv/core.ts';
+import { SchedulingOptions } from './scheduling-options.ts';
 import { Slab, touch } from './slab.ts';
 import { Stubs } from './stubs.ts';
 import { Task, type TaskKind } from './task.ts';
@@ -91,7 +92,7 @@ export class Machine {
   readonly stubs: Stubs;
   readonly slab: Slab;
   readonly rcu: Rcu;
-  readonly timers = new Timers();
+  readonly timers: Timers;
   readonly injector: Injector;
   readonly cpus: readonly Cpu[];
   /** By pid, idle tasks not included. */
@@ -101,7 +102,10 @@ export class Machine {
   readonly textCell: Cell<number>;
   readonly slabCell: Cell<number>;
   readonly everyInstruction: boolean;
-  readonly point: ChoicePoint & { kind: ChoiceKind; cpu: number };
+  /** The question being asked; `choose` fills it. */
+  private readonly point: { kind: ChoiceKind; cpu: number; options: Int32Array };
+  /** Room for the options of questions other than `schedule`. */
+  readonly options32: Int32Array = new Int32Array(LIMITS.tasksMax + 1);
   /** Completed steps; virtual time in microseconds. */
   step = 0;
   /** Softirq handlers by number. */
@@ -113,7 +117,11 @@ export class Machine {
   private readonly chooser: Chooser;
   private readonly sink: EventSink;
   private readonly watchers = new Map<Address, Watcher>();
-  private readonly ready: boolean[];
+  readonly schedulingOptions: SchedulingOptions;
+  /** One bit for each CPU that can take a step. */
+  readyMask = 0;
+  /** The next step at which a timer or the agenda does something; Infinity when none. */
+  due = Number.POSITIVE_INFINITY;
   /** The CPU that took the last step: it goes on when all is calm. */
   running: Cpu;
 
@@ -123,6 +131,7 @@ export class Machine {
   ) {
     assert(options.cpus >= 1 && options.cpus <= LIMITS.cpusMax, 'the number of CPUs is in range');
     this.options = options;
+    this.schedulingOptions = new SchedulingOptions(options.cpus);
     this.chooser = host.chooser;
     this.sink = host.sink;
     this.strings = host.strings;
@@ -136,16 +145,16 @@ export class Machine {
       writable: true,
       liveness: true,
     });
+    this.timers = new Timers(this);
     this.slab = new Slab(this, heap);
     this.rcu = new Rcu(this);
     this.textCell = this.cells.cell('text', 0);
     this.slabCell = this.cells.cell('slab', 0);
-    this.point = { kind: CHOICE.schedule, cpu: 0, options: new Int32Array(LIMITS.tasksMax + 1) };
+    this.point = { kind: CHOICE.schedule, cpu: 0, options: this.options32 };
     this.cpus = Array.from({ length: options.cpus }, (_, id) => new Cpu(id, this, new Hart(id)));
     this.text = new Text(this);
     this.stubs = new Stubs(this, options.stubCount);
     this.injector = new Injector(this);
-    this.ready = this.cpus.map(() => false);
     for (const cpu of this.cpus) cpu.adopt(this.newTask(`swapper/${cpu.id}`, 'idle', cpu));
     this.running = known(this.cpus[0], 'there is a first CPU');
   }
@@ -182,7 +191,7 @@ export class Machine {
 
   /** Reports from whatever runs on `cpu`. */
   report(cpu: Cpu, id: number, a = 0, b = 0, c = 0, d = 0, e = 0): void {
-    const cx = cpu.top();
+    const cx = cpu.top;
     this.sink.emit(id, this.step, cpu.id, cx.level, cx.task.pid, a, b, c, d, e, 0, 0, 0);
   }
 
@@ -191,26 +200,37 @@ export class Machine {
     this.sink.emit(id, this.step, cx.cpu.id, cx.level, cx.task.pid, a, b, c, d, e, f, g, h);
   }
 
-  /** Asks the chooser; the caller has filled `point.options`. */
-  choose(cpu: Cpu, kind: ChoiceKind, count: number): number {
+  /** Asks the chooser; `options` says what the indexes stand for. */
+  choose(cpu: Cpu, kind: ChoiceKind, count: number, options: Int32Array = this.options32): number {
     const { point } = this;
     point.kind = kind;
     point.cpu = cpu.id;
+    point.options = options;
     const chosen = this.chooser.choose(point, count);
     assert(chosen >= 0 && chosen < count, 'a choice is one of the options');
     return chosen;
   }
 
+  /** How many boundaries, at most `max`, are calm if each asks `kinds`; 0 when the chooser cannot tell. */
+  calmAhead(kinds: readonly ChoiceKind[], max: number): number {
+    if (kinds.length === 0) return max;
+    return this.chooser.calm?.ahead(kinds, max) ?? 0;
+  }
+
+  passCalm(kinds: readonly ChoiceKind[], boundaries: number): void {
+    this.chooser.calm?.pass(kinds, boundaries);
+  }
+
   /** Asks with the options 0, 1, .. count-1. */
   chooseAt(cpu: Cpu, kind: ChoiceKind, count: number): number {
-    for (let i = 0; i < count; i++) this.point.options[i] = i;
+    for (let i = 0; i < count; i++) this.options32[i] = i;
     return this.choose(cpu, kind, count);
   }
 
   /** How far back from `newest` a fetch looks, among `count` versions. */
   chooseFetch(cpu: Cpu, count: number, newest: number): number {
     if (count === 1) return 0;
-    for (let i = 0; i < count; i++) this.point.options[i] = newest - i;
+    for (let i = 0; i < count; i++) this.options32[i] = newest - i;
     return this.choose(cpu, CHOICE.fetch, count);
   }
 
@@ -223,11 +243,19 @@ export class Machine {
 
   /** Recomputes whether `cpu` can take a step. */
   touchCpu(cpu: Cpu): void {
-    this.ready[cpu.id] = isReady(cpu);
+    if (isReady(cpu)) this.readyMask |= cpu.bit;
+    else this.readyMask &= ~cpu.bit;
   }
 
   isReady(cpu: Cpu): boolean {
-    return this.ready[cpu.id] === true;
+    return (this.readyMask & cpu.bit) !== 0;
+  }
+
+  /** The agenda or the timers changed: finds the next step at which one of them does something. */
+  plan(): void {
+    const { agenda, timers } = this;
+    const next = agenda === undefined ? Infinity : Math.min(agenda.next, agenda.nextOnAny);
+    this.due = Math.min(timers.next(), next);
   }
 
   /** `symbol` or `symbol+0x8` for messages and lock names; set by whoever loads the image. */
@@ -265,7 +293,7 @@ export class Machine {
       this.oops(cpu, hart.faultReason ?? 'illegal', hart.pc, hart.faultAddress);
       return;
     }
-    touch(cpu.top(), place);
+    touch(cpu.top, place);
     this.oops(cpu, fetched ? 'poison' : 'freed', hart.pc, hart.faultAddress);
   }
 }

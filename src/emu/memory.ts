@@ -9,7 +9,11 @@ export const PAGE_SHIFT = 8;
 export const PAGE_BYTES: number = 1 << PAGE_SHIFT;
 /** Liveness is kept for granules of this size; segments begin and end at one. */
 export const GRANULE_SHIFT = 4;
-export const GRANULE_BYTES: number = 1 << GRANULE_SHIFT;
+const GRANULE_BYTES = 1 << GRANULE_SHIFT;
+
+/** Kept unmapped at the ends of the user and kernel halves, so that base + offset never wraps into one. */
+const EDGE_BYTES = 0x1000;
+const HALF_BEGIN = -0x80000000 + EDGE_BYTES;
 
 /** Mapped memory from `base`. Views share one buffer and are replaced together when it grows. */
 export interface Segment {
@@ -65,6 +69,10 @@ export class Memory {
     const bytesMax = roundUp(shape.bytesMax ?? size);
     assert((shape.base & (GRANULE_BYTES - 1)) === 0, 'segments are aligned');
     assert(size <= bytesMax && bytesMax > 0, 'a segment begins within its own limit');
+    const end = shape.base + bytesMax;
+    const kernel = shape.base >= 0;
+    assert(kernel || shape.base >= HALF_BEGIN, 'no segment at the lowest addresses');
+    assert(end <= (kernel ? -HALF_BEGIN : -EDGE_BYTES), 'no segment reaches the end of its half');
     for (const other of this.segments) {
       const apart =
         shape.base + bytesMax <= other.base || other.base + other.bytesMax <= shape.base;

@@ -9,7 +9,7 @@ export function isReady(cpu: Cpu): boolean {
 
 /** As `isReady`, but for what is pending. */
 export function canGoOn(cpu: Cpu): boolean {
-  const activity = cpu.top().top();
+  const activity = cpu.top.top;
   if (activity?.kind === 'guest') return true;
   if (activity === undefined) {
     return cpu.runQueue.length > 0 || (cpu.idleRuns !== undefined && cpu.idleRuns.left > 0);

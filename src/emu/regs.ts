@@ -41,7 +41,7 @@ export const REG = {
   t6: 31,
 } as const;
 
-export const REGS = 32;
+const REGS = 32;
 
 /** Why an instruction could not execute. */
 export type FaultReason =

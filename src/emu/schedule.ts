@@ -41,8 +41,7 @@ export function sleepNow(cpu: Cpu): void {
 export function exitTask(cpu: Cpu): void {
   const task = cpu.current;
   task.state = 'dead';
-  task.context.activities.length = 0;
-  task.context.calls.length = 0;
+  task.context.abandon();
   cpu.machine.report(cpu, EMU_EVENTS.task_exit.id);
   cpu.machine.rcu.slept(task);
   switchTo(cpu, pickNext(cpu), 'dead');
@@ -71,7 +70,7 @@ export function offerPreemption(cpu: Cpu): boolean {
     preempt(cpu, urgent);
     return true;
   }
-  const options = machine.point.options;
+  const options = machine.options32;
   options[0] = 0;
   cpu.runQueue.forEach((task, i) => (options[i + 1] = task.pid));
   const chosen = machine.choose(cpu, CHOICE.preempt, cpu.runQueue.length + 1);
@@ -114,7 +113,7 @@ function pickNext(cpu: Cpu): Task {
   if (count === 0) return cpu.idle;
   let chosen = 0;
   if (count > 1) {
-    cpu.runQueue.forEach((task, i) => (cpu.machine.point.options[i] = task.pid));
+    cpu.runQueue.forEach((task, i) => (cpu.machine.options32[i] = task.pid));
     chosen = cpu.machine.choose(cpu, CHOICE.pick, count);
   }
   const next = cpu.runQueue[chosen];
@@ -134,8 +133,7 @@ function switchTo(cpu: Cpu, next: Task, state: string): void {
   const { machine, hart } = cpu;
   machine.report(cpu, EMU_EVENTS.sched_switch.id, prev.pid, next.pid, machine.strings.id(state));
   saveFrame(hart, prev.context.frame);
-  cpu.setCurrent(next);
-  cpu.contexts[0] = next.context;
+  cpu.replaceTask(next);
   restoreFrame(hart, next.context.frame);
   hart.stackBase = next.stackBase;
   const program = next.program;

@@ -2,7 +2,7 @@
 // when it ends.
 import { assert } from '../assert.ts';
 import { callFunction } from './call.ts';
-import type { Cell, Waiter } from './cell.ts';
+import type { Cell } from './cell.ts';
 import type { Context, PathActivity } from './context.ts';
 import type { Cpu } from './cpu.ts';
 import { leave } from './interrupt.ts';
@@ -39,6 +39,8 @@ export function stepPath(cpu: Cpu, cx: Context, activity: PathActivity): void {
     case ACCESS.call:
       callFunction(cpu, access.target, access.operand as GuestArguments);
       return;
+    case ACCESS.enter:
+      assert(false, 'a path that is entered runs at once');
     case ACCESS.spin:
     case ACCESS.sleep:
       settleWait(cpu, cx, activity, access);
@@ -61,18 +63,9 @@ function change(cell: Cell<unknown>, by: (old: unknown) => unknown): unknown {
 /** Feeds the top path of `cx`; what it does up to its next access belongs to this step. */
 export function resumePath(cpu: Cpu, cx: Context, result: unknown): void {
   cx.feed(result);
-  const top = cx.top();
+  const { top } = cx;
   assert(top?.kind === 'path', 'the fed path is still on top');
   if (top.pending === undefined) finish(cpu, cx, top);
-  else arm(cpu, cx, top.pending);
-}
-
-/** A path that came to a spin is told when the cell changes. */
-function arm(cpu: Cpu, cx: Context, access: Access): void {
-  if (access.kind !== ACCESS.spin) return;
-  const waiter: Waiter = { poke: () => cpu.machine.touchCpu(cpu) };
-  access.cell.wait(waiter);
-  cx.waiter = waiter;
 }
 
 function settleWait(cpu: Cpu, cx: Context, activity: PathActivity, access: Access): void {
@@ -106,8 +99,8 @@ function settleWait(cpu: Cpu, cx: Context, activity: PathActivity, access: Acces
 
 /** A path is over: its result goes to the guest code that called it, or its context ends. */
 function finish(cpu: Cpu, cx: Context, activity: PathActivity): void {
-  cx.activities.pop();
-  const below = cx.top();
+  cx.pop();
+  const below = cx.top;
   if (below !== undefined) {
     assert(below.kind === 'guest', 'paths are called by guest code');
     const result = typeof activity.result === 'number' ? activity.result : 0;

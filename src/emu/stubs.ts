@@ -13,6 +13,8 @@ import { RETURN_STUB, STUB_STRIDE, stubAddress } from './stub-table.ts';
 const ECALL = 0x00000073;
 const RET = 0x00008067;
 const A0 = 10;
+/** `ecall; ret` */
+const STUB_TEXT = Uint16Array.of(ECALL & 0xffff, ECALL >>> 16, RET & 0xffff, RET >>> 16);
 const ARGUMENTS = 8;
 /** Longest string that a kernel symbol takes from a guest. */
 const TEXT_BYTES_MAX = 4096;
@@ -82,10 +84,6 @@ export class Stubs {
     this.machine = machine;
     const core = machine.core;
     core.addText(STUB_BASE, count * STUB_STRIDE);
-    for (let i = 0; i < count; i++) {
-      const at = stubAddress(i);
-      machine.text.writeCode(at, [ECALL & 0xffff, ECALL >>> 16, RET & 0xffff, RET >>> 16]);
-    }
     core.setFlags(RETURN_STUB, FLAG.visible | FLAG.attention | FLAG.back);
   }
 
@@ -93,6 +91,7 @@ export class Stubs {
   name(name: string, index: number): void {
     assert(!this.indexes.has(name), `${name} is published once`);
     this.indexes.set(name, index);
+    this.machine.core.writeText(stubAddress(index), STUB_TEXT);
   }
 
   /** Gives a published symbol its meaning. */
@@ -112,11 +111,11 @@ export class Stubs {
     const offset = cpu.hart.pc - STUB_BASE;
     const stub = offset % STUB_STRIDE === 0 ? this.byIndex[offset / STUB_STRIDE] : undefined;
     if (stub === undefined) return false;
-    const cx = cpu.top();
+    const cx = cpu.top;
     const args = new StubArguments(cpu);
     if (stub.now !== undefined) {
       const result = stub.now(cx, args);
-      if (this.machine.ending === undefined && cpu.top() === cx)
+      if (this.machine.ending === undefined && cpu.top === cx)
         this.answer(cpu, result, stub.pointer === true);
       return true;
     }

@@ -13,6 +13,11 @@ export interface Timer {
 export class Timers {
   /** Soonest first; equal ones in the order in which they were added. */
   private readonly queue: Timer[] = [];
+  private readonly machine: Machine;
+
+  constructor(machine: Machine) {
+    this.machine = machine;
+  }
 
   /** The step at which the next timer is due; Infinity when there is none. */
   next(): number {
@@ -23,11 +28,13 @@ export class Timers {
     let at = this.queue.length;
     while (at > 0 && (this.queue[at - 1]?.due ?? 0) > timer.due) at--;
     this.queue.splice(at, 0, timer);
+    this.machine.plan();
   }
 
   /** Fires all that are due at `step`. */
   fireDue(step: number): void {
     while (this.next() <= step) this.queue.shift()?.fire();
+    this.machine.plan();
   }
 }
 

@@ -87,6 +87,6 @@ test('bytes that nobody vouches for are read without an exception', () => {
       expect(runs.every(({ index, times }) => index === 0 || times === 1)).toBe(true);
     }),
   );
-  expect(readChoices(Uint8Array.of(2, 0, 0)).fault).toContain('lists a zero');
+  expect(readChoices(Uint8Array.of(2, 0, 0)).fault).toContain('list a zero');
   expect(readChoices(Uint8Array.of(2, 2, 1)).fault).toContain('more choices than it says');
 });

@@ -1,7 +1,7 @@
 // Layer replay. The answers of a chooser as bytes, and a chooser that gives them again. Nearly all answers
 // are 0 (calm): a list is its length, then for each other answer the zeros before it and the answer.
-import { assert } from '../assert.ts';
-import type { Chooser, ChoiceKind, ChoicePoint } from '../emu/choose.ts';
+import { assert, known } from '../assert.ts';
+import type { CalmAhead, Chooser, ChoiceKind, ChoicePoint } from '../emu/choose.ts';
 import { putVarint, VARINT_BYTES_MAX, VarintReader } from './varint.ts';
 
 const CAPACITY_FIRST = 256;
@@ -61,8 +61,18 @@ export class RecordingChooser implements Chooser {
   readonly #chooser: Chooser;
   readonly choices: ChoiceWriter = new ChoiceWriter();
 
+  readonly calm: CalmAhead;
+
   constructor(chooser: Chooser) {
     this.#chooser = chooser;
+    const { calm } = chooser;
+    this.calm = {
+      ahead: (kinds, max) => calm?.ahead(kinds, max) ?? 0,
+      pass: (kinds, boundaries) => {
+        calm?.pass(kinds, boundaries);
+        this.choices.appendZeros(kinds.length * boundaries);
+      },
+    };
   }
 
   choose(point: ChoicePoint, count: number): number {
@@ -156,6 +166,13 @@ export class RecordedChooser implements Chooser {
     return this.#runs.slice(this.#next).reduce((sum, { times }) => sum + times, this.#times);
   }
 
+  readonly calm: CalmAhead = {
+    ahead: (kinds, max) => Math.min(max, Math.floor(this.#zerosAhead() / kinds.length)),
+    pass: (kinds, boundaries) => {
+      this.#pass(kinds.length * boundaries);
+    },
+  };
+
   choose(point: ChoicePoint, count: number): number {
     if (this.#times === 0) this.#advance(point, count);
     if (this.#index >= count) {
@@ -167,6 +184,25 @@ export class RecordedChooser implements Chooser {
     this.#times--;
     this.#given++;
     return this.#index;
+  }
+
+  /** Recorded zeros up to the next answer that is none, or to the end. */
+  #zerosAhead(): number {
+    if (this.#times > 0) return this.#index === 0 ? this.#times : 0;
+    const next = this.#runs[this.#next];
+    return next?.index === 0 ? next.times : 0;
+  }
+
+  #pass(zeros: number): void {
+    if (zeros === 0) return;
+    if (this.#times === 0) {
+      const run = known(this.#runs[this.#next++], 'only answers that are there are passed');
+      this.#index = run.index;
+      this.#times = run.times;
+    }
+    assert(this.#index === 0 && this.#times >= zeros, 'only zeros are passed');
+    this.#times -= zeros;
+    this.#given += zeros;
   }
 
   #advance({ kind, cpu }: ChoicePoint, count: number): void {

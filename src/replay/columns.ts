@@ -28,20 +28,20 @@ export type Coding = (typeof CODING)[keyof typeof CODING];
 /** The coding of each payload word, by event id. */
 export const CODINGS_BY_ID: readonly (readonly Coding[])[] = codingsById();
 
-const OUT_BYTES = FRAME_EVENTS_MAX * ROW_WORDS_MAX * VARINT_BYTES_MAX + 4 * EVENT_ID_COUNT;
-const LIST_BITS = 16;
-const LIST_SLOTS = 1 << LIST_BITS;
+/** Bytes beside the varints of the words: a flag for each column. */
+const OUT_BYTES_MORE = 4 * EVENT_ID_COUNT;
+const LIST_BITS_FIRST = 6;
 const LIST_FACTOR = 0x9e3779b1;
 
-/** Packs frames; its buffers are reused from one to the next. */
+/** Packs frames; its buffers grow to what the largest needs, and are reused from one to the next. */
 export class ColumnEncoder {
-  readonly #out = new Uint8Array(OUT_BYTES);
+  #out = new Uint8Array(0);
   #at = 0;
   /** Where each row starts, and the rank of its kind: kinds are ranked as the frame names them. */
-  readonly #starts = new Int32Array(FRAME_EVENTS_MAX);
-  readonly #ranks = new Uint8Array(FRAME_EVENTS_MAX);
+  #starts = new Int32Array(0);
+  #ranks = new Uint8Array(0);
   /** The same places, sorted by rank. */
-  readonly #places = new Int32Array(FRAME_EVENTS_MAX);
+  #places = new Int32Array(0);
   /** Rank + 1 by event id (0: not named yet), event id by rank, number of rows by rank. */
   readonly #rankById = new Int32Array(EVENT_ID_COUNT);
   readonly #idByRank = new Int32Array(EVENT_ID_COUNT);
@@ -50,18 +50,48 @@ export class ColumnEncoder {
   readonly #levels = new Int32Array(CPU_COUNT_MAX);
   readonly #pids = new Int32Array(CPU_COUNT_MAX);
   // The list of addresses as a hash table: address and its place + 1 (0: the slot is free).
-  readonly #listKeys = new Int32Array(LIST_SLOTS);
-  readonly #listPlaces = new Int32Array(LIST_SLOTS);
+  #listBits = LIST_BITS_FIRST;
+  #listKeys = new Int32Array(1 << LIST_BITS_FIRST);
+  #listPlaces = new Int32Array(1 << LIST_BITS_FIRST);
   readonly #listUsed: number[] = [];
   #listLast = 0;
 
   /** The bytes of `rows`: whole rows of an EventLog, end to end. A view: valid until the next call. */
   encode(rows: Int32Array): Uint8Array {
     this.#at = 0;
+    this.#fit(rows.length);
     this.#sortPlaces(this.#putHeads(rows));
     this.#putPayloads(rows);
     this.#forgetList();
     return this.#out.subarray(0, this.#at);
+  }
+
+  /** Makes room for rows of so many words together. */
+  #fit(words: number): void {
+    const bytes = words * VARINT_BYTES_MAX + OUT_BYTES_MORE;
+    if (this.#out.length < bytes) this.#out = new Uint8Array(2 * bytes);
+    const rows = Math.min(Math.ceil(words / ROW_HEAD), FRAME_EVENTS_MAX);
+    if (this.#starts.length >= rows) return;
+    this.#starts = new Int32Array(2 * rows);
+    this.#ranks = new Uint8Array(2 * rows);
+    this.#places = new Int32Array(2 * rows);
+  }
+
+  /** Makes room in the list for `more` addresses: it is at most half full. */
+  #fitList(more: number): void {
+    const used = this.#listUsed;
+    if (2 * (used.length + more) <= this.#listKeys.length) return;
+    const addresses = used.map((slot) => this.#listKeys[slot] as number);
+    while (2 * (used.length + more) > 1 << this.#listBits) this.#listBits++;
+    this.#listKeys = new Int32Array(1 << this.#listBits);
+    this.#listPlaces = new Int32Array(1 << this.#listBits);
+    addresses.forEach((address, place) => {
+      let slot = Math.imul(address, LIST_FACTOR) >>> (32 - this.#listBits);
+      while (this.#listPlaces[slot] !== 0) slot = (slot + 1) & ((1 << this.#listBits) - 1);
+      used[place] = slot;
+      this.#listKeys[slot] = address;
+      this.#listPlaces[slot] = place + 1;
+    });
   }
 
   /** Writes all heads; returns the number of rows. */
@@ -208,15 +238,18 @@ export class ColumnEncoder {
   }
 
   #putListed(rows: Int32Array, from: number, to: number, word: number): void {
+    this.#fitList(to - from);
     const places = this.#places;
     const out = this.#out;
     const keys = this.#listKeys;
     const listed = this.#listPlaces;
+    const shift = 32 - this.#listBits;
+    const mask = (1 << this.#listBits) - 1;
     let o = this.#at;
     for (let i = from; i < to; i++) {
       const value = rows[(places[i] as number) + word] as number;
-      let slot = Math.imul(value, LIST_FACTOR) >>> (32 - LIST_BITS);
-      while (keys[slot] !== value && listed[slot] !== 0) slot = (slot + 1) & (LIST_SLOTS - 1);
+      let slot = Math.imul(value, LIST_FACTOR) >>> shift;
+      while (keys[slot] !== value && listed[slot] !== 0) slot = (slot + 1) & mask;
       const place = listed[slot] as number;
       if (place === 0) o = this.#putNew(o, slot, value);
       else o = putVarint(out, o, place - 1);

@@ -4,7 +4,7 @@ import { known } from '../assert.ts';
 import type { Cell } from '../emu/cell.ts';
 import type { Context } from '../emu/context.ts';
 import type { Machine } from '../emu/machine.ts';
-import { act, type Path, sleepUntil } from '../emu/path.ts';
+import { act, enter, type Path, sleepUntil } from '../emu/path.ts';
 import type { Task } from '../emu/task.ts';
 
 /** One operation to perform. */
@@ -38,7 +38,7 @@ export class ControlThread {
     for (;;) {
       yield* sleepUntil(this.#waiting, (count) => count > 0);
       const job = yield* act(this.#waiting, () => this.#take());
-      job.done(yield* job.perform(cx));
+      job.done(yield* enter(job.perform(cx)));
     }
   }
 

@@ -22,7 +22,7 @@ const IDENTIFIER = /^[a-z][a-z0-9_]*$/;
 const decoders: (Decoder | undefined)[] = Array.from({ length: EVENT_ID_COUNT });
 
 /** The unsigned value of two words. */
-export function u64(lo: number, hi: number): bigint {
+function u64(lo: number, hi: number): bigint {
   return hi === 0 ? BigInt(lo >>> 0) : (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
 }
 

@@ -4,7 +4,7 @@
 import { Packr, Unpackr } from 'msgpackr';
 
 /** Bounds of one object in a file. */
-export const PACKED_LIMITS = {
+const PACKED_LIMITS = {
   bytesMax: 0x4000000,
   depthMax: 40,
 } as const;

@@ -33,7 +33,7 @@ export interface RecordingHeader {
   readonly image: RecordedImage | null;
 }
 
-export interface RecordedImage {
+interface RecordedImage {
   readonly file: string;
   readonly digest: DigestHex;
   readonly bytes: Uint8Array | null;

@@ -38,14 +38,16 @@ function tryRead(bytes: Uint8Array): Recording | InputError {
 const SAMPLE = recordSample(sampleRun(700), { frameEvents: 64 });
 const WHOLE = readRecording(SAMPLE);
 /** Where frames end: what starts before and ends after a damaged byte is lost. */
-const ENDS = [...WHOLE.frames.slice(1).map(({ offset }) => offset)];
+const ENDS = WHOLE.frames.slice(1).map(({ offset }) => offset);
 const FIRST_FRAME = WHOLE.frames[0]?.offset ?? 0;
 
 /** The first `count` frames of a damaged file are those of the whole one. */
 function expectFrames(recording: Recording, count: number): void {
-  expect(recording.frames.slice(0, count)).toEqual(WHOLE.frames.slice(0, count));
+  const frames = ({ frames: all }: Recording): string => JSON.stringify(all.slice(0, count));
+  expect(frames(recording)).toBe(frames(WHOLE));
   const events = WHOLE.frames[count]?.firstEvent ?? WHOLE.log.count;
-  expect(recording.log.rows(0, events)).toEqual(WHOLE.log.rows(0, events));
+  const words = ({ log }: Recording): string => log.rows(0, events).join();
+  expect(words(recording)).toBe(words(WHOLE));
 }
 
 test('a recording comes back whole', () => {
@@ -230,16 +232,17 @@ test('what follows the end is damage, not ignored', () => {
   expect(found.damage?.what).toContain('more bytes follow');
 });
 
+type Model = (typeof SAMPLE_HEADER)['workload']['model'];
+
+function beginWith(model: Model): Uint8Array {
+  const workload = { ...SAMPLE_HEADER.workload, model };
+  return new RecordingWriter(new EventLog()).begin({ ...SAMPLE_HEADER, workload });
+}
+
 test('a header that no file could give back is refused or put right', () => {
-  const begin = (model: RecordingModel): Uint8Array =>
-    new RecordingWriter(new EventLog()).begin({
-      ...SAMPLE_HEADER,
-      workload: { ...SAMPLE_HEADER.workload, model },
-    });
-  expect(() => begin({ x: Number.NaN })).toThrow(InputError);
-  expect(() => begin(JSON.parse('{"__proto__": 1}') as RecordingModel)).toThrow(InputError);
-  const { header } = readRecording(begin(['\ud800', -0]));
+  const proto = Object.fromEntries([['__proto__', 1]]);
+  expect(() => beginWith({ x: Number.NaN })).toThrow(InputError);
+  expect(() => beginWith(proto)).toThrow(InputError);
+  const { header } = readRecording(beginWith(['\ud800', -0]));
   expect(header.workload.model).toEqual(['\ufffd', 0]);
 });
-
-type RecordingModel = (typeof SAMPLE_HEADER)['workload']['model'];

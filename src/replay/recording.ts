@@ -11,7 +11,7 @@ import { EventLog } from './event-log.ts';
 import { measure, pack, unpack } from './packed.ts';
 import { checkHeader, plainBytes, plainHeader, type RecordingHeader } from './recording-header.ts';
 
-export const FORMAT_MAGIC = 'reprobe';
+const FORMAT_MAGIC = 'reprobe';
 /** Changing or removing anything is a new version (style.md section 7). */
 export const FORMAT_VERSION = 1;
 
@@ -47,7 +47,7 @@ export interface RecordedFrame {
   readonly digest: DigestHex;
 }
 
-export interface Damage {
+interface Damage {
   /** The first frame that cannot be read; undefined: the header's digest is wrong. */
   readonly frame: number | undefined;
   readonly offset: number;

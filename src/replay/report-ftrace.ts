@@ -114,7 +114,7 @@ class KernelView {
       case 'printk':
         return `console: ${oneLine(event.text)}`;
       case 'oops':
-        return `console: Oops: ${oneLine(event.reason)} at ${this.#name(event.pc)}`;
+        return `console: Oops: ${oneLine(event.reason)} at ${this.#symbols.text(event.pc) ?? hexAddress(event.pc)}`;
       case 'deadlock':
         return `console: task ${event.waiting} waits forever on ${oneLine(event.on)}`;
       case 'no_progress':

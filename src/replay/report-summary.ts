@@ -5,7 +5,7 @@ import type { EventLog } from './event-log.ts';
 import { type Event, EVENT_KINDS } from './schema.ts';
 import { quoted } from './text-form.ts';
 
-export interface ProbeSummary {
+interface ProbeSummary {
   readonly object: number;
   readonly name: string;
   readonly kind: string;
@@ -15,7 +15,7 @@ export interface ProbeSummary {
   readonly skips: Readonly<Record<string, number>>;
 }
 
-export interface CpuSummary {
+interface CpuSummary {
   readonly cpu: number;
   readonly events: number;
   /** Steps of this CPU that were reported by an event. */

@@ -72,7 +72,7 @@ test('the ftrace report has the layout of the kernel (TE-50 to TE-53)', () => {
               <idle>-0       [001] d.Z..     0.000011: vfs_open <-do_sys_open
      opener-with-a-l-1       [000] ...1.     0.000015: vfs_open <-do_sys_open
      opener-with-a-l-1       [000] ...1.     1.000016: console: hello?[31m world
-     opener-with-a-l-1       [000] ...1.     1.000017: console: Oops: bad address at vfs_open"
+     opener-with-a-l-1       [000] ...1.     1.000017: console: Oops: bad address at vfs_open+0x2"
   `);
 });
 

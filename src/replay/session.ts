@@ -173,6 +173,7 @@ export class Session {
       addSources(this.machine, this.plan, (name) => this.address(name));
       addTimers(this.machine, this.plan, (name) => this.address(name));
       this.#timeline?.start();
+      this.machine.plan();
     });
   }
 

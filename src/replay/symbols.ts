@@ -5,6 +5,9 @@ import { EMU_STUBS, STUB_STRIDE, stubAddress, TRACE_STUBS_FIRST } from '../emu/s
 import { TRACE_STUBS } from '../trace/stub-table.ts';
 import type { EventOf } from './schema.ts';
 
+const NOTES_MAX = 4096;
+const NOT_IN_NOTE = /[^!-;=?-~]/g;
+
 export interface Place {
   readonly name: string;
   readonly offset: number;
@@ -20,6 +23,8 @@ interface Span {
 export class Symbols {
   /** In order of addresses. */
   readonly #spans: Span[] = [];
+  /** Notes given since the last symbol came: few addresses are asked for, and again and again. */
+  readonly #notes = new Map<Address, string>();
 
   constructor() {
     for (const [index, name] of EMU_STUBS.entries()) this.#addStub(name, index);
@@ -47,11 +52,22 @@ export class Symbols {
     return offset === 0 ? name : `${name}+0x${offset.toString(16)}`;
   }
 
+  /** ` <vfs_open+0x4>` to stand behind the number, or nothing; never more than one line or one note. */
+  note(address: Address): string {
+    const found = this.#notes.get(address);
+    if (found !== undefined) return found;
+    const text = this.text(address);
+    const note = text === undefined ? '' : ` <${text.replaceAll(NOT_IN_NOTE, '?')}>`;
+    if (this.#notes.size < NOTES_MAX) this.#notes.set(address, note);
+    return note;
+  }
+
   #addStub(name: string, index: number): void {
     this.#add({ name, address: stubAddress(index), size: STUB_STRIDE });
   }
 
   #add(span: Span): void {
+    this.#notes.clear();
     const at = this.#above(span.address);
     const same = this.#spans[at - 1]?.address === span.address;
     this.#spans.splice(same ? at - 1 : at, same ? 1 : 0, span);

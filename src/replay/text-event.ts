@@ -14,6 +14,7 @@ const LEVELS = Array.from(
   { length: LEVEL_COUNT_MAX },
   (_, level): string => LEVEL_NAMES[level] ?? `${level}`,
 );
+const BOOLS = ['true', 'false'];
 const KIND_NAMES = EVENT_KINDS.map(({ name }) => name);
 
 /** Reads the event line `line` and adds its event to `log`. */
@@ -58,7 +59,7 @@ function parseValue(line: TextLine, field: EventField, log: EventLog): readonly 
     case 'errno':
       return [line.integer(INT_MIN, INT_MAX)];
     case 'bool':
-      return [line.word(['true', 'false'], `'true' or 'false'`) === 'true' ? 1 : 0];
+      return [line.word(BOOLS, `'true' or 'false'`) === 'true' ? 1 : 0];
     case 'hex':
       return [Number(parseHex(line, 32))];
     case 'u64':
@@ -98,5 +99,5 @@ function parseString(line: TextLine, log: EventLog): number {
   const id = log.strings.find(text);
   if (id !== undefined) return id;
   const lists = 'the lists of strings of this and earlier frames';
-  throw line.error(`expected a string of ${lists}, found '${text}'`);
+  throw line.error(`expected a string of ${lists}, found '${text}'`, text.length);
 }

@@ -6,6 +6,7 @@ import { InputError } from '../assert.ts';
 import { EMU_EVENTS } from '../emu/event.ts';
 import { TRACE_EVENTS } from '../trace/event.ts';
 import { EventLog } from './event-log.ts';
+import type { Json } from './recording-header.ts';
 import { readRecording } from './recording.ts';
 import { parseTextForm } from './text-form-read.ts';
 import { formatRecording } from './text-form.ts';
@@ -21,6 +22,17 @@ function story(): EventLog {
   return log;
 }
 
+/** As a parser gives it: fast-check also makes -0 and keys in another order. */
+function asJson(value: unknown): Json {
+  const json: Json = JSON.parse(JSON.stringify(value)) as Json;
+  return json;
+}
+
+function expectTwin(bytes: Uint8Array): void {
+  const text = formatRecording(readRecording(bytes));
+  expect(Buffer.compare(parseTextForm(text), bytes)).toBe(0);
+}
+
 test('a recording reads like this', () => {
   const bytes = recordSample(story(), { frameEvents: 3, choices: [0, 0, 0, 2, 0, 1] });
   expect(formatRecording(readRecording(bytes))).toMatchInlineSnapshot(`
@@ -30,7 +42,7 @@ test('a recording reads like this', () => {
     -- source
     -| name: sample
     -|
-    -| functions: {}  
+    -~ "functions: {}  "
     -|
     -- model {"name":"sample","functions":[],"cpus":2,"nested":{"deep":[null,true,-1,1.5,""]}}
     -- profile "today"
@@ -68,10 +80,10 @@ test('text and bytes are two forms of one thing', () => {
       (log, frameEvents, list, names) => {
         const bytes = recordSample(log, { frameEvents, choices: list });
         const text = formatRecording(readRecording(bytes), { names });
-        expect(parseTextForm(text)).toEqual(bytes);
+        expect(Buffer.compare(parseTextForm(text), bytes)).toBe(0);
       },
     ),
-    { numRuns: 150 },
+    { numRuns: 100 },
   );
 });
 
@@ -80,20 +92,19 @@ test('any workload text and model come through', () => {
     fc.property(
       fc.oneof(
         fc.string({ unit: 'binary' }),
-        fc.constantFrom('a\r\nb\r', '\n\n', ' ', '\u001b[2J'),
+        fc.constantFrom('a\r\nb\r', '\n\n', ' ', '\u001b[2J', 'a \n\t'),
       ),
       fc.jsonValue(),
       fc.option(fc.uint8Array({ maxLength: 120 })),
       (source, model, image) => {
         const header = {
           ...SAMPLE_HEADER,
-          // As JSON.parse gives it: fast-check also makes -0 and keys without a prototype.
-          workload: { ...SAMPLE_HEADER.workload, source, model: JSON.parse(JSON.stringify(model)) },
+          workload: { ...SAMPLE_HEADER.workload, source, model: asJson(model) },
           image: { file: 'x.elf', digest: '0123456789abcdef', bytes: image },
         };
         fc.pre(!JSON.stringify(model).includes('__proto__'));
         const bytes = recordSample(story(), { frameEvents: 9, header });
-        expect(parseTextForm(formatRecording(readRecording(bytes)))).toEqual(bytes);
+        expectTwin(bytes);
       },
     ),
     { numRuns: 200 },
@@ -102,38 +113,38 @@ test('any workload text and model come through', () => {
 
 test('a long run and a killed one come through', () => {
   const bytes = recordSample(sampleRun(9000), { frameEvents: 4096 });
-  expect(parseTextForm(formatRecording(readRecording(bytes)))).toEqual(bytes);
+  expectTwin(bytes);
   const { frames } = readRecording(bytes);
   const killed = bytes.subarray(0, frames[1]?.offset);
-  expect(parseTextForm(formatRecording(readRecording(killed)))).toEqual(killed);
+  expectTwin(killed);
 });
 
 test('a text that went through a system with other line ends is read', () => {
   const bytes = recordSample(story(), { frameEvents: 3 });
   const text = formatRecording(readRecording(bytes)).replaceAll('\n', '\r\n');
-  expect(parseTextForm(text)).toEqual(bytes);
+  expect(Buffer.compare(parseTextForm(text), bytes)).toBe(0);
 });
 
 test.each([
-  ['sched', 'printk', 'prntk', `22:37: expected an event, found 'prntk'; did you mean 'printk'?`],
-  ['step', '      5 1/', '      x 1/', `22:15: expected a number, found 'x'`],
-  ['cpu', '1/hardirq', '256/hardirq', '22:17: expected a number from 0 to 255, found 256'],
+  ['sched', 'printk', 'prntk', `19:31: expected an event, found 'prntk'; did you mean 'printk'?`],
+  ['step', '      5 1/', '      x 1/', `19:15: expected a number, found 'x'`],
+  ['cpu', '1/hardirq', '256/hardirq', '19:17: expected a number from 0 to 255, found 256'],
   [
     'level',
     '1/hardirq',
     '1/hardrq',
-    `22:19: expected a level, found 'hardrq'; did you mean 'hardirq'?`,
+    `19:19: expected a level, found 'hardrq'; did you mean 'hardirq'?`,
   ],
-  ['index', '#1 ', '#2 ', '22:3: expected event #1, found #2'],
+  ['index', '#1 ', '#2 ', '19:3: expected event #1, found #2'],
   [
     'string',
-    '"two words\\n"',
-    'three',
-    `22:55: expected a string of the lists of strings of this and earlier frames, found 'three'`,
+    'text="two words\\n"',
+    'text=three',
+    `19:49: expected a string of the lists of strings of this and earlier frames, found 'three'`,
   ],
-  ['field', 'size=24', 'sise=24', `21:76: expected 'size=', found 'sise=24'`],
-  ['address', 'ip=0x14', 'ip=14', `23:84: expected a hex number (0x...), found '14'`],
-  ['frame', '-- frame 1', '-- frame 2', `27:11: expected frame 1`],
+  ['field', 'size=24', 'sise=24', `18:71: expected 'size=', found 'sise=24'`],
+  ['address', 'ip=0x14', 'ip=14', `20:81: expected a hex number (0x...), found '14'`],
+  ['frame', '-- frame 1', '-- frame 2', `24:11: expected frame 1`],
 ])('a wrong %s is shown where it is', (_, from, to, message) => {
   const text = formatRecording(readRecording(recordSample(story(), { frameEvents: 3 })));
   expect(text).toContain(from);
@@ -145,7 +156,7 @@ test.each([
 test('a changed event no longer fits the digest of its frame', () => {
   const text = formatRecording(readRecording(recordSample(story(), { frameEvents: 3 })));
   const parse = (): unknown => parseTextForm(text.replace('size=24', 'size=28'), 'x.txt');
-  expect(parse).toThrow(/^x\.txt:26:11: this frame has the digest [0-9a-f]{16}, not /);
+  expect(parse).toThrow(/^x\.txt:23:11: this frame has the digest [0-9a-f]{16}, not /);
 });
 
 test('one CPU of a recording is no whole recording', () => {

@@ -17,7 +17,6 @@ const LIST_COLUMNS = 96;
 /** Bytes of the image on one line, as two hex digits each. */
 export const IMAGE_LINE_BYTES = 48;
 
-const NOT_IN_NAME = /[^!-;=?-~]/g;
 const PLAIN_TEXT = /^[A-Za-z0-9_.*/:+~@%-]+$/;
 // Control characters and those that change the direction or the end of a line on somebody's screen.
 const UNSEEN = /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
@@ -63,24 +62,21 @@ export function formatRecording(recording: Recording, options: TextOptions = {})
 /** One event as a line; with `symbols`, addresses are named. */
 export function formatEvent(event: Event, symbols?: Symbols): string {
   const place = `${event.cpu}/${LEVEL_NAMES[event.level] ?? event.level}`;
-  const head = [
-    `#${event.index}`.padEnd(7),
-    `${event.step}`.padStart(7),
-    place.padEnd(9),
-    `${event.pid}`.padStart(3),
-    event.event.padEnd(12),
-  ];
+  const when = `${`#${event.index}`.padEnd(7)} ${String(event.step).padStart(7)}`;
+  const who = `${place.padEnd(9)} ${String(event.pid).padStart(3)}`;
   const fields = kindByName(event.event)?.fields ?? [];
+  if (fields.length === 0) return `${when} ${who} ${event.event}`;
+  let line = `${when} ${who} ${event.event.padEnd(12)}`;
   const named = event.event === 'symbol' ? undefined : symbols;
-  return [...head, ...fields.map((field) => fieldText(field, event, named))].join(' ').trimEnd();
+  for (const field of fields) line += ` ${fieldText(field, event, named)}`;
+  return line;
 }
 
 function fieldText(field: EventField, event: Event, symbols: Symbols | undefined): string {
   const value: unknown = event[field.name as keyof Event];
   const text = `${field.name}=${valueText(field, value)}`;
-  if (field.type !== 'address' || symbols === undefined || typeof value !== 'number') return text;
-  const name = symbols.text(value);
-  return name === undefined ? text : `${text} <${name.replaceAll(NOT_IN_NAME, '?')}>`;
+  if (field.type !== 'address' || symbols === undefined) return text;
+  return text + symbols.note(Number(value));
 }
 
 function valueText({ type }: EventField, value: unknown): string {
@@ -103,7 +99,7 @@ export function quoted(text: string): string {
 }
 
 /** Plain data on one line. */
-export function jsonText(value: unknown): string {
+function jsonText(value: unknown): string {
   return printable(JSON.stringify(value));
 }
 
@@ -130,11 +126,12 @@ function* headerLines(header: RecordingHeader): Generator<string> {
   }
 }
 
-/** A line of the workload; as a JSON string if it could upset a screen. */
+/** A line of the workload; as a JSON string if it could upset a screen, or an editor could trim it. */
 function sourceLine(line: string): string {
   if (line === '') return '-|';
   const json = jsonText(line);
-  const isPlain = json.slice(1, -1).replaceAll(/\\(["\\])/g, '$1') === line;
+  const isPlain =
+    line === line.trimEnd() && json.slice(1, -1).replaceAll(/\\(["\\])/g, '$1') === line;
   return isPlain ? `-| ${line}` : `-~ ${json}`;
 }
 

@@ -6,6 +6,9 @@ const SPACES = / */y;
 const ANNOTATION = /<[^<>]*> */y;
 const QUOTED = /"(?:[^"\\]|\\.)*"/y;
 const BARE = /[^\s"=<>]+/y;
+const INTEGER = /-?\d{1,16}/y;
+const WORD = /[A-Za-z0-9_]+/y;
+const SHOWN = /\S{0,24}/y;
 
 export class TextLine {
   readonly text: string;
@@ -83,7 +86,7 @@ export class TextLine {
   /** A decimal integer from `min` to `max`. */
   integer(min: number, max: number): number {
     const from = this.#at;
-    const text = this.match(/-?\d{1,16}/y, 'a number');
+    const text = this.match(INTEGER, 'a number');
     const value = Number(text);
     if (value >= min && value <= max) return value;
     this.#at = from;
@@ -91,13 +94,12 @@ export class TextLine {
   }
 
   /** One of `words`. */
-  word(words: Iterable<string>, what: string): string {
-    const known = [...words];
+  word(words: readonly string[], what: string): string {
     const from = this.#at;
-    const word = this.match(/[A-Za-z0-9_]+/y, what);
-    if (known.includes(word)) return word;
+    const word = this.match(WORD, what);
+    if (words.includes(word)) return word;
     this.#at = from;
-    const near = nearest(word, known);
+    const near = nearest(word, words);
     const hint = near === undefined ? '' : `; did you mean '${near}'?`;
     throw this.error(`expected ${what}, found '${word}'${hint}`);
   }
@@ -118,9 +120,8 @@ export class TextLine {
   #found(): string {
     if (this.isOver) return 'the end of the line';
     this.spaces();
-    const word = /\S{0,24}/y;
-    word.lastIndex = this.#at;
-    return `'${word.exec(this.text)?.[0] ?? ''}'`;
+    SHOWN.lastIndex = this.#at;
+    return `'${SHOWN.exec(this.text)?.[0] ?? ''}'`;
   }
 
   #parse(text: string, from: number): unknown {

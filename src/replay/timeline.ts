@@ -73,6 +73,7 @@ export class Timeline implements Agenda {
     return [...this.#unfired];
   }
 
+  /** See Agenda. The machine asks again after anything that changes these (`Machine.plan`). */
   get next(): number {
     return this.#started ? stepOf(this.#steps[0]) : NEVER;
   }

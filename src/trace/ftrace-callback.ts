@@ -11,9 +11,6 @@ import { isTrampoline } from './ftrace-trampoline.ts';
 import type { Kernel } from './kernel.ts';
 import { type OpenCallback, taskTrace } from './task-trace.ts';
 
-/** Stands for a watched function that somebody called as any other. */
-const NOT_A_HOOK: OpenCallback = { object: 0, generation: 0, ip: 0 };
-
 /** Reports every call of `func` by a hook. */
 export function watchCallback(k: Kernel, func: Address): void {
   if (k.machine.watcher(func) !== undefined || k.machine.core.regionAt(func) === undefined) return;
@@ -28,27 +25,25 @@ export function watchCallback(k: Kernel, func: Address): void {
 }
 
 function callbackBegins(cx: Context, k: Kernel): void {
-  const { callbacks } = taskTrace(k, cx.task);
-  const below = callbacks.value;
+  const { callback } = taskTrace(k, cx.task);
+  const below = callback.value;
+  const depth = below === undefined ? 0 : below.depth + (below.object === 0 ? 0 : 1);
   const ops = k.ops.byAddress.get(register(cx, REG.a2));
   const generation = ops === undefined ? 0 : calledGeneration(cx, ops);
-  if (ops === undefined || generation === 0) {
-    callbacks.set([...below, NOT_A_HOOK]);
-    return;
-  }
+  const object = ops === undefined || generation === 0 ? 0 : ops.object;
   const ip = register(cx, REG.a0);
-  callbacks.set([...below, { object: ops.object, generation, ip }]);
-  const depth = below.filter((open) => open !== NOT_A_HOOK).length;
+  callback.set({ object, generation, ip, depth, below });
+  if (object === 0) return;
   const kind = k.machine.strings.id('ftrace_ops');
   const parentIp = register(cx, REG.a1);
-  cx.emit(TRACE_EVENTS.cb_begin.id, kind, ops.object, generation, ip, parentIp, depth);
+  cx.emit(TRACE_EVENTS.cb_begin.id, kind, object, generation, ip, parentIp, depth);
 }
 
 function callbackEnds(cx: Context, k: Kernel): void {
-  const { callbacks } = taskTrace(k, cx.task);
-  const open = callbacks.value.at(-1);
-  callbacks.set(callbacks.value.slice(0, -1));
-  if (open === undefined || open === NOT_A_HOOK) return;
+  const { callback } = taskTrace(k, cx.task);
+  const open = callback.value;
+  callback.set(open?.below);
+  if (open === undefined || open.object === 0) return;
   const kind = k.machine.strings.id('ftrace_ops');
   cx.emit(TRACE_EVENTS.cb_end.id, kind, open.object, open.generation, open.ip);
 }
@@ -69,8 +64,9 @@ function register(cx: Context, index: number): Address {
   return toAddress(lo[index] as number, hi[index] as number);
 }
 
-/** The innermost callback open in the task of `cx`: who a refused trylock concerns. */
-export function innermostCallback(cx: Context, k: Kernel): OpenCallback {
-  const open = taskTrace(k, cx.task).callbacks.value;
-  return open.findLast((callback) => callback !== NOT_A_HOOK) ?? NOT_A_HOOK;
+/** The innermost callback of a hook that is open in the task of `cx`: whom a refused trylock concerns. */
+export function innermostCallback(cx: Context, k: Kernel): OpenCallback | undefined {
+  let open = taskTrace(k, cx.task).callback.value;
+  while (open !== undefined && open.object === 0) open = open.below;
+  return open;
 }

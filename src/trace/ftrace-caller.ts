@@ -21,7 +21,7 @@ export interface FtraceHit {
 export type SkipReason = 'filter' | 'notrace' | 'recursion';
 
 /** Stands in `skip` events for "whoever would have been called". */
-const NOBODY = 0;
+export const NOBODY = 0;
 
 /**
  * `ftrace_ops_list_func` (CC-H4.3-6): calls every ops whose hashes select the site, the most recently

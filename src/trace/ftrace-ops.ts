@@ -12,20 +12,22 @@ import type { FtraceHash } from './ftrace-hash.ts';
 import type { Kernel } from './kernel.ts';
 
 /** Offsets in the guest's struct; include/linux/ftrace.h repeats them: change both or neither. */
-export const FTRACE_OPS_FUNC = 0;
-export const FTRACE_OPS_FLAGS = 8;
-export const FTRACE_OPS_PRIVATE = 16;
+const FTRACE_OPS_FUNC = 0;
+const FTRACE_OPS_FLAGS = 8;
+const FTRACE_OPS_PRIVATE = 16;
 export const FTRACE_OPS_BYTES = 64;
 
 export const FTRACE_OPS_FL_ENABLED: number = 1 << 0;
 export const FTRACE_OPS_FL_DYNAMIC: number = 1 << 1;
-export const FTRACE_OPS_FL_INITIALIZED: number = 1 << 8;
+const FTRACE_OPS_FL_INITIALIZED: number = 1 << 8;
 export const FTRACE_OPS_FL_ADDING: number = 1 << 10;
 export const FTRACE_OPS_FL_REMOVING: number = 1 << 11;
 
 /** Structs of script probes lie here, out of the way of every other segment. */
-export const OPS_BASE: Address = 0x00200000;
+const OPS_BASE: Address = 0x00200000;
 const OPS_COUNT_MAX = 4096;
+/** The segment is mapped for so many at first, and grows. */
+const OPS_COUNT_FIRST = 16;
 
 export interface FtraceOps {
   /** Its number in events, from 1. */
@@ -58,10 +60,19 @@ export function newOpsTable(k: Pick<Kernel, 'machine'>): OpsTable {
   k.machine.memory.addSegment({
     name: 'ftrace_ops',
     base: OPS_BASE,
-    bytes: OPS_COUNT_MAX * FTRACE_OPS_BYTES,
+    bytes: OPS_COUNT_FIRST * FTRACE_OPS_BYTES,
+    bytesMax: OPS_COUNT_MAX * FTRACE_OPS_BYTES,
     writable: true,
   });
   return { byAddress: new Map(), placed: 0, numbered: 0 };
+}
+
+function growOps(k: Kernel): void {
+  const { memory } = k.machine;
+  const segment = memory.segmentAt(OPS_BASE);
+  assert(segment !== undefined, 'the structs have their segment');
+  const bytes = k.ops.placed * FTRACE_OPS_BYTES;
+  if (bytes > segment.size) memory.grow(segment, 2 * bytes);
 }
 
 export interface OpsRequest {
@@ -78,6 +89,7 @@ export function newFtraceOps(k: Kernel, request: OpsRequest): FtraceOps {
   const { memory } = k.machine;
   assert(k.ops.placed < OPS_COUNT_MAX, 'the ops of a workload fit their segment');
   const address = OPS_BASE + k.ops.placed++ * FTRACE_OPS_BYTES;
+  growOps(k);
   const own = request.private ?? 0;
   memory.store64(address + FTRACE_OPS_FUNC, addressLo(request.func), addressHi(request.func));
   memory.store64(address + FTRACE_OPS_FLAGS, request.flags ?? 0, 0);

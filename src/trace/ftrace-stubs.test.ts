@@ -35,7 +35,7 @@ function call(
 }
 
 /** A machine whose guest keeps a zeroed struct ftrace_ops with a callback, and a string. */
-function guest(): { m: SmallKernel; ops: Argument; write(text: string): Argument } {
+function guest(): { m: SmallKernel; ops: Argument; write: (text: string) => Argument } {
   const m = smallKernel({ functions: FUNCTIONS, data: ['ops', 'buffer'] });
   const { memory } = m.machine;
   const func = m.fn('cb').address;
@@ -43,10 +43,10 @@ function guest(): { m: SmallKernel; ops: Argument; write(text: string): Argument
   return {
     m,
     ops: pointer(m.data('ops')),
-    write(text) {
-      [...text, '\0'].forEach((letter, i) => {
-        memory.store8(m.data('buffer') + i, letter.charCodeAt(0));
-      });
+    write: (text) => {
+      const at = m.data('buffer');
+      for (let i = 0; i < text.length; i++) memory.store8(at + i, text.charCodeAt(i));
+      memory.store8(at + text.length, 0);
       return pointer(m.data('buffer'));
     },
   };

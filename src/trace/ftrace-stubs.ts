@@ -7,7 +7,7 @@ import type { Stub, StubArguments } from '../emu/stubs.ts';
 import { EINVAL } from './errno.ts';
 import { TRACE_EVENTS } from './event.ts';
 import { innermostCallback } from './ftrace-callback.ts';
-import { skip } from './ftrace-caller.ts';
+import { NOBODY, skip } from './ftrace-caller.ts';
 import { bindFtraceOps, FTRACE_OPS_BYTES } from './ftrace-ops.ts';
 import { FTRACE_REGS } from './ftrace-trampoline.ts';
 import type { Kernel } from './kernel.ts';
@@ -82,7 +82,8 @@ function oops(cx: Context, reason: string, address: Address): undefined {
 function* trylock(cx: Context, k: Kernel, ip: Address): Path<number> {
   const bit = yield* k.fn.traceTestAndSetRecursion(cx, k, TRACE_FTRACE_START);
   if (bit < 0) {
-    const { object, generation } = cx.make(() => innermostCallback(cx, k));
+    const refused = cx.make(() => innermostCallback(cx, k));
+    const { object, generation } = refused ?? { object: NOBODY, generation: 0 };
     skip(cx, { object, generation, reason: 'recursion', ip });
   }
   return bit;

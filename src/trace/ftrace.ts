@@ -3,7 +3,7 @@
 // and ops in core kernel data: every ops here is DYNAMIC.
 import type { Context } from '../emu/context.ts';
 import { mutexLock, mutexUnlock } from '../emu/lock.ts';
-import { type Path, writeOnce } from '../emu/path.ts';
+import { enter, type Path, writeOnce } from '../emu/path.ts';
 import { synchronize } from '../emu/rcu.ts';
 import { EBUSY, ENODEV, type Errno } from './errno.ts';
 import { ftraceSelection } from './ftrace-hash.ts';
@@ -23,7 +23,7 @@ import type { Kernel } from './kernel.ts';
 export function* registerFtraceFunction(cx: Context, k: Kernel, ops: FtraceOps): Path<Errno> {
   yield* mutexLock(cx, k.directMutex);
   yield* mutexLock(cx, k.ftrace.ftraceLock);
-  const result = yield* k.fn.ftraceStartup(cx, k, ops);
+  const result = yield* enter(k.fn.ftraceStartup(cx, k, ops));
   yield* mutexUnlock(cx, k.ftrace.ftraceLock);
   yield* mutexUnlock(cx, k.directMutex);
   return result;
@@ -32,7 +32,7 @@ export function* registerFtraceFunction(cx: Context, k: Kernel, ops: FtraceOps):
 /** `unregister_ftrace_function`. Task context; sleeps, and waits under `ftrace_lock` (CC-S5). */
 export function* unregisterFtraceFunction(cx: Context, k: Kernel, ops: FtraceOps): Path<Errno> {
   yield* mutexLock(cx, k.ftrace.ftraceLock);
-  const result = yield* k.fn.ftraceShutdown(cx, k, ops);
+  const result = yield* enter(k.fn.ftraceShutdown(cx, k, ops));
   yield* mutexUnlock(cx, k.ftrace.ftraceLock);
   return result;
 }

@@ -59,8 +59,8 @@ export function bootKernel(
   functions: readonly FunctionSymbol[],
   options: BootOptions,
 ): Kernel {
-  let fn: LinkTable = { ...LINKS, ...options.profile.links };
-  for (const variant of options.variants) fn = { ...fn, ...variant.links };
+  const fn: LinkTable = { ...LINKS, ...options.profile.links };
+  for (const { links } of options.variants) Object.assign(fn, links);
   const caller = newFtraceCaller(machine, traceStub('ftrace_ops_list_func'));
   const directMutex = new Mutex(machine.cells, 'direct_mutex');
   const ftrace = newFtraceState(machine, caller);

@@ -1,3 +1,5 @@
+// Layer trace. The link table: every function that a profile or a variant may replace, by the name that
+// the paths call it by. A replacement has the signature of what it replaces.
 import { ftraceOpsListFunc, ftraceOpsTest } from './ftrace-caller.ts';
 import {
   ftraceHashMove,
@@ -23,8 +25,6 @@ import {
 } from './ftrace-modify.ts';
 import { ftraceGetAddrNew, ftraceHashRecDisable, ftraceHashRecEnable } from './ftrace-record.ts';
 import { ftraceTrampolineFree, ftraceUpdateTrampoline } from './ftrace-trampoline.ts';
-// Layer trace. The link table: every function that a profile or a variant may replace, by the name that the
-// paths call it by. A replacement has the signature of what it replaces.
 import {
   addFtraceOps,
   ftraceShutdown,

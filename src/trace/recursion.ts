@@ -33,7 +33,7 @@ export function traceGetContextBit(cx: Context): number {
 }
 
 /** The word of the task that `cx` runs on top of. */
-export function traceRecursion(cx: Context, k: Kernel): Cell<number> {
+function traceRecursion(cx: Context, k: Kernel): Cell<number> {
   return taskTrace(k, cx.task).recursion;
 }
 

@@ -1,5 +1,6 @@
 // Layer trace. What the tracing subsystem keeps for each task (fields of `task_struct`), and which of its
 // callbacks are open in it, which only events need.
+import type { Address } from '../emu/address.ts';
 import type { Cell } from '../emu/cell.ts';
 import type { Task } from '../emu/task.ts';
 import type { Kernel } from './kernel.ts';
@@ -7,15 +8,19 @@ import type { Kernel } from './kernel.ts';
 export interface TaskTrace {
   /** `trace_recursion` (FT-50). */
   readonly recursion: Cell<number>;
-  /** Watched callbacks that have not returned, in this task and in what interrupted it, innermost last. */
-  readonly callbacks: Cell<readonly OpenCallback[]>;
+  /** The innermost callback that has not returned, in this task or in what interrupted it. */
+  readonly callback: Cell<OpenCallback | undefined>;
 }
 
 /** A callback between its first instruction and its return. */
 export interface OpenCallback {
+  /** 0: a call of the function that no hook made. */
   readonly object: number;
   readonly generation: number;
-  readonly ip: number;
+  readonly ip: Address;
+  /** How many callbacks of hooks are open below it. */
+  readonly depth: number;
+  readonly below: OpenCallback | undefined;
 }
 
 /** Made when a task is first traced. */
@@ -25,7 +30,7 @@ export function taskTrace(k: Kernel, task: Task): TaskTrace {
   const { cells } = k.machine;
   const made: TaskTrace = {
     recursion: cells.cell(`trace_recursion/${task.name}`, 0),
-    callbacks: cells.cell<readonly OpenCallback[]>(`callbacks/${task.name}`, []),
+    callback: cells.cell<OpenCallback | undefined>(`callback/${task.name}`, undefined),
   };
   k.tasks.set(task, made);
   return made;

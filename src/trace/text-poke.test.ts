@@ -2,24 +2,14 @@ import { expect, test } from 'vitest';
 import {
   perform,
   REGISTER,
+  restless,
   setFilter,
   smallKernel,
   UNREGISTER,
 } from '../../properties/small-kernel.ts';
-import { CHOICE, type Chooser } from '../emu/choose.ts';
 import type { ScriptOp } from '../emu/script.ts';
-import { Random } from '../replay/explore/random.ts';
 
 const WORK: readonly ScriptOp[] = [{ op: 'work', count: 2 }];
-
-/** Changes CPUs and fetches what it may, at random; never puts off or injects anything. */
-function restless(seed: number): Chooser {
-  const random = new Random(seed);
-  return {
-    choose: ({ kind }, count) =>
-      kind === CHOICE.schedule || kind === CHOICE.fetch ? random.below(count) : 0,
-  };
-}
 
 test('a batch writes breakpoints, tails and first halves, with a SYNC after each (CC-S1)', () => {
   const m = smallKernel({ functions: { a1: WORK, a2: WORK } });

@@ -5,7 +5,7 @@ import { assert } from '../assert.ts';
 import { type Address, addressHi, addressLo, NO_ADDRESS } from '../emu/address.ts';
 import type { Cell } from '../emu/cell.ts';
 import type { Context } from '../emu/context.ts';
-import { fetchAdd, type Path, readOnce, update, waitUntil, writeOnce } from '../emu/path.ts';
+import { enter, fetchAdd, type Path, readOnce, update, waitUntil, writeOnce } from '../emu/path.ts';
 import { FRAME_HI } from '../emu/regs.ts';
 import { C_EBREAK, sync, writeHalf } from '../emu/text.ts';
 import { callWord, MCOUNT_INSN_SIZE } from './ftrace-insn.ts';
@@ -43,7 +43,7 @@ export function newPokeDescriptor(k: Pick<Kernel, 'machine'>): PokeDescriptor {
 export function* textPoke(cx: Context, k: Kernel, locs: readonly TextPokeLoc[]): Path<void> {
   const sorted = locs.toSorted((a, b) => a.ip - b.ip);
   for (let first = 0; first < sorted.length; first += TP_VEC_MAX) {
-    yield* k.fn.textPokeBpBatch(cx, k, sorted.slice(first, first + TP_VEC_MAX));
+    yield* enter(k.fn.textPokeBpBatch(cx, k, sorted.slice(first, first + TP_VEC_MAX)));
   }
 }
 

@@ -83,26 +83,31 @@ export function load(memory: Memory, hart: Hart, word: number, address: Address)
   const offset = address - segment.base;
   const { x } = hart;
   const rd = (word >> RD_SHIFT) & RD_MASK;
-  // Literals, as in `run`.
+  if (op === 63 /* ld */) {
+    x[rd] = read32(segment, offset);
+    x[rd + HI] = read32(segment, offset + 4);
+    return true;
+  }
+  const value = loadWord(segment, op, offset);
+  x[rd] = value;
+  x[rd + HI] = op === 66 /* lwu */ ? 0 : value >> 31;
+  return true;
+}
+
+/** The low word of a load. The labels are literals, as in run.ts. */
+function loadWord(segment: Segment, op: number, offset: number): number {
   switch (op) {
     case 60: // lb
-      x[rd] = ((segment.bytes[offset] as number) << 24) >> 24;
-      break;
+      return ((segment.bytes[offset] as number) << 24) >> 24;
     case 61: // lh
-      x[rd] = (read16(segment, offset) << 16) >> 16;
-      break;
+      return (read16(segment, offset) << 16) >> 16;
     case 64: // lbu
-      x[rd] = segment.bytes[offset] as number;
-      break;
+      return segment.bytes[offset] as number;
     case 65: // lhu
-      x[rd] = read16(segment, offset);
-      break;
+      return read16(segment, offset);
     default:
-      x[rd] = read32(segment, offset);
+      return read32(segment, offset);
   }
-  if (op === 63 /* ld */) x[rd + HI] = read32(segment, offset + 4);
-  else x[rd + HI] = op === 66 /* lwu */ ? 0 : (x[rd] as number) >> 31;
-  return true;
 }
 
 /** Executes the store of packed instruction `word` at `address`; false after a fault. */

@@ -118,6 +118,7 @@ export class Assembler {
     const distance = (addressLo(address) - addressLo(this.here)) | 0;
     assert(addressHi(address) === addressHi(this.here), 'text and target are on the same side');
     const low = (distance << 20) >> 20;
+    assert(distance - low < 0x80000000, 'auipc reaches just below 2 GiB');
     this.emit('auipc', { rd, imm: (distance - low) >> 12 });
     this.emit('addi', { rd, rs1: rd, imm: low });
   }

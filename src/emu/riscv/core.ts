@@ -2,14 +2,11 @@
 // (design.md section 1): `writeHalf` is the only way to change it, and an entry that a write covers is decoded
 // afresh. Which version of a halfword a CPU sees (CC-M5) is not decided here: see `runFetched`.
 import { assert, known } from '../../assert.ts';
-import { type Address, hexAddress } from '../address.ts';
-import { Memory } from '../memory.ts';
+import { type Address, STACK_BYTES, hexAddress } from '../address.ts';
+import { Memory, type Segment } from '../memory.ts';
 import { TextRegion } from './region.ts';
 
-/** A choice is offered before this instruction. */
-export const VISIBLE = 1;
-/** As VISIBLE, and the machine itself must look before it executes. */
-export const ATTENTION = 2;
+export { ATTENTION, VISIBLE } from './region.ts';
 
 /** A region starts with no more than this, and doubles. */
 const TEXT_BYTES_FIRST = 1024;
@@ -55,6 +52,15 @@ export class Core {
     return undefined;
   }
 
+  /** The segment that begins at `stackBase`: a hart's own stack. */
+  stackAt(stackBase: Address): Segment {
+    const stack = known(this.memory.segmentAt(stackBase), 'a hart runs on a stack');
+    assert(stack.base === stackBase, 'a stack is a segment of its own');
+    assert(stack.size >= STACK_BYTES && stack.writable, 'a stack is all there');
+    assert(stack.live === undefined, 'stacks have no liveness');
+    return stack;
+  }
+
   /** Writes one halfword of text, for all CPUs. */
   writeHalf(address: Address, value: number): void {
     assert(value >= 0 && value <= 0xffff, 'a halfword has 16 bits');
@@ -77,7 +83,10 @@ export class Core {
     region.segment.halves.set(halves, first >> 1);
   }
 
-  /** Replaces the flags of the instruction at `address`; they survive rewriting. */
+  /**
+   * Replaces the flags of the instruction at `address`; they survive rewriting. Bits beside VISIBLE and
+   * ATTENTION are the machine's own and make no boundary.
+   */
   setFlags(address: Address, flags: number): void {
     assert(flags >= 0 && flags <= 0xff, 'flags fit in a byte');
     const region = this.#reach(address, 2);

@@ -10,20 +10,20 @@ import { accessCsr } from './csr.ts';
 import { divide, divideWord, multiply, multiplyHigh, setWord } from './muldiv.ts';
 import { OP, OP_MASK, RD_MASK, RD_SHIFT, RS1_SHIFT, RS2_SHIFT, RS_MASK } from './ops.ts';
 import {
+  type Outcome,
   RUNS_ON,
   STOP_BREAK,
   STOP_ECALL,
   STOP_FAULT,
   STOP_IRQ,
   STOP_WFI,
-  type Stop,
 } from './stop.ts';
 
 const LAST_LOAD = OP.lwu;
 const LAST_STORE = OP.sd;
 
 /** Executes the load, store or atomic `word` at data address `address`. */
-export function executeMemory(core: Core, hart: Hart, word: number, address: Address): Stop {
+export function executeMemory(core: Core, hart: Hart, word: number, address: Address): Outcome {
   const op = word & OP_MASK;
   let done: boolean;
   if (op <= LAST_LOAD) done = load(core.memory, hart, word, address);
@@ -36,7 +36,7 @@ export function executeMemory(core: Core, hart: Hart, word: number, address: Add
  * Executes `word` at `hart.pc`, of any other kind. `hart.steps` and `hart.instret` are those at this
  * instruction, for the counters.
  */
-export function executeSeldom(core: Core, hart: Hart, word: number, imm: number): Stop {
+export function executeSeldom(core: Core, hart: Hart, word: number, imm: number): Outcome {
   const op = word & OP_MASK;
   switch (op) {
     case OP.ecall:

@@ -5,6 +5,11 @@ import { decodeCompressed } from './decode-compressed.ts';
 import { decode } from './decode.ts';
 import { type Decoded, FLAGGED, OP, pack } from './ops.ts';
 
+/** Flag: a choice is offered before this instruction. */
+export const VISIBLE = 1;
+/** Flag: as VISIBLE, and the machine itself must look before it executes. */
+export const ATTENTION = 2;
+
 /** Text within one segment. The arrays grow with the segment. */
 export class TextRegion {
   /** Constant but for the region of `Core.fetched`. */
@@ -44,7 +49,8 @@ export class TextRegion {
   setFlags(offset: number, flags: number): void {
     this.flags[offset >> 1] = flags;
     const word = this.code[offset] as number;
-    this.code[offset] = flags === 0 ? word & ~FLAGGED : word | FLAGGED;
+    const looks = (flags & (VISIBLE | ATTENTION)) !== 0;
+    this.code[offset] = looks ? word | FLAGGED : word & ~FLAGGED;
   }
 
   flagsAt(offset: number): number {

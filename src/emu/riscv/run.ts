@@ -1,23 +1,17 @@
 // Layer emu. The hot loop. Registers are pairs of 32-bit words in a typed array, text is decoded once, one
 // dense switch executes what is frequent; `execute.ts` has the rest. Nothing is called back, nothing that a
 // guest does throws. What a boundary is: ARCHITECTURE.md, "The core".
-import { assert, known } from '../../assert.ts';
+import { assert } from '../../assert.ts';
 import * as address from '../address.ts';
 import * as memory from '../memory.ts';
 import type { Hart } from '../regs.ts';
 import { effectiveAddress, fault, inOwnStack } from './access.ts';
-import { ATTENTION, type Core } from './core.ts';
+import type { Core } from './core.ts';
 import { executeMemory, executeSeldom, jumpFar } from './execute.ts';
 import * as ops from './ops.ts';
-import {
-  RUNS_ON,
-  STOP_ATTENTION,
-  STOP_FAULT,
-  STOP_IRQ,
-  STOP_STEPS,
-  STOP_WFI,
-  type Stop,
-} from './stop.ts';
+import { ATTENTION } from './region.ts';
+import { type Outcome, RUNS_ON, STOP_ATTENTION, STOP_FAULT, STOP_IRQ } from './stop.ts';
+import { STOP_BREAK, STOP_ECALL, STOP_STEPS, STOP_WFI, type Stop } from './stop.ts';
 
 // V8 folds a constant of this module, but loads and checks an imported one each time.
 const HI = ops.HI;
@@ -37,10 +31,6 @@ const OUTSIDE_1 = -address.STACK_BYTES;
 const OUTSIDE_4 = -address.STACK_BYTES | 3;
 const OUTSIDE_8 = -address.STACK_BYTES | 7;
 
-/** Packed words below this are looked at before they execute: those with flags, or all. */
-const LOOK_AT_FLAGGED = 0;
-const LOOK_AT_ALL = 0x7fffffff;
-
 /**
  * How many instructions one call executes. The hot loop is left that often so that V8 enters it from its
  * beginning again: what it compiles for a jump into a running loop is slower.
@@ -51,26 +41,35 @@ const SLICE = 0x10000;
  * Runs `hart` for at most `steps` steps and says why it stopped. The instruction at `hart.pc` executes
  * whatever its flags. Every return ends a step, too.
  */
+export const run: (core: Core, hart: Hart, steps: number, everyInstruction: boolean) => Stop =
+  runSlices as typeof run; // Only its own inner calls see RUNS_ON.
+
 // oxlint-disable-next-line max-lines-per-function -- one dense switch over locals: that is the speed
-export function run(core: Core, hart: Hart, steps: number, everyInstruction: boolean): Stop {
+function runSlices(core: Core, hart: Hart, steps: number, everyInstruction: boolean): Outcome {
   assert(steps > 0 && steps <= 0x7fffffff, 'a run has a budget');
-  const limit = everyInstruction ? LOOK_AT_ALL : LOOK_AT_FLAGGED;
   const { x, instret, midway } = hart;
-  const stack = ownStack(core, hart);
+  const stack =
+    hart.stack !== undefined && hart.stack.base === hart.stackBase
+      ? hart.stack
+      : (hart.stack = core.stackAt(hart.stackBase));
   const stackLo = address.addressLo(stack.base);
   const stackHi = address.addressHi(stack.base);
   let { pc } = hart;
   let text = hart.text !== undefined && (pc & 1) === 0 ? hart.text : core.regionAt(pc);
   let left = midway ? steps - hart.steps : steps;
+  // With a boundary before each instruction a step is an instruction: nothing needs counting but those.
+  const room = left;
+  const slice = everyInstruction && room < SLICE ? room : SLICE;
   let count = 0; // Instructions executed.
   let paid = midway ? -1 : 0; // The boundary before this instruction is behind us.
-  let stop: Stop;
+  let stop: Outcome;
 
   // Once for each region that pc enters.
   region: for (;;) {
     if (text === undefined) {
+      stop = everyInstruction && count === room ? STOP_STEPS : STOP_FAULT;
+      if (stop === STOP_STEPS) break;
       left--;
-      stop = limit !== LOOK_AT_FLAGGED && paid !== count && left === 0 ? STOP_STEPS : STOP_FAULT;
       fault(hart, 'fetch', pc);
       break;
     }
@@ -82,16 +81,16 @@ export function run(core: Core, hart: Hart, steps: number, everyInstruction: boo
     let word = 0;
     for (;;) {
       for (; ; index = next, count = (count + 1) | 0) {
-        if (index >>> 0 >= size || count >= SLICE) break;
+        if (index >>> 0 >= size || count >= slice) break;
         word = code[index] as number;
-        if (word < limit && paid !== count) break;
+        if (word < 0 && paid !== count) break;
         const imm = code[index + 1] as number;
         const rd = (word >> RD_SHIFT) & RD_MASK;
         const a = (word >> RS1_SHIFT) & RS_MASK;
         const b = (word >> RS2_SHIFT) & RS_MASK;
         next = (index + ((word >> LENGTH_SHIFT) & LENGTH_MASK)) | 0;
-        // The labels are literals because V8 makes a jump table of nothing else; run.test.ts compares
-        // them with OP. A `break` leaves the case to what follows the hot loop.
+        // The labels are literals of OP because V8 makes a jump table of nothing else. A `break` leaves
+        // the instruction to what follows the hot loop.
         switch (word & OP_MASK) {
           case 1: // nop
             continue;
@@ -305,7 +304,6 @@ export function run(core: Core, hart: Hart, steps: number, everyInstruction: boo
             // jr
             const target = ((x[a] as number) + imm - textLo) & ~1;
             if (x[a + HI] !== textHi || target >>> 0 >= size) break;
-
             next = target;
             continue;
           }
@@ -340,14 +338,6 @@ export function run(core: Core, hart: Hart, steps: number, everyInstruction: boo
             const offset = ((x[a] as number) + imm - stackLo) | 0;
             if ((offset & OUTSIDE_1) !== 0 || x[a + HI] !== stackHi) break;
             x[rd] = stack.bytes[offset] as number;
-            x[rd + HI] = 0;
-            continue;
-          }
-          case 66: {
-            // lwu
-            const offset = ((x[a] as number) + imm - stackLo) | 0;
-            if ((offset & OUTSIDE_4) !== 0 || x[a + HI] !== stackHi) break;
-            x[rd] = stack.words[offset >> 2] as number;
             x[rd + HI] = 0;
             continue;
           }
@@ -389,15 +379,17 @@ export function run(core: Core, hart: Hart, steps: number, everyInstruction: boo
         text = core.regionAt(pc);
         continue region;
       }
-      if (count >= SLICE) {
+      if (count >= slice) {
         stop = RUNS_ON;
+        if (!everyInstruction || count < room) break;
+        stop = (text.flagsAt(index) & ATTENTION) !== 0 ? STOP_ATTENTION : STOP_STEPS;
         break;
       }
-      if (word < limit && paid !== count) {
+      if (word < 0 && paid !== count) {
         left--;
         paid = count;
-        const attention = word < 0 && (text.flagsAt(index) & ATTENTION) !== 0;
-        if (attention || left === 0) {
+        const attention = (text.flagsAt(index) & ATTENTION) !== 0;
+        if (attention || (left === 0 && !everyInstruction)) {
           stop = attention ? STOP_ATTENTION : STOP_STEPS;
           break;
         }
@@ -414,7 +406,7 @@ export function run(core: Core, hart: Hart, steps: number, everyInstruction: boo
       if (op >= FIRST_MEMORY_OP && paid !== count && !(isMemory && inOwnStack(hart, target))) {
         left--;
         paid = count;
-        if (left === 0) {
+        if (left === 0 && !everyInstruction) {
           stop = STOP_STEPS;
           break;
         }
@@ -428,19 +420,16 @@ export function run(core: Core, hart: Hart, steps: number, everyInstruction: boo
         continue region;
       } else {
         hart.pc = (base + index) | 0;
-        hart.steps = steps - left;
+        hart.steps = steps - (everyInstruction ? room - count : left);
         hart.instret = instret + count;
         stop = executeSeldom(core, hart, word, imm);
       }
-      if (stop === RUNS_ON) {
+      if (stop === RUNS_ON || stop === STOP_WFI || stop === STOP_IRQ) {
         index = next;
         count++;
-        continue;
       }
+      if (stop === RUNS_ON) continue;
       left--;
-      if (stop !== STOP_WFI && stop !== STOP_IRQ) break;
-      index = next;
-      count++;
       break;
     }
     pc = (base + index) | 0;
@@ -448,39 +437,14 @@ export function run(core: Core, hart: Hart, steps: number, everyInstruction: boo
   }
   if (hart.text !== text) hart.text = text;
   hart.pc = pc;
-  hart.steps = steps - left;
+  // Of what did not execute the step is over all the same.
+  const refused = stop === STOP_ECALL || stop === STOP_BREAK || stop === STOP_FAULT ? 1 : 0;
+  hart.steps = steps - (everyInstruction ? room - count - refused : left);
   hart.instret = instret + count;
   if (stop === RUNS_ON && !midway) {
     hart.midway = true;
-    while (stop === RUNS_ON) stop = run(core, hart, steps, everyInstruction);
+    while (stop === RUNS_ON) stop = runSlices(core, hart, steps, everyInstruction);
     hart.midway = false;
   }
   return stop;
-}
-
-/** The segment of the hart's own stack, found anew after `stackBase` changed. */
-function ownStack(core: Core, hart: Hart): memory.Segment {
-  const { stack } = hart;
-  return stack !== undefined && stack.base === hart.stackBase ? stack : findStack(core, hart);
-}
-
-function findStack(core: Core, hart: Hart): memory.Segment {
-  const stack = known(core.memory.segmentAt(hart.stackBase), 'a hart runs on a stack');
-  assert(stack.base === hart.stackBase, 'a stack is a segment of its own');
-  assert(stack.size >= address.STACK_BYTES && stack.writable, 'a stack is all there');
-  assert(stack.live === undefined, 'stacks have no liveness');
-  hart.stack = stack;
-  return stack;
-}
-
-/**
- * Executes at `hart.pc` the one instruction that these halfwords make, whatever memory holds: a CPU may
- * fetch text that is no longer there (CC-M5). `high` is unused after a 16-bit `low`. One step.
- */
-export function runFetched(core: Core, hart: Hart, low: number, high: number): Stop {
-  hart.text = core.fetched(hart.pc, low, high);
-  const stop = run(core, hart, 1, true);
-  hart.text = undefined;
-  const attention = stop === STOP_STEPS && (core.flagsAt(hart.pc) & ATTENTION) !== 0;
-  return attention ? STOP_ATTENTION : stop;
 }

@@ -1,7 +1,5 @@
 // Layer emu. Why `run` returned.
 
-/** Internal: the instruction is done and the run goes on. */
-export const RUNS_ON = 0;
 /** The budget of steps is used up; pc is at the next instruction. */
 export const STOP_STEPS = 1;
 /** The next instruction has ATTENTION. */
@@ -18,7 +16,6 @@ export const STOP_IRQ = 6;
 export const STOP_FAULT = 7;
 
 export type Stop =
-  | typeof RUNS_ON
   | typeof STOP_STEPS
   | typeof STOP_ATTENTION
   | typeof STOP_ECALL
@@ -26,3 +23,9 @@ export type Stop =
   | typeof STOP_WFI
   | typeof STOP_IRQ
   | typeof STOP_FAULT;
+
+/** The instruction is done and the run goes on. */
+export const RUNS_ON = 0;
+
+/** What one instruction came to. */
+export type Outcome = Stop | typeof RUNS_ON;

@@ -1,7 +1,7 @@
 // Layer replay. A chooser that leaves calm now and then, from a seed. Integers only, so that a seed means
 // the same run everywhere (design.md section 7, "Index 0 is calm").
 import { assert } from '../../assert.ts';
-import { CHOICE, type Chooser, type ChoicePoint } from '../../emu/choose.ts';
+import { CHOICE, type ChoiceKind, type Chooser, type ChoicePoint } from '../../emu/choose.ts';
 
 /** Leaves calm `n` times in `m`. */
 export type Ratio = readonly [n: number, m: number];
@@ -48,19 +48,106 @@ export class Random {
   }
 }
 
+/** Leaves calm at random: how many answers are still calm is drawn in advance, for each of two groups. */
 export function randomChooser(options: RandomOptions): Chooser {
   const random = new Random(options.seed);
-  const [scheduleN, scheduleM] = options.schedule;
-  const [injectN, injectM] = options.inject;
-  assert(scheduleM > 0 && injectM > 0, 'a ratio has a denominator');
+  const schedule = new Gap(random, options.schedule);
+  const inject = new Gap(random, options.inject);
+  const gapOf = (kind: ChoiceKind): Gap => (isRare(kind) ? inject : schedule);
   return {
     choose(point: ChoicePoint, count: number): number {
-      const rare = point.kind === CHOICE.inject || point.kind === CHOICE.alloc;
-      const leaves = rare
-        ? random.below(injectM) < injectN
-        : random.below(scheduleM) < scheduleN;
-      if (!leaves) return 0;
+      if (gapOf(point.kind).isCalm()) return 0;
       return count === 2 ? 1 : 1 + random.below(count - 1);
     },
+    calm: {
+      ahead(kinds, max) {
+        const rare = countRare(kinds);
+        const often = kinds.length - rare;
+        return Math.min(max, schedule.boundaries(often), inject.boundaries(rare));
+      },
+      pass(kinds, boundaries) {
+        const rare = countRare(kinds);
+        schedule.left -= (kinds.length - rare) * boundaries;
+        inject.left -= rare * boundaries;
+      },
+    },
   };
+}
+
+function isRare(kind: ChoiceKind): boolean {
+  return kind === CHOICE.inject || kind === CHOICE.alloc;
+}
+
+function countRare(kinds: readonly ChoiceKind[]): number {
+  let count = 0;
+  for (const kind of kinds) if (isRare(kind)) count++;
+  return count;
+}
+
+/** How many answers are calm before the next one that is not. */
+class Gap {
+  left = 0;
+  readonly #random: Random;
+  /** Entry k: a draw below it has more than k calm answers, of 2^32. Falls; never to leave calm is all 2^32. */
+  readonly #longer: readonly number[];
+
+  constructor(random: Random, ratio: Ratio) {
+    this.#random = random;
+    this.#longer = longerGaps(ratio);
+    this.left = this.#draw();
+  }
+
+  isCalm(): boolean {
+    if (this.left > 0) {
+      this.left--;
+      return true;
+    }
+    this.left = this.#draw();
+    return false;
+  }
+
+  /** How many boundaries with `questions` questions each are calm. */
+  boundaries(questions: number): number {
+    return questions === 0 ? Number.POSITIVE_INFINITY : Math.floor(this.left / questions);
+  }
+
+  #draw(): number {
+    const longer = this.#longer;
+    let calm = 0;
+    for (;;) {
+      const draw = this.#random.next();
+      for (const bound of longer) {
+        if (draw >= bound) return calm;
+        calm++;
+      }
+      if (calm >= CALM_MAX) return calm;
+    }
+  }
+}
+
+/** A gap is drawn in pieces of so many answers, and is no longer than CALM_MAX. */
+const GAP_PIECE = 32;
+const CALM_MAX = 0x40000000;
+
+/** Facts about ratios, computed once: the same few come with every run. */
+const gapsByRatio = new Map<string, readonly number[]>();
+
+function longerGaps(ratio: Ratio): readonly number[] {
+  const key = ratio.join('/');
+  const known = gapsByRatio.get(key);
+  if (known !== undefined) return known;
+  const gaps = computeGaps(ratio);
+  gapsByRatio.set(key, gaps);
+  return gaps;
+}
+
+/** 2^32 ((m - n) / m)^(k + 1) for k from 0, rounded down, in exact arithmetic. */
+function computeGaps([n, m]: Ratio): readonly number[] {
+  assert(n >= 0 && m > 0 && n <= m, 'a ratio is a part of a whole');
+  const calm = BigInt(m - n);
+  const whole = BigInt(m);
+  return Array.from({ length: GAP_PIECE }, (_, k) => {
+    const power = BigInt(k + 1);
+    return Number((calm ** power * 0x100000000n) / whole ** power);
+  });
 }

@@ -159,7 +159,7 @@ test('an empty file, and files beyond the limits, are refused before anything re
     const deep = `${nest.repeat(100)}\n`.repeat(100);
     expect(errors(deep)[0]).toMatch(/expected at most 64 levels of nesting|not valid YAML/u);
   }
-});
+}, 30_000);
 
 test('data that never was text is read with key paths as places, however it is nested', () => {
   let deep: unknown = 'work 1';

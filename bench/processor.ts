@@ -1,0 +1,150 @@
+// How fast guest code runs: the bare core, one CPU of a machine, four CPUs that take turns at every instruction.
+import { assert } from '../src/assert.ts';
+import { addressHi, addressLo, IMAGE_BASE, NO_ADDRESS } from '../src/emu/address.ts';
+import { type Chooser, calmChooser } from '../src/emu/choose.ts';
+import type { Image } from '../src/emu/image.ts';
+import { loadImage } from '../src/emu/load.ts';
+import { Machine } from '../src/emu/machine.ts';
+import { callGuest, type Path } from '../src/emu/path.ts';
+import { REG, setReg } from '../src/emu/regs.ts';
+import { PLAIN } from '../src/emu/riscv/encode.ts';
+import { makeRig, putWords, TEXT } from '../src/emu/riscv/rig.ts';
+import { run } from '../src/emu/riscv/run.ts';
+import { STOP_ECALL } from '../src/emu/riscv/stop.ts';
+import { start } from '../src/emu/schedule.ts';
+import { defineServices } from '../src/emu/services.ts';
+import { Digest } from '../src/replay/digest.ts';
+import { EventLog } from '../src/replay/event-log.ts';
+import { INJECT_RATIO, randomChooser, SCHEDULE_RATIO } from '../src/replay/explore/random.ts';
+import { digestOfLog } from '../src/replay/recording.ts';
+import { mixedProgram } from './mixed-program.ts';
+import type { Effort, Figure, Suite } from './suite.ts';
+
+const MILLION = 1e6;
+const STEPS_MAX = 0x7fffffff;
+
+export const processor: Suite = {
+  budgets: {
+    'one CPU': { bound: 'least', limit: 0.4, unit: 'MIPS/Y' },
+    'four CPUs, every instruction': { bound: 'least', limit: 0.15, unit: 'of one CPU' },
+  },
+  measure(effort) {
+    const rounds = effort.toy ? 500 : 500_000;
+    const raw = measureCore(effort, rounds);
+    const before = effort.y();
+    const one = measureMachine(effort, { cpus: 1, rounds, everyInstruction: false, calls: false });
+    const y = (before + effort.y()) / 2;
+    const few = Math.ceil(rounds / 20);
+    const four = measureMachine(effort, {
+      cpus: 4,
+      rounds: few,
+      everyInstruction: true,
+      calls: false,
+    });
+    const told = measureMachine(effort, {
+      cpus: 1,
+      rounds: few,
+      everyInstruction: false,
+      calls: true,
+    });
+    return [
+      figure('bare core', raw, undefined),
+      figure('one CPU', one, one.mips / y),
+      figure('one CPU, every call reported', told, undefined),
+      figure('four CPUs, every instruction', four, four.mips / one.mips),
+    ];
+  },
+};
+
+interface Speed {
+  readonly mips: number;
+  readonly digest: string;
+}
+
+function figure(name: string, { mips, digest }: Speed, compared: number | undefined): Figure {
+  const plain = { name, value: mips, unit: 'MIPS', digest };
+  return compared === undefined ? plain : { ...plain, compared };
+}
+
+/** `run` alone: no machine around it. */
+function measureCore({ clock }: Effort, rounds: number): Speed {
+  const rig = makeRig();
+  const program = mixedProgram(TEXT);
+  rig.core.writeText(TEXT, program.halves);
+  putWords(rig.core, program.end, [PLAIN.ecall]);
+  const { hart } = rig;
+  setReg(hart, REG.a0, rounds, 0);
+  setReg(hart, REG.ra, addressLo(program.end), addressHi(program.end));
+  const seconds = clock(() => {
+    const stop = run(rig.core, hart, STEPS_MAX, false);
+    assert(stop === STOP_ECALL, 'the program returns');
+  });
+  const digest = new Digest();
+  digest.words(hart.x);
+  digest.word(hart.instret);
+  return { mips: hart.instret / seconds / MILLION, digest: digest.hex() };
+}
+
+interface Shape {
+  readonly cpus: number;
+  readonly rounds: number;
+  readonly everyInstruction: boolean;
+  /** Whether `leaf` is a function of the image: then its calls and returns are events. */
+  readonly calls: boolean;
+}
+
+/** A machine with a task that runs the program on each CPU. */
+function measureMachine({ clock }: Effort, shape: Shape): Speed {
+  const log = new EventLog();
+  const machine = newMachine(shape, log);
+  const { func, image } = mixedImage(shape.calls);
+  loadImage(machine, image);
+  const sums: number[] = [];
+  for (const cpu of machine.cpus) {
+    const task = machine.newTask(`mixed-${cpu.id}`, 'task', cpu);
+    start(task, function* (): Path<void> {
+      sums.push(yield* callGuest(cpu.state, func, [shape.rounds, 0]));
+    });
+  }
+  const seconds = clock(() => {
+    assert(machine.run() === 'run_end', 'every task comes to its end');
+  });
+  assert(sums.length === shape.cpus, 'every task has its sum');
+  const instructions = machine.cpus.reduce((sum, { hart }) => sum + hart.instret, 0);
+  const digest = new Digest();
+  digest.text(digestOfLog(log));
+  digest.word(machine.step);
+  digest.word(instructions);
+  for (const sum of sums) digest.word(sum);
+  return { mips: instructions / seconds / MILLION, digest: digest.hex() };
+}
+
+function newMachine({ cpus, everyInstruction }: Shape, log: EventLog): Machine {
+  const random = { seed: 1, schedule: SCHEDULE_RATIO, inject: INJECT_RATIO };
+  const chooser: Chooser = cpus === 1 ? calmChooser : randomChooser(random);
+  const grain = everyInstruction ? 'instruction' : 'visible';
+  const machine = new Machine(
+    { cpus, preempt: true, grain, stepsMax: STEPS_MAX, stubCount: 32, tasksMax: 2 * cpus },
+    { chooser, sink: log, strings: log.strings },
+  );
+  defineServices(machine);
+  return machine;
+}
+
+function mixedImage(calls: boolean): { readonly image: Image; readonly func: number } {
+  const { halves, mixed, leaf, end } = mixedProgram(IMAGE_BASE);
+  const symbol = { site: NO_ADDRESS, notrace: true, callback: false };
+  const whole = { ...symbol, name: 'mixed', address: mixed, size: end - mixed };
+  const parts = [
+    { ...symbol, name: 'mixed', address: mixed, size: leaf - mixed },
+    { ...symbol, name: 'leaf', address: leaf, size: end - leaf },
+  ];
+  const image = {
+    text: new Uint8Array(halves.buffer),
+    data: new Uint8Array(0),
+    dataBase: NO_ADDRESS,
+    functions: calls ? parts : [whole],
+    dataSymbols: new Map(),
+  };
+  return { image, func: mixed };
+}

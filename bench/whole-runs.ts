@@ -1,0 +1,115 @@
+// Whole runs, as properties and searches make them: plan and image built, about 2,000 steps on four CPUs, judged,
+// recorded. Every run has a seed of its own; all rounds have the same seeds.
+import { assert } from '../src/assert.ts';
+import { Digest } from '../src/replay/digest.ts';
+import { randomChooser } from '../src/replay/explore/random.ts';
+import type { Verdict } from '../src/replay/guarantee/judge.ts';
+import { judgeLog } from '../src/replay/judge-recording.ts';
+import { openSession, prepareModel, type Prepared } from '../src/replay/prepare.ts';
+import { recordPrepared, type RunSettings } from '../src/replay/run.ts';
+import { makePlan } from '../src/replay/workload/make-plan.ts';
+import type { Effort, Figure, Suite } from './suite.ts';
+import { fileSystem } from './workload.ts';
+
+const source = { file: 'file-system', text: '', image: undefined };
+const checked = prepareModel(fileSystem(), undefined, source.file);
+
+export const wholeRuns: Suite = {
+  budgets: {
+    'whole runs, recorded': { bound: 'least', limit: 8, unit: 'runs/s/Y' },
+    'whole runs, recording on/off': { bound: 'least', limit: 0.75, unit: 'of the speed off' },
+  },
+  measure(effort) {
+    const runs = effort.toy ? 4 : 200;
+    const before = effort.y();
+    const off = measure(effort, runs, judgedRun);
+    const on = measure(effort, runs, recordedRun);
+    const again = measure(effort, runs, judgedRun);
+    const y = (before + effort.y()) / 2;
+    const model = measure(effort, runs, modelRun);
+    assert(off.digest === again.digest, 'the same seeds give the same runs');
+    const speedOff = (2 * runs) / (off.seconds + again.seconds);
+    const speedOn = runs / on.seconds;
+    const steps = { name: 'steps of a run', value: on.steps / runs, unit: 'steps' };
+    return [
+      figure('whole runs, recorded', speedOn, on.digest, speedOn / y),
+      figure('whole runs, recording on/off', speedOff, off.digest, speedOn / speedOff),
+      figure('whole runs, checked by zod, too', runs / model.seconds, model.digest, undefined),
+      { ...steps, digest: on.digest },
+    ];
+  },
+};
+
+interface Measured {
+  readonly seconds: number;
+  readonly steps: number;
+  readonly digest: string;
+}
+
+/** Runs with seeds from 0. */
+function measure(
+  { clock }: Effort,
+  runs: number,
+  run: (seed: number, digest: Digest) => number,
+): Measured {
+  const digest = new Digest();
+  let steps = 0;
+  const seconds = clock(() => {
+    for (let seed = 0; seed < runs; seed++) steps += run(seed, digest);
+  });
+  return { seconds, steps, digest: digest.hex() };
+}
+
+function figure(name: string, value: number, digest: string, compared: number | undefined): Figure {
+  const plain = { name, value, unit: 'runs/s', digest };
+  return compared === undefined ? plain : { ...plain, compared };
+}
+
+function settingsOf(seed: number): RunSettings {
+  return { seed, chooser: 'random', profile: 'today', variants: [] };
+}
+
+function built(): Prepared {
+  return { ...checked, plan: makePlan(checked.workload) };
+}
+
+/** Nothing is written. */
+function judgedRun(seed: number, digest: Digest): number {
+  const { plan } = built();
+  const { schedule, inject } = plan.machine;
+  const session = openSession(plan, settingsOf(seed), randomChooser({ seed, schedule, inject }));
+  while (session.tick());
+  for (const { verdict } of judgeLog(session.log)) checkVerdict(verdict);
+  // Cheap: the recorded runs of the same seeds say the rest.
+  digest.word(session.log.count);
+  digest.word(session.machine.step);
+  return session.machine.step;
+}
+
+function recordedRun(seed: number, digest: Digest): number {
+  return record(built(), seed, digest);
+}
+
+/** As `recordedRun`, from data that anybody might have written. */
+function modelRun(seed: number, digest: Digest): number {
+  return record(prepareModel(fileSystem(), undefined, source.file), seed, digest);
+}
+
+function record(prepared: Prepared, seed: number, digest: Digest): number {
+  const settings = settingsOf(seed);
+  let bytes = 0;
+  const result = recordPrepared(prepared, {
+    source,
+    settings,
+    sink: (piece) => void (bytes += piece.length),
+  });
+  assert(result.ending === 'run_end', 'every run comes to its end');
+  for (const { verdict } of result.verdicts) checkVerdict(verdict);
+  digest.text(result.digest);
+  digest.word(bytes);
+  return result.steps;
+}
+
+function checkVerdict(verdict: Verdict): void {
+  assert(verdict.status !== 'broken', 'the kernel keeps its promises');
+}

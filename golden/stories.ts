@@ -1,0 +1,411 @@
+// What the stories of the goldens claim, as checks of the recorded runs. A workload's comment says what to look
+// at; when a change of the product or of the workload moves that out of the picture, the claim fails.
+import { isIn, isWithin, like, type OperationSpan, ofKind, type Span, type Told } from './told.ts';
+
+export interface Claim {
+  readonly says: string;
+  readonly holds: (told: Told) => boolean;
+}
+
+const REGISTER = 'register_ftrace_function';
+const UNREGISTER = 'unregister_ftrace_function';
+const RUDE = 'synchronize_rcu_tasks_rude';
+const TASKS = 'synchronize_rcu_tasks';
+const HARDIRQ = 2;
+const NMI = 3;
+
+/** By the golden's name. */
+export const STORIES: Readonly<Record<string, readonly Claim[]>> = {
+  'filter-swap-interrupted': [
+    {
+      says: 'the swap begins while CPU 1 is in the callback, by the old filter',
+      holds: (told) =>
+        like(told.callbacks, { cpu: 1, level: 0, func: 'vfs_llseek' }).some((callback) =>
+          swaps(told).some((swap) => isIn(swap.begin, callback)),
+        ),
+    },
+    {
+      says: 'three callbacks stand on one stack: old filter in task and interrupt, new one in the NMI',
+      holds: (told) =>
+        like(told.callbacks, { level: NMI, func: 'kmalloc', depth: 2 }).some((inner) =>
+          like(told.callbacks, { level: HARDIRQ, func: 'vfs_open' }).some(
+            (middle) =>
+              isWithin(inner, middle) &&
+              isWithinOne(middle, like(told.callbacks, { level: 0, func: 'vfs_llseek' })) &&
+              isWithinOne(inner, swaps(told)),
+          ),
+        ),
+    },
+    {
+      says: 'the NMI strikes in the middle of the callback and meets the breakpoint of kmalloc',
+      holds: (told) =>
+        like(told.interrupts, { level: NMI, interrupted: 'linger' }).some((nmi) =>
+          fetches(told, 'kmalloc').some(({ does, index }) => does === 'break' && isIn(index, nmi)),
+        ),
+    },
+    {
+      says: 'the swap waits until CPU 1 has left the interrupt',
+      holds: (told) =>
+        swaps(told).some((swap) =>
+          like(told.interrupts, { level: HARDIRQ, cpu: 1 }).some(
+            ({ begin, end }) =>
+              isIn(end, swap) &&
+              syncs(told).some(
+                (sync) =>
+                  isIn(sync.begin, { begin, end }) && sync.end > end && isWithin(sync, swap),
+              ),
+          ),
+        ),
+    },
+    {
+      says: 'what is neither of the old filter nor of the new one never fires',
+      holds: (told) =>
+        ['vfs_read', 'ksys_read', 'do_sys_open', 'timer_tick'].every(
+          (func) => calls(told, func).length > 0 && like(told.callbacks, { func }).length === 0,
+        ),
+    },
+    {
+      says: 'kmalloc is called, and does not fire, when unregister has returned',
+      holds: (told) => isQuietAfter(told, ends(told, UNREGISTER, 'ops0')[0], 'kmalloc'),
+    },
+  ],
+  'filter-swap-two-threads': [
+    {
+      says: 'both changes are under way at once, and the lock of the filter lets one after the other',
+      holds: (told) =>
+        swaps(told).some((swap) =>
+          changes(told, 'ftrace_set_filter_ip').some((other) => {
+            const [first, second] = [swap, other].map((span) => lockOf(told, span));
+            return (
+              isIn(other.begin, swap) &&
+              first !== undefined &&
+              second !== undefined &&
+              (first.end < second.begin || second.end < first.begin)
+            );
+          }),
+        ),
+    },
+    {
+      says: 'a callback runs in a callback, and a third one in there is refused',
+      holds: (told) =>
+        ofKind(told.events, 'skip').some(
+          ({ index, reason }) =>
+            reason === 'recursion' &&
+            like(told.callbacks, { depth: 1 }).some(
+              (middle) =>
+                isIn(index, middle) && isWithinOne(middle, like(told.callbacks, { depth: 0 })),
+            ),
+        ),
+    },
+    {
+      says: 'the old filter fires before the swap, the new one after it, and note on both sides',
+      holds: (told) => {
+        const [swap] = swaps(told);
+        if (swap === undefined) return false;
+        const before = told.callbacks.filter(({ begin }) => begin < swap.begin);
+        const after = told.callbacks.filter(({ begin }) => begin > swap.end);
+        return (
+          ['vfs_write', 'note'].every((func) => like(before, { func }).length > 0) &&
+          ['vfs_fsync', 'note'].every((func) => like(after, { func }).length > 0) &&
+          like(before, { func: 'vfs_fsync' }).length === 0
+        );
+      },
+    },
+    {
+      says: 'three operations are refused, and patch nothing',
+      holds: (told) => {
+        const refused = told.operations.filter(({ result }) => (result ?? 0) < 0);
+        return (
+          refused.length === 3 &&
+          refused.every(
+            ({ begin, end, pid }) =>
+              !ofKind(told.events, 'text_write').some(
+                (write) => write.pid === pid && isIn(write.index, { begin, end }),
+              ),
+          )
+        );
+      },
+    },
+    {
+      says: 'a timer and a softirq run the function that the new filter selects',
+      holds: (told) =>
+        [1, HARDIRQ].every((level) =>
+          like(told.interrupts, { level, handler: 'flush' }).some((interrupt) =>
+            calls(told, 'vfs_fsync').some(({ index }) => isIn(index, interrupt)),
+          ),
+        ),
+    },
+  ],
+  'memory-c-store': [
+    {
+      says: 'ops1 fires for the table before the change of its filter only, for the queue on both sides',
+      holds: (told) => {
+        const [swap] = swaps(told);
+        const table = ofProbe(told, 'ops1').filter(({ func }) => func.startsWith('table_'));
+        const queue = ofProbe(told, 'ops1').filter(({ func }) => func.startsWith('queue_'));
+        return (
+          swap !== undefined &&
+          table.length > 0 &&
+          table.every(({ begin }) => begin < swap.end) &&
+          queue.some(({ begin }) => begin < swap.begin) &&
+          queue.some(({ begin }) => begin > swap.end)
+        );
+      },
+    },
+    {
+      says: 'ops1 comes back, in a second generation',
+      holds: (told) => [1, 2].every((one) => ofProbe(told, 'ops1', one).length > 0),
+    },
+    {
+      says: 'an interrupt arrives inside a callback of ops1, and ops0 fires for it',
+      holds: (told) =>
+        like(told.interrupts, { level: HARDIRQ, handler: 'tick' }).some(
+          (tick) =>
+            isWithinOne(tick, like(told.callbacks, { probe: 'ops1', cpu: 1 })) &&
+            like(told.callbacks, { probe: 'ops0', func: 'tick' }).some((hit) =>
+              isWithin(hit, tick),
+            ),
+        ),
+    },
+    {
+      says: 'the old hash is freed in a softirq, during or after the change',
+      holds: (told) =>
+        swaps(told).some(({ begin }) =>
+          ofKind(told.events, 'free').some(({ index, level }) => level === 1 && index > begin),
+        ),
+    },
+    {
+      says: 'producer and consumer are both traced, and nothing is printed',
+      holds: (told) =>
+        ['producer', 'consumer'].every(
+          (task) => like(told.callbacks, { pid: told.pid(task) }).length > 0,
+        ) && ofKind(told.events, 'printk').length === 0,
+    },
+  ],
+  'memory-preempted-trampoline': [
+    {
+      says: 'alpha is preempted in the trampoline and stands there when the tasks wait begins',
+      holds: (told) => strandings(told).some((stay) => waitsBegin(told, TASKS, stay)),
+    },
+    {
+      says: 'the rude wait is over while alpha still stands there',
+      holds: (told) =>
+        strandings(told).some((stay) =>
+          like(told.waits, { kind: RUDE }).some((wait) => isIn(wait.end, stay)),
+        ),
+    },
+    {
+      says: 'alpha goes on, into the callback; the trampoline is freed when it has slept',
+      holds: (told) => {
+        const alpha = told.pid('alpha');
+        return strandings(told).some((stay) => {
+          const [hit] = like(told.callbacks, { begin: stay.end });
+          const slept = ofKind(told.events, 'sched_switch').find(
+            ({ index, prev, state }) =>
+              prev === alpha && state === 'sleeping' && index > (hit?.end ?? Infinity),
+          );
+          const freed = ofKind(told.events, 'free').find(({ index }) => index > stay.begin);
+          return slept !== undefined && freed !== undefined && freed.index > slept.index;
+        });
+      },
+    },
+  ],
+  'notrace-shared': [
+    {
+      says: 'ops0 never fires for vfs_write, which the list function tries for it, nor for vfs_close',
+      holds: (told) =>
+        ['vfs_write', 'vfs_close'].every(
+          (func) =>
+            calls(told, func).length > 0 && like(ofProbe(told, 'ops0'), { func }).length === 0,
+        ) &&
+        ['ops1', 'ops2'].every(
+          (probe) => like(told.callbacks, { probe, func: 'vfs_write' }).length > 0,
+        ),
+    },
+    {
+      says: 'set_notrace begins while ops0 stands in its callback for vfs_open on CPU 1',
+      holds: (told) =>
+        like(told.callbacks, { probe: 'ops0', func: 'vfs_open', cpu: 1 }).some((hit) =>
+          exclusions(told).some((change) => isIn(change.begin, hit)),
+        ),
+    },
+    {
+      says: 'afterwards ops0 fires for vfs_read only, and ops1 for vfs_open as before',
+      holds: (told) =>
+        exclusions(told).some(({ end }) => {
+          const after = told.callbacks.filter(({ begin }) => begin > end);
+          const own = like(after, { probe: 'ops0' });
+          return (
+            own.length > 0 &&
+            own.every(({ func }) => func === 'vfs_read') &&
+            like(after, { probe: 'ops1', func: 'vfs_open' }).length > 0
+          );
+        }),
+    },
+  ],
+  'unregister-idle': [
+    {
+      says: 'the callback runs in the idle task of CPU 1, where RCU does not watch',
+      holds: (told) =>
+        like(told.callbacks, { cpu: 1, pid: 0, level: 0 }).some((hit) => !isWatched(told, hit)),
+    },
+    {
+      says: 'it runs from before unregister until after the rude wait began, which waits for its end',
+      holds: (told) =>
+        like(told.operations, { op: UNREGISTER }).some((operation) =>
+          like(told.callbacks, { cpu: 1, pid: 0 }).some(
+            (hit) =>
+              isIn(operation.begin, hit) &&
+              like(told.waits, { kind: RUDE }).some(
+                (wait) => isIn(wait.begin, hit) && wait.end > hit.end && isWithin(wait, operation),
+              ),
+          ),
+        ),
+    },
+    {
+      says: 'idle_poll is called, and does not fire, when unregister has returned',
+      holds: (told) => isQuietAfter(told, ends(told, UNREGISTER, 'ops0')[0], 'idle_poll'),
+    },
+  ],
+  'unregister-shared-site': [
+    {
+      says: 'neither unregister of ops0 patches anything, and each of the other two does',
+      holds: (told) =>
+        ['ops0', 'ops1', 'ops2'].every((probe) => {
+          const spans = like(told.operations, { op: UNREGISTER, probe });
+          const writes = (span: Span): boolean =>
+            ofKind(told.events, 'text_write').some(({ index }) => isIn(index, span));
+          return (
+            spans.length === (probe === 'ops0' ? 2 : 1) &&
+            spans.every((span) => writes(span) === (probe !== 'ops0'))
+          );
+        }),
+    },
+    {
+      says: 'the first begins while the list walk of CPU 1 stands on ops0, and its rude wait sees it out',
+      holds: (told) =>
+        like(told.callbacks, { probe: 'ops0', generation: 1, cpu: 1 }).some((hit) =>
+          like(told.operations, { op: UNREGISTER, probe: 'ops0' }).some(
+            (operation) =>
+              isIn(operation.begin, hit) &&
+              like(told.waits, { kind: RUDE }).some(
+                (wait) => isIn(wait.begin, hit) && wait.end > hit.end && isWithin(wait, operation),
+              ),
+          ),
+        ),
+    },
+    {
+      says: 'ops1 and ops2 fire while ops0 is unregistered',
+      holds: (told) =>
+        like(told.operations, { op: UNREGISTER, probe: 'ops0' }).some((operation) =>
+          ['ops1', 'ops2'].every((probe) =>
+            like(told.callbacks, { probe }).some(({ begin }) => isIn(begin, operation)),
+          ),
+        ),
+    },
+    {
+      says: 'ops0 comes back as a new registration, and the old one fires no more',
+      holds: (told) => {
+        const again = ends(told, REGISTER, 'ops0')[1] ?? -1;
+        return (
+          ofProbe(told, 'ops0', 2).length > 0 &&
+          ofProbe(told, 'ops0', 1).every(({ end }) => end < again)
+        );
+      },
+    },
+  ],
+};
+
+/** Where operations of this name on this probe end. */
+function ends(told: Told, op: string, probe: string): readonly number[] {
+  return like(told.operations, { op, probe }).map(({ end }) => end);
+}
+
+/** Filter changes of a registered probe: those of the set-up come before any registration. */
+function swaps(told: Told): readonly OperationSpan[] {
+  return changes(told, 'ftrace_set_filter');
+}
+
+function exclusions(told: Told): readonly OperationSpan[] {
+  return changes(told, 'ftrace_set_notrace');
+}
+
+function changes(told: Told, op: string): readonly OperationSpan[] {
+  const registered = like(told.operations, { op: REGISTER })[0]?.end ?? Infinity;
+  return like(told.operations, { op }).filter(({ begin }) => begin > registered);
+}
+
+function ofProbe(told: Told, probe: string, generation?: number): Told['callbacks'] {
+  return like(told.callbacks, generation === undefined ? { probe } : { probe, generation });
+}
+
+function calls(told: Told, func: string): readonly { readonly index: number }[] {
+  return ofKind(told.events, 'func_enter').filter((call) => told.func(call.func) === func);
+}
+
+function fetches(
+  told: Told,
+  func: string,
+): readonly { readonly index: number; readonly does: string }[] {
+  return ofKind(told.events, 'site_fetch').filter(({ ip }) => told.func(ip) === func);
+}
+
+/** Where the filter's lock is held within an operation. */
+function lockOf(told: Told, { begin, end, pid }: OperationSpan): Span | undefined {
+  const isOwn = (event: { readonly index: number; readonly pid: number; readonly name: string }) =>
+    event.pid === pid && event.name === 'regex_lock/ops0' && isIn(event.index, { begin, end });
+  const taken = ofKind(told.events, 'lock').find(isOwn);
+  const released = ofKind(told.events, 'unlock').findLast(isOwn);
+  if (taken === undefined || released === undefined) return undefined;
+  return { begin: taken.index, end: released.index };
+}
+
+/** From the IPIs of a text sync to the last answer. */
+function syncs(told: Told): readonly Span[] {
+  return ofKind(told.events, 'sync_send').map(({ index, sync }) => ({
+    begin: index,
+    end: ofKind(told.events, 'sync_done').find((done) => done.sync === sync)?.index ?? Infinity,
+  }));
+}
+
+function isWithinOne(inner: Span, outer: readonly Span[]): boolean {
+  return outer.some((span) => isWithin(inner, span));
+}
+
+function waitsBegin(told: Told, kind: string, span: Span): boolean {
+  return like(told.waits, { kind }).some(({ begin }) => isIn(begin, span));
+}
+
+/** `func` is called behind event `end`, and no callback runs there. */
+function isQuietAfter(told: Told, end: number | undefined, func: string): boolean {
+  if (end === undefined) return false;
+  return (
+    told.callbacks.every((hit) => hit.end < end) &&
+    calls(told, func).some(({ index }) => index > end)
+  );
+}
+
+/** Did RCU watch CPU `cpu` at event `begin`? */
+function isWatched(told: Told, { begin, cpu }: Told['callbacks'][number]): boolean {
+  const change = ofKind(told.events, 'rcu_watching').findLast(
+    (event) => event.cpu === cpu && event.index < begin,
+  );
+  return change?.watching ?? true;
+}
+
+/** From each preemption of alpha between the fetch of a call and the callback, to that callback. */
+function strandings(told: Told): readonly Span[] {
+  const alpha = told.pid('alpha');
+  return ofKind(told.events, 'site_fetch')
+    .filter(({ pid, does }) => pid === alpha && does === 'call')
+    .flatMap((fetch) => {
+      const hit = like(told.callbacks, { pid: alpha }).find(({ begin }) => begin > fetch.index);
+      if (hit === undefined) return [];
+      return ofKind(told.events, 'sched_switch')
+        .filter(
+          ({ index, prev }) =>
+            prev === alpha && isIn(index, { begin: fetch.index, end: hit.begin }),
+        )
+        .map(({ index }) => ({ begin: index, end: hit.begin }));
+    });
+}

@@ -1,0 +1,43 @@
+// The property of a guarantee: in no run is it broken, and in enough runs it could have been.
+import fc from 'fast-check';
+import { known } from '../src/assert.ts';
+import type { GuaranteeName } from '../src/replay/workload/model.ts';
+import { casesOf, faultsIn, runCase } from './run-case.ts';
+
+/** A failing property takes its time to find the shortest case. */
+export const TEST_MS = 400_000;
+
+/** "Exercised" means: in at least this share of the runs (design.md section 7). */
+export const EXERCISED_MIN = 0.2;
+
+export interface CheckOptions {
+  /** Default: those of properties/setup.ts. */
+  readonly seed?: number;
+  readonly runs?: number;
+  /** Plants faults. */
+  readonly variants?: readonly string[];
+  /** Stop at the first failing case, do not look for a smaller one. */
+  readonly endOnFailure?: boolean;
+}
+
+/**
+ * Runs the property of `guarantee` and says in which share of the runs its situation arose. Throws what
+ * fast-check makes of a run that ends otherwise than regularly, or in which any judge finds its guarantee
+ * broken: with the seed and the smallest such case found.
+ */
+export function checkGuarantee(guarantee: GuaranteeName, options: CheckOptions = {}): number {
+  const { runs, variants, ...rest } = options;
+  let [count, exercised] = [0, 0];
+  const property = fc.property(casesOf(guarantee), (drawn) => {
+    const result = runCase(drawn, variants);
+    const faults = faultsIn(result);
+    if (faults.length > 0) throw new Error(faults.join('\n'));
+    count++;
+    const verdict = known(result.verdicts.get(guarantee), 'every guarantee has a verdict');
+    if (verdict.status === 'held') exercised++;
+  });
+  // A failing case is made smaller for as long as somebody would wait for it.
+  const limits = { interruptAfterTimeLimit: TEST_MS / 2 };
+  fc.assert(property, { ...rest, ...limits, ...(runs === undefined ? {} : { numRuns: runs }) });
+  return exercised / count;
+}

@@ -1,0 +1,78 @@
+// Which property must find which fault of docs/spec/mutants.md, and how long it may look for it. "Found" means
+// that the judge of that property calls its guarantee broken in a run that is sound without the fault: an oops
+// alone, another judge, or a run that is broken anyway do not count (design.md section 7).
+import fc from 'fast-check';
+import type { GuaranteeName } from '../src/replay/workload/model.ts';
+import { type Case, casesOf, faultsIn, isKnownHole, runCase } from './run-case.ts';
+
+export interface Mutant {
+  readonly id: string;
+  /** The oracle that docs/spec/mutants.md names for it. */
+  readonly judge: GuaranteeName;
+  /** Runs in which it is found from every seed. About 15 times the mean: chance plays no part. */
+  readonly budget: number;
+  /** Seeds from which it is found soon. */
+  readonly pinned: readonly number[];
+}
+
+export const MUTANTS: readonly Mutant[] = [
+  { id: 'M-02', judge: 'memory', budget: 500, pinned: [4, 5] },
+  { id: 'M-03', judge: 'unregister', budget: 500, pinned: [4, 9] },
+  { id: 'M-04', judge: 'memory', budget: 500, pinned: [6, 7] },
+  { id: 'M-05', judge: 'unregister', budget: 1500, pinned: [6, 7] },
+  { id: 'M-13', judge: 'filter-swap', budget: 200, pinned: [4, 9] },
+  { id: 'M-14', judge: 'filter-swap', budget: 1000, pinned: [7, 10] },
+  { id: 'M-15', judge: 'memory', budget: 4500, pinned: [2, 6] },
+  { id: 'M-16', judge: 'notrace', budget: 200, pinned: [1, 5] },
+  { id: 'M-17', judge: 'notrace', budget: 200, pinned: [1, 2] },
+];
+
+/** Changes that no judge may hold against the kernel, and where the nearest mutants die. */
+export const EQUIVALENTS: readonly { readonly id: string; readonly cases: GuaranteeName }[] = [
+  { id: 'E-1', cases: 'unregister' },
+  { id: 'E-2', cases: 'filter-swap' },
+  { id: 'E-3', cases: 'filter-swap' },
+];
+
+/** A case that kills a mutant, and how many runs it took. */
+export interface Kill {
+  readonly runs: number;
+  readonly drawn: Case;
+  readonly why: string;
+}
+
+/** Looks for `mutant` from `seed` within its budget. */
+export function findMutant({ id, judge, budget }: Mutant, seed: number): Kill | undefined {
+  let runs = 0;
+  for (const drawn of casesFrom(judge, seed)) {
+    if (++runs > budget) break;
+    const result = runCase(drawn, [id]);
+    const verdict = result.verdicts.get(judge);
+    if (verdict?.status !== 'broken' || isKnownHole(result.log, verdict)) continue;
+    if (faultsIn(runCase(drawn)).length === 0) return { runs, drawn, why: verdict.why };
+  }
+  return undefined;
+}
+
+/** The first fault that is found with the variant `id` in `runs` cases of `judge`, with its case. */
+export function findFault(
+  id: string,
+  judge: GuaranteeName,
+  { seed, runs }: { readonly seed: number; readonly runs: number },
+): { readonly fault: string; readonly drawn: Case } | undefined {
+  let run = 0;
+  for (const drawn of casesFrom(judge, seed)) {
+    if (run++ === runs) break;
+    const [fault] = faultsIn(runCase(drawn, [id]));
+    if (fault !== undefined) return { fault, drawn };
+  }
+  return undefined;
+}
+
+/** Case after case, as the property of `judge` would draw them from `seed`. */
+function* casesFrom(judge: GuaranteeName, seed: number): Generator<Case> {
+  const BATCH = 50;
+  for (let batch = 0; ; batch++) {
+    yield* fc.sample(casesOf(judge), { numRuns: BATCH, seed: seed + batch * 1_000_003 });
+  }
+}

@@ -1,0 +1,296 @@
+// From the plain numbers of `workloads.ts` to a workload: pure, so that a failing workload shrinks well.
+import type {
+  CallbackModel,
+  FunctionModel,
+  HandlerModel,
+  IdleModel,
+  Line,
+  ProbeModel,
+  SetPattern,
+  TaskModel,
+  TimelineItem,
+  Workload,
+} from '../src/replay/workload/model.ts';
+import { matches } from '../src/replay/workload/pattern.ts';
+
+export const NAMES = ['vfs_a', 'mem_a', 'vfs_b', 'mem_b', 'vfs_c', 'mem_c'] as const;
+export const PATTERNS = [
+  'vfs_*',
+  'mem_*',
+  '*_a',
+  '*_[ab]',
+  'vfs_?',
+  '*',
+  '*_b',
+  '!*_a',
+  'no_such*',
+] as const;
+/** No filter change comes later: runs are about 2,000 steps. */
+export const STEP_MAX = 600;
+
+export interface RawFunction {
+  readonly work: number;
+  readonly calls: readonly number[];
+  readonly style: 'plain' | 'counts' | 'preempt_off' | 'rcu';
+  readonly notrace: boolean;
+}
+
+export interface RawTask {
+  readonly runs: readonly number[];
+  readonly times: number;
+  readonly us: number;
+}
+
+export interface RawChange {
+  readonly op: 'set_filter' | 'set_notrace' | 'set_filter_ip';
+  readonly pattern: number;
+  readonly reset: boolean;
+}
+
+export interface RawProbe {
+  readonly filter: readonly number[];
+  readonly notrace: readonly number[];
+  readonly callback: 'count' | 'nothing' | 'lingering' | 'guarded';
+  /** Between register and unregister; a second list: after it came back. */
+  readonly lives: readonly (readonly RawChange[])[];
+  /** When each of its operations is due, in turn. */
+  readonly triggers: readonly number[];
+  /** Due at steps, or when the first task begins another round: then something is sure to be going on. */
+  readonly pace: 'steps' | 'rounds';
+  readonly leaves: boolean;
+}
+
+export interface Raw {
+  readonly cpus: number;
+  readonly grain: 'visible' | 'instruction';
+  readonly preempt: boolean;
+  readonly landingPad: boolean;
+  readonly functions: readonly RawFunction[];
+  readonly tasks: readonly RawTask[];
+  readonly crowded: boolean;
+  readonly idle: { readonly run: number; readonly times: number } | null;
+  readonly handlers: readonly {
+    readonly kind: 'irq' | 'softirq' | 'nmi';
+    readonly run: number;
+    readonly inject: number;
+  }[];
+  readonly probes: readonly RawProbe[];
+  readonly shared: boolean;
+  readonly secondControl: boolean;
+}
+
+/** Pure: equal numbers, equal workload. */
+export function buildWorkload(drawn: Raw): Workload {
+  const raw = drawn.shared ? withCompany(drawn) : drawn;
+  const functions = buildFunctions(raw.functions);
+  const traceable = Object.entries(functions)
+    .filter(([, fn]) => fn.notrace !== true)
+    .map(([name]) => name);
+  const names = Object.keys(functions);
+  const tasks = buildTasks(raw, names, functions);
+  const idle = buildIdle(raw, names, functions);
+  const handlers = buildHandlers(raw, names);
+  const callbacks = buildCallbacks(raw, traceable);
+  // What tasks and idle CPUs run is traceable too, and in the patterns' reach.
+  const selectable = [...traceable, ...Object.keys(functions).slice(names.length)];
+  const probes = raw.probes.map((probe, index) => buildProbe(probe, index, selectable));
+  return {
+    name: 'random',
+    machine: {
+      cpus: raw.cpus,
+      preempt: raw.preempt,
+      landingPad: raw.landingPad,
+      grain: raw.grain,
+      steps_max: 50_000,
+    },
+    data: { hits: 8, shared: 16 },
+    functions,
+    tasks,
+    ...(idle.length > 0 ? { idle } : {}),
+    ...(Object.keys(handlers).length > 0 ? { handlers } : {}),
+    ...(Object.keys(callbacks).length > 0 ? { callbacks } : {}),
+    probes: Object.fromEntries(probes.map((probe, index) => [`ops${index}`, probe])),
+    timeline: raw.probes.flatMap((probe, index) => buildLife(probe, index, selectable, raw)),
+  };
+}
+
+/** Two probes that select everything join the first one. */
+function withCompany(raw: Raw): Raw {
+  const [first] = raw.probes;
+  if (first === undefined) return raw;
+  const company: RawProbe = { ...first, filter: [], notrace: [], callback: 'count', lives: [] };
+  return { ...raw, probes: [first, company, company] };
+}
+
+function nameAt(names: readonly string[], index: number): string {
+  return names[index % names.length] ?? NAMES[0];
+}
+
+/** A function calls later ones only, and as many as keep one call of the first to 8 calls in all. */
+function buildFunctions(raws: readonly RawFunction[]): Record<string, FunctionModel> {
+  const bodies: FunctionModel[] = [];
+  const costs: number[] = [];
+  for (let index = raws.length - 1; index >= 0; index--) {
+    const raw = raws[index];
+    if (raw === undefined) continue;
+    const later = raws.length - 1 - index;
+    let cost = 1;
+    const calls: Line[] = [];
+    for (const draw of raw.calls) {
+      if (later === 0) break;
+      const target = index + 1 + (draw % later);
+      const added = costs[raws.length - 1 - target] ?? 0;
+      if (cost + added > 8) continue;
+      cost += added;
+      calls.push(`call ${NAMES[target] ?? NAMES[0]}`);
+    }
+    costs.push(cost);
+    bodies.push(buildFunction(raw, calls, index === 0));
+  }
+  // The first function is never notrace: every workload has something to hook.
+  return Object.fromEntries(bodies.toReversed().map((body, index) => [NAMES[index] ?? '', body]));
+}
+
+function buildFunction(raw: RawFunction, calls: readonly Line[], first: boolean): FunctionModel {
+  const inner: Line[] = [...calls, ...(raw.work > 0 ? [`work ${raw.work}`] : [])];
+  const around: Record<RawFunction['style'], Line[]> = {
+    plain: inner,
+    counts: ['add shared 1', ...inner, 'amoadd shared+8 1'],
+    preempt_off: ['preempt_off', ...inner, 'preempt_on'],
+    rcu: ['rcu_read_lock', ...inner, 'rcu_read_unlock'],
+  };
+  const body = around[raw.style];
+  return raw.notrace && !first ? { body, notrace: true } : { body };
+}
+
+/** Tasks sleep after each round: waits for tasks end, and `control` gets its turn. */
+function buildTasks(
+  raw: Raw,
+  names: readonly string[],
+  functions: Record<string, FunctionModel>,
+): Record<string, TaskModel> {
+  const tasks: Record<string, TaskModel> = {};
+  for (const [index, task] of raw.tasks.slice(0, raw.crowded ? raw.cpus * 2 : raw.cpus).entries()) {
+    const run = `do_${index}`;
+    functions[run] = {
+      body: [...task.runs.map((draw) => `call ${nameAt(names, draw)}`), `sleep ${task.us}`],
+    };
+    tasks[`task${index}`] = { cpu: index % raw.cpus, run, times: task.times };
+  }
+  if (raw.secondControl) tasks['control1'] = { cpu: raw.cpus - 1 };
+  return tasks;
+}
+
+function buildIdle(
+  raw: Raw,
+  names: readonly string[],
+  functions: Record<string, FunctionModel>,
+): IdleModel[] {
+  if (raw.idle === null) return [];
+  functions['idle_a'] = { body: [`call ${nameAt(names, raw.idle.run)}`, 'work 1'] };
+  return [{ cpu: raw.cpus - 1, run: 'idle_a', times: raw.idle.times }];
+}
+
+function buildHandlers(raw: Raw, names: readonly string[]): Record<string, HandlerModel> {
+  return Object.fromEntries(
+    raw.handlers.map(({ kind, run, inject }, index) => {
+      const target = nameAt(names, run);
+      const model: Record<typeof kind, HandlerModel> = {
+        irq: { irq: target, inject },
+        softirq: { softirq: target, inject },
+        nmi: { nmi: target, inject },
+      };
+      return [`source${index}`, model[kind]];
+    }),
+  );
+}
+
+/** `guarded` calls a function that may be hooked by the same probe: the lock ends that (FT-52). */
+function buildCallbacks(raw: Raw, traceable: readonly string[]): Record<string, CallbackModel> {
+  const callbacks = raw.probes.map(({ callback }) => callback);
+  const last = traceable.at(-1) ?? NAMES[0];
+  return {
+    ...(callbacks.some((one, index) => one === 'lingering' || (one === 'guarded' && index > 0))
+      ? { lingering: { body: [{ loop: 4, body: ['add hits 1'] }] } }
+      : {}),
+    ...(callbacks[0] === 'guarded'
+      ? { guarded: { body: ['regs', { trylock: ['amoadd hits 1', `call ${last}`] }] } }
+      : {}),
+  };
+}
+
+/** Low draws name one function, the others a pattern. */
+function patternAt(draw: number, selectable: readonly string[]): string {
+  return draw < NAMES.length ? nameAt(selectable, draw) : (PATTERNS[draw - NAMES.length] ?? '*');
+}
+
+/** The drawn pattern, or the first function where it would match nothing: that is for operations. */
+function matchingPattern(draw: number, selectable: readonly string[]): string {
+  const pattern = patternAt(draw, selectable);
+  return matches(pattern, selectable).length > 0 ? pattern : NAMES[0];
+}
+
+function buildProbe(raw: RawProbe, index: number, selectable: readonly string[]): ProbeModel {
+  const filter = raw.filter.map((draw) => matchingPattern(draw, selectable));
+  const notrace = raw.notrace.map((draw) => matchingPattern(draw, selectable));
+  return {
+    kind: 'ftrace',
+    ...(filter.length > 0 ? { filter } : {}),
+    ...(notrace.length > 0 ? { notrace } : {}),
+    // Nested callbacks of several probes multiply; one is enough to recurse.
+    callback: raw.callback === 'guarded' && index > 0 ? 'lingering' : raw.callback,
+  };
+}
+
+/** Register, changes, unregister, perhaps once more; each when the one before it is over or later. */
+function buildLife(
+  probe: RawProbe,
+  index: number,
+  selectable: readonly string[],
+  raw: Raw,
+): TimelineItem[] {
+  const name = `ops${index}`;
+  if (probe.lives.length === 0) return [{ at: 'start', register: name }];
+  const operations: Omit<TimelineItem, 'at' | 'on'>[] = [];
+  for (const [life, changes] of probe.lives.entries()) {
+    operations.push({ register: name });
+    for (const change of changes) operations.push(buildChange(change, name, selectable));
+    if (probe.leaves || life < probe.lives.length - 1) operations.push({ unregister: name });
+  }
+  const by = raw.secondControl && index > 0 ? { by: 'control1' } : {};
+  const dues = probe.triggers.toSorted((a, b) => a - b);
+  const items: TimelineItem[] = [];
+  for (const [turn, operation] of operations.entries()) {
+    const first = turn === 0 && index === 0;
+    const trigger = first ? AT_START : buildTrigger(probe.pace, dues[turn] ?? STEP_MAX, raw);
+    items.push({ ...trigger, ...operation, ...by });
+  }
+  return items;
+}
+
+const AT_START = { at: 'start' } as const;
+
+function buildTrigger(
+  pace: RawProbe['pace'],
+  due: number,
+  raw: Raw,
+): Pick<TimelineItem, 'at' | 'on'> {
+  if (pace === 'steps') return { at: { step: due } };
+  const rounds = raw.tasks[0]?.times ?? 1;
+  return { on: { enter: 'do_0', nth: 1 + Math.floor((due * (rounds - 1)) / STEP_MAX) } };
+}
+
+function buildChange(
+  raw: RawChange,
+  probe: string,
+  selectable: readonly string[],
+): Omit<TimelineItem, 'at' | 'on'> {
+  const reset = raw.reset ? { reset: true } : {};
+  if (raw.op === 'set_filter_ip') {
+    return { set_filter_ip: { probe, function: nameAt(selectable, raw.pattern), ...reset } };
+  }
+  const pattern = patternAt(raw.pattern, selectable);
+  const set: SetPattern = { probe, pattern, ...reset };
+  const fails = matches(pattern, selectable).length === 0 ? { expect: '-EINVAL' } : {};
+  return raw.op === 'set_filter' ? { set_filter: set, ...fails } : { set_notrace: set, ...fails };
+}

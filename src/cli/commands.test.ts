@@ -1,0 +1,222 @@
+// The commands on real runs: what is recorded replays, is reported and judged; what is damaged is said to be.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { known } from '../assert.ts';
+import { readRecording, RecordingWriter } from '../replay/recording.ts';
+import { type CaptureOptions, capture } from './captured-shell.ts';
+import { main } from './cli.ts';
+
+const WORKLOAD = `name: little
+machine: { cpus: 2, seed: 5 }
+functions:
+  outer: { body: [call inner, work 3] }
+  inner: { body: [work 2] }
+  other: { body: [work 2] }
+tasks:
+  t: { cpu: 0, run: outer, times: 40 }
+  u: { cpu: 1, run: other, times: 40 }
+probes:
+  ops0: { kind: ftrace, filter: 'inner', callback: count }
+timeline:
+  - { at: start, register: ops0 }
+  - { at: end, unregister: ops0 }
+expect:
+  - { counter: ops0.count, is: 40 }
+`;
+
+let cwd = '';
+
+interface Ran {
+  readonly status: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+async function reprobe(line: string, options: CaptureOptions = {}): Promise<Ran> {
+  const { shell, out, err } = capture({ cwd, ...options });
+  const status = await main(line.split(' '), shell);
+  return { status, out: out(), err: err() };
+}
+
+function write(name: string, content: string | Uint8Array): void {
+  writeFileSync(join(cwd, name), content);
+}
+
+function read(name: string): Buffer {
+  return readFileSync(join(cwd, name));
+}
+
+beforeAll(async () => {
+  cwd = mkdtempSync(join(tmpdir(), 'reprobe-commands-'));
+  write('little.yaml', WORKLOAD);
+  await reprobe('record little.yaml');
+});
+
+afterAll(() => {
+  rmSync(cwd, { recursive: true });
+});
+
+test('a recorded run replays, and the printed command records the same bytes', async () => {
+  const recorded = await reprobe('record little.yaml -o first.trace');
+  expect({ status: recorded.status, err: recorded.err }).toEqual({ status: 0, err: '' });
+  expect(recorded.out).toMatch(/\n {2}ops0\.count is 40: met\n/u);
+  const replayed = await reprobe('replay first.trace');
+  expect(replayed).toMatchObject({ status: 0, err: '' });
+  expect(replayed.out).toMatch(/^identical: \d+ events, \d+ steps, digest [0-9a-f]{16}\n$/u);
+  const again = /^ {2}reprobe (record .*)$/mu.exec(recorded.out)?.[1] ?? '';
+  await reprobe(again.replace('first.trace', 'second.trace'));
+  expect(read('second.trace').equals(read('first.trace'))).toBe(true);
+});
+
+test('an expectation that is not met is status 1', async () => {
+  write('wrong.yaml', WORKLOAD.replace('is: 40', 'is: 41'));
+  const { status, out } = await reprobe('record wrong.yaml');
+  expect(status).toBe(1);
+  expect(out).toContain('  ops0.count is 41: not met, found 40\n');
+});
+
+/** The recording as if another workload had led to its events. */
+function forge(from: string, to: string): Uint8Array {
+  const { header, frames, log, end } = readRecording(read('little.trace'));
+  const [frame] = frames;
+  const text = JSON.stringify(header);
+  expect(text).toContain(from);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the reader checks it
+  const forged = JSON.parse(text.replace(from, to)) as typeof header;
+  const writer = new RecordingWriter(log);
+  return Buffer.concat([
+    writer.begin(forged),
+    writer.frame(known(frame, 'a run has a frame').choices, null),
+    writer.end(known(end, 'the run ended').steps),
+  ]);
+}
+
+test('a divergence is status 1, with both sides and what came before', async () => {
+  write('forged.trace', forge('"times":40', '"times":39'));
+  const { status, out, err } = await reprobe('replay forged.trace');
+  expect({ status, err }).toEqual({ status: 1, err: '' });
+  const at = Number(/^diverged at event (\d+)\n/u.exec(out)?.[1]);
+  const numbers = Array.from(out.matchAll(/#(\d+)/gu), (match) => Number(match[1]));
+  const before = Array.from({ length: 8 }, (_, index) => at - 8 + index);
+  expect(numbers).toEqual([...before, at, at]);
+  expect(out).toMatch(/\n {2}recorded: {2}#\d+ .* func_enter /u);
+  expect(out).toMatch(/\n {2}replayed: {2}#\d+ .* task_exit\n/u);
+});
+
+test('json outcomes can be parsed', async () => {
+  const replayed = await reprobe('replay little.trace --json');
+  expect(JSON.parse(replayed.out)).toMatchObject({ file: 'little.trace', status: 'identical' });
+  const judged = await reprobe('judge little.trace --json');
+  expect(JSON.parse(judged.out)).toMatchObject({
+    file: 'little.trace',
+    verdicts: [{ guarantee: 'unregister' }, {}, {}, {}],
+  });
+  const summary = await reprobe('report little.trace --summary --json');
+  expect(JSON.parse(summary.out)).toMatchObject({ ending: 'run_end', cpus: [{ cpu: 0 }, {}] });
+});
+
+test('reports are for people, kernels and programs', async () => {
+  const text = await reprobe('report little.trace');
+  expect(text.out).toMatch(/^-- reprobe recording, format 1\n/u);
+  const kernel = await reprobe('report little.trace --format ftrace');
+  expect(kernel.out).toMatch(/^# tracer: function\n/u);
+  expect(kernel.out.match(/ inner <-outer\n/gu)).toHaveLength(40);
+  const one = await reprobe('report little.trace --format json --cpu 1');
+  const events = one.out.trimEnd().split('\n');
+  const cpus = new Set(events.map((line) => (JSON.parse(line) as { readonly cpu: number }).cpu));
+  expect([...cpus]).toEqual([1]);
+  const counts = await reprobe('report little.trace --summary');
+  expect(counts.out).toMatch(/^\d+ events, last step \d+, ending: run_end\n/u);
+});
+
+test('a CPU that the recording does not have is refused', async () => {
+  const { status, out, err } = await reprobe('report little.trace --cpu 2');
+  expect({ status, out, err }).toEqual({
+    status: 2,
+    out: '',
+    err: "reprobe: --cpu: expected a whole number from 0 to 1, found '2'\n",
+  });
+});
+
+test.each(['replay', 'judge', 'report'])(
+  '%s shows what a cut file still holds, then says where it is cut',
+  async (command) => {
+    const whole = read('little.trace');
+    write('cut.trace', whole.subarray(0, whole.length - 10));
+    const { status, out, err } = await reprobe(`${command} cut.trace`);
+    expect(status).toBe(2);
+    expect(out).not.toBe('');
+    expect(err).toMatch(/^reprobe: cut\.trace: frame \d+ \(byte \d+\): .*\n$/u);
+  },
+);
+
+test.each([
+  ['empty.trace', '', 'expected a recording (.trace), the file is empty'],
+  ['text.trace', 'hello', 'expected a recording (.trace), found something else'],
+])('%s is no recording', async (name, content, message) => {
+  write(name, content);
+  for (const { status, out, err } of await Promise.all([
+    reprobe(`replay ${name}`),
+    reprobe(`judge ${name}`),
+    reprobe(`report ${name}`),
+  ])) {
+    expect({ status, out, err }).toEqual({
+      status: 2,
+      out: '',
+      err: `reprobe: ${name}: ${message}\n`,
+    });
+  }
+});
+
+test('a file of a newer version names both versions', async () => {
+  const bytes = Uint8Array.from(read('little.trace'));
+  expect(bytes[9]).toBe(1); // fixarray(2), fixstr(7) "reprobe", then the version.
+  bytes[9] = 2;
+  write('newer.trace', bytes);
+  const { status, err } = await reprobe('replay newer.trace');
+  expect(status).toBe(2);
+  expect(err).toMatch(/^reprobe: newer\.trace: .*format version 2, but .* up to 1.*\n$/u);
+});
+
+test.each([
+  ['a trigger that never fires', '{ at: end,', '{ on: { enter: inner, nth: 4000 },', 'never fired'],
+  ['an unknown key', 'kind: ftrace, filter:', 'kind: ftrace, fitler:', "did you mean 'filter'?"],
+  [
+    'a CPU that does not exist',
+    'cpu: 1',
+    'cpu: 7',
+    'little.yaml:9:13: expected a CPU from 0 to 1, found 7',
+  ],
+  ['a filter that matches nothing', "filter: 'inner'", "filter: 'iner'", "'inner'"],
+  ['YAML that is none', 'name: little', 'name: [', 'bad.yaml:'],
+])('%s is one clear message, and status 2', async (_what, from, to, says) => {
+  write('bad.yaml', WORKLOAD.replace(from, to));
+  const { status, out, err } = await reprobe('record bad.yaml');
+  expect({ status, out }).toEqual({ status: 2, out: '' });
+  expect(err).toContain(says.replace('little', 'bad'));
+  expect(err).toMatch(/^reprobe: bad\.yaml:\d+:\d+: /u);
+});
+
+test('an unknown variant or a missing image is status 2', async () => {
+  const variant = await reprobe('record little.yaml --variant M-1');
+  expect(variant.status).toBe(2);
+  write('image.yaml', `${WORKLOAD}image: nope.elf\n`);
+  const image = await reprobe('record image.yaml');
+  expect(image.status).toBe(2);
+  expect(image.err).toContain('nope.elf: cannot read the image: no such file or directory');
+});
+
+test('output for a pipe has no colours, for a terminal it has', async () => {
+  for (const line of [
+    'judge little.trace',
+    'replay little.trace',
+    'record little.yaml -o c.trace',
+  ]) {
+    // oxlint-disable-next-line no-await-in-loop -- they write the same file
+    const [pipe, tty] = [await reprobe(line), await reprobe(line, { tty: true })];
+    expect(pipe.out).not.toContain('\u001B');
+    expect(tty.out).toContain('\u001B[3');
+  }
+});
