@@ -1,5 +1,6 @@
 // How events become bytes: our columns against what msgpackr makes of one event at a time. Both start from the rows
 // of the same log, of a long run of the workload of the whole runs.
+/* oxlint-disable typescript/no-unsafe-type-assertion -- hot loops over typed arrays */
 import { Packr } from 'msgpackr';
 import { assert, known } from '../src/assert.ts';
 import { ColumnEncoder } from '../src/replay/columns.ts';
@@ -10,28 +11,31 @@ import { randomChooser, INJECT_RATIO, SCHEDULE_RATIO } from '../src/replay/explo
 import { openSession, prepareModel } from '../src/replay/prepare.ts';
 import { RecordingWriter } from '../src/replay/recording.ts';
 import { EVENT_ID_COUNT, EVENT_KINDS, WORDS_BY_ID } from '../src/replay/schema.ts';
+import { type Clock, inTurn, type Timed } from './clock.ts';
 import { fileHeader } from './header.ts';
 import { eachRow } from './rows.ts';
-import type { Effort, Figure, Suite } from './suite.ts';
+import type { Figure, Suite } from './suite.ts';
 import { fileSystem } from './workload.ts';
 
 /** As `driveFrames` cuts them. */
 const FRAME_EVENTS = 4000;
 const NO_CHOICES = new Uint8Array(1);
 const MILLION = 1e6;
+const PASSES = 5;
 
 export const encoding: Suite = {
   budgets: {
     columns: { bound: 'least', limit: 6, unit: 'x msgpackr records' },
     'bytes of an event, in a file': { bound: 'most', limit: 0.5, unit: 'x msgpackr arrays' },
   },
-  measure(effort) {
-    const log = logOf(effort.toy);
-    const passes = effort.toy ? 1 : 4;
-    const columns = measure(effort, log, passes * 4, encodeColumns);
-    const records = measure(effort, log, passes, encodeRecords);
-    const arrays = measure(effort, log, passes, encodeArrays);
-    const frames = measure(effort, log, passes * 2, writeFrames);
+  measure({ clock, toy }) {
+    const log = logOf(toy);
+    const measures = [encodeColumns, writeFrames, encodeRecords, encodeArrays].map(
+      (encode) => () => measure(clock, log, encode),
+    );
+    const [columns, frames, records, arrays] = inTurn(toy ? 1 : PASSES, measures);
+    assert(columns !== undefined && frames !== undefined, 'ours were measured');
+    assert(records !== undefined && arrays !== undefined, 'theirs were measured');
     return [
       speed('columns', columns, records),
       speed('frames of a file (columns, digests)', frames, records),
@@ -44,43 +48,38 @@ export const encoding: Suite = {
   },
 };
 
-interface Measured {
-  readonly eventsPerSecond: number;
-  readonly eventBytes: number;
-  readonly digest: string;
+interface Measured extends Timed {
+  readonly events: number;
+  readonly bytes: number;
 }
 
 /** Encodes the log and hands over the bytes, piece by piece; a piece may be gone with the next one. */
 type Encoder = (log: EventLog, sink: (bytes: Uint8Array) => void) => void;
 
-function measure({ clock }: Effort, log: EventLog, passes: number, encode: Encoder): Measured {
+function measure(clock: Clock, log: EventLog, encode: Encoder): Measured {
   let bytes = 0;
   const seconds = clock(() => {
-    for (let i = 0; i < passes; i++) encode(log, (piece) => void (bytes += piece.length));
+    encode(log, (piece) => {
+      bytes += piece.length;
+    });
   });
   const digest = new Digest();
   encode(log, (piece) => {
     digest.bytes(piece);
   });
-  const events = log.count * passes;
-  return {
-    eventsPerSecond: events / seconds,
-    eventBytes: bytes / events,
-    digest: digest.hex(),
-  };
+  return { seconds, events: log.count, bytes, digest: digest.hex() };
 }
 
 function speed(name: string, measured: Measured, against: Measured | undefined): Figure {
-  const { eventsPerSecond, digest } = measured;
-  const plain = { name, value: eventsPerSecond / MILLION, unit: 'M events/s', digest };
-  if (against === undefined) return plain;
-  return { ...plain, compared: eventsPerSecond / against.eventsPerSecond };
+  const { events, seconds, digest } = measured;
+  const plain = { name, value: events / seconds / MILLION, unit: 'M events/s', digest };
+  return against === undefined ? plain : { ...plain, compared: against.seconds / seconds };
 }
 
 function size(name: string, measured: Measured, against: Measured | undefined): Figure {
-  const { eventBytes, digest } = measured;
-  const plain = { name, value: eventBytes, unit: 'bytes', digest };
-  return against === undefined ? plain : { ...plain, compared: eventBytes / against.eventBytes };
+  const { events, bytes, digest } = measured;
+  const plain = { name, value: bytes / events, unit: 'bytes', digest };
+  return against === undefined ? plain : { ...plain, compared: bytes / against.bytes };
 }
 
 const encoder = new ColumnEncoder();
@@ -168,7 +167,7 @@ const logs = new Map<boolean, EventLog>();
 function logOf(toy: boolean): EventLog {
   const found = logs.get(toy);
   if (found !== undefined) return found;
-  const { plan } = prepareModel(fileSystem(toy ? 20 : 1500), undefined, 'file-system');
+  const { plan } = prepareModel(fileSystem(toy ? 20 : 3000), undefined, 'file-system');
   const random = { seed: 1, schedule: SCHEDULE_RATIO, inject: INJECT_RATIO };
   const session = openSession(plan, { profile: 'today', variants: [] }, randomChooser(random));
   while (session.tick());

@@ -7,11 +7,11 @@ import { Assembler, type Label } from '../src/emu/riscv/assembler.ts';
 
 /** Bytes of the frame of `mixed`: four saved registers above eight words of state. */
 const FRAME_BYTES = 96;
-const STATE_WORDS = 8;
+export const STATE_WORDS = 8;
 const SAVED_AT = 64;
 /** Knuth's multiplier of a linear congruential generator. */
-const MULTIPLIER = 6364136223846793005n;
-const INCREMENT = 1442695040888963407n;
+export const MULTIPLIER = 6364136223846793005n;
+export const INCREMENT = 1442695040888963407n;
 
 export interface MixedProgram {
   readonly halves: Uint16Array;
@@ -31,33 +31,6 @@ export function mixedProgram(base: Address): MixedProgram {
   const leafAddress = text.here;
   leaf(text);
   return { halves: text.halves(), mixed: base, leaf: leafAddress, end: text.here };
-}
-
-/** The same computation in TypeScript: what a0 must be, 64 bits unsigned. */
-export function mixedModel(rounds: number): bigint {
-  const state: bigint[] = Array.from({ length: STATE_WORDS }, (_, i) => BigInt(i));
-  let random = 1n;
-  let sum = 0n;
-  for (let left = BigInt(rounds); left > 0n; left--) {
-    random = u64(random * MULTIPLIER + INCREMENT);
-    const index = Number(random >> 61n);
-    const word = u64((state[index] as bigint) ^ (random >> 29n));
-    state[index] = word;
-    if ((word & 3n) === 0n) sum = u64(sum - random);
-    sum = u64(sum + leafModel(word));
-    sum = u64(sum ^ leafModel(left));
-  }
-  return sum;
-}
-
-function leafModel(value: bigint): bigint {
-  const low = BigInt.asIntN(32, value + 77n);
-  const folded = u64(BigInt.asIntN(64, value) >> 7n) ^ u64(low * low);
-  return u64(folded + (BigInt.asIntN(64, value) < 0n ? 1n : 13n));
-}
-
-function u64(value: bigint): bigint {
-  return BigInt.asUintN(64, value);
 }
 
 /** s0: rounds left, s1: random, s2: sum; t3: multiplier, t4: increment, which `leaf` leaves alone. */

@@ -1,4 +1,5 @@
 // The rows of an event log, read without making objects of them.
+/* oxlint-disable typescript/no-unsafe-type-assertion -- a hot loop over typed arrays */
 import { ROW_HEAD } from '../src/replay/decode.ts';
 import type { EventLog } from '../src/replay/event-log.ts';
 import { WORDS_BY_ID } from '../src/replay/schema.ts';

@@ -2,7 +2,7 @@
 // the host does meanwhile hits all of them; it is measured again in every round, and a figure's result is the
 // median of its rounds.
 import { assert, known } from '../src/assert.ts';
-import type { Clock } from './clock.ts';
+import { type Clock, median } from './clock.ts';
 import { measureY } from './yardstick.ts';
 
 /** A demand on a figure. `unit` says what is compared: the figure itself, or its ratio to another one. */
@@ -77,6 +77,7 @@ export function runSuites(plan: Plan, told: (round: number) => void): Outcome {
   for (let round = 0; round < plan.warmups + plan.rounds; round++) {
     told(round);
     if (round === plan.warmups) ys.length = 0;
+    y();
     for (const { suite, rounds } of found) rounds.push(suite.measure(effort));
   }
   for (const { rounds } of found) checkDigests(rounds);
@@ -114,15 +115,6 @@ function rowsOf(suite: Suite, rounds: readonly (readonly Figure[])[]): Row[] {
     const value = median(all.map((figure) => figure.value));
     return { name, value, unit, compared, budget, margin, digest };
   });
-}
-
-export function median(values: readonly number[]): number {
-  assert(values.length > 0, 'nothing has no median');
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = known(sorted[middle], 'there is a middle');
-  if (sorted.length % 2 === 1) return upper;
-  return (upper + known(sorted[middle - 1], 'there are two')) / 2;
 }
 
 /** How far within its budget a figure is: 1 just meets it, more is better. */

@@ -8,8 +8,11 @@ import { judgeLog } from '../src/replay/judge-recording.ts';
 import { openSession, prepareModel, type Prepared } from '../src/replay/prepare.ts';
 import { recordPrepared, type RunSettings } from '../src/replay/run.ts';
 import { makePlan } from '../src/replay/workload/make-plan.ts';
-import type { Effort, Figure, Suite } from './suite.ts';
+import { type Clock, inTurn, type Timed } from './clock.ts';
+import type { Figure, Suite } from './suite.ts';
 import { fileSystem } from './workload.ts';
+
+const PASSES = 3;
 
 const source = { file: 'file-system', text: '', image: undefined };
 const checked = prepareModel(fileSystem(), undefined, source.file);
@@ -20,35 +23,35 @@ export const wholeRuns: Suite = {
     'whole runs, recording on/off': { bound: 'least', limit: 0.75, unit: 'of the speed off' },
   },
   measure(effort) {
-    const runs = effort.toy ? 4 : 200;
+    const { clock, toy } = effort;
+    const runs = toy ? 4 : 60;
     const before = effort.y();
-    const off = measure(effort, runs, judgedRun);
-    const on = measure(effort, runs, recordedRun);
-    const again = measure(effort, runs, judgedRun);
+    const [off, on, model] = inTurn(toy ? 1 : PASSES, [
+      () => measure(clock, runs, judgedRun),
+      () => measure(clock, runs, recordedRun),
+      () => measure(clock, runs, modelRun),
+    ]);
     const y = (before + effort.y()) / 2;
-    const model = measure(effort, runs, modelRun);
-    assert(off.digest === again.digest, 'the same seeds give the same runs');
-    const speedOff = (2 * runs) / (off.seconds + again.seconds);
-    const speedOn = runs / on.seconds;
-    const steps = { name: 'steps of a run', value: on.steps / runs, unit: 'steps' };
+    assert(off !== undefined && on !== undefined && model !== undefined, 'all were measured');
+    const { digest } = on;
+    const speed = runs / on.seconds;
     return [
-      figure('whole runs, recorded', speedOn, on.digest, speedOn / y),
-      figure('whole runs, recording on/off', speedOff, off.digest, speedOn / speedOff),
-      figure('whole runs, checked by zod, too', runs / model.seconds, model.digest, undefined),
-      { ...steps, digest: on.digest },
+      figure('whole runs, recorded', on, speed / y),
+      figure('whole runs, recording on/off', off, off.seconds / on.seconds),
+      figure('whole runs, checked by zod, too', model, undefined),
+      { name: 'steps of a run', value: on.steps / runs, unit: 'steps', digest },
     ];
   },
 };
 
-interface Measured {
-  readonly seconds: number;
+interface Measured extends Timed {
+  readonly runs: number;
   readonly steps: number;
-  readonly digest: string;
 }
 
 /** Runs with seeds from 0. */
 function measure(
-  { clock }: Effort,
+  clock: Clock,
   runs: number,
   run: (seed: number, digest: Digest) => number,
 ): Measured {
@@ -57,11 +60,12 @@ function measure(
   const seconds = clock(() => {
     for (let seed = 0; seed < runs; seed++) steps += run(seed, digest);
   });
-  return { seconds, steps, digest: digest.hex() };
+  return { seconds, runs, steps, digest: digest.hex() };
 }
 
-function figure(name: string, value: number, digest: string, compared: number | undefined): Figure {
-  const plain = { name, value, unit: 'runs/s', digest };
+function figure(name: string, measured: Measured, compared: number | undefined): Figure {
+  const { runs, seconds, digest } = measured;
+  const plain = { name, value: runs / seconds, unit: 'runs/s', digest };
   return compared === undefined ? plain : { ...plain, compared };
 }
 

@@ -1,5 +1,6 @@
 // What this host can do, by something that everybody can write again: Y, the speed of a CRC-32 over a table, one
 // byte a turn, in MB (a million bytes) a second. Budgets are multiples of Y, so that they mean the same everywhere.
+/* oxlint-disable typescript/no-unsafe-type-assertion -- a hot loop over typed arrays */
 import { assert } from '../src/assert.ts';
 import type { Clock } from './clock.ts';
 

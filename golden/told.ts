@@ -9,7 +9,7 @@ export interface Span {
   readonly end: number;
 }
 
-export interface CallbackSpan extends Span {
+interface CallbackSpan extends Span {
   readonly probe: string;
   readonly generation: number;
   /** The function that was hit. */
@@ -28,11 +28,11 @@ export interface OperationSpan extends Span {
   readonly result: number | undefined;
 }
 
-export interface WaitSpan extends Span {
+interface WaitSpan extends Span {
   readonly kind: string;
 }
 
-export interface InterruptSpan extends Span {
+interface InterruptSpan extends Span {
   readonly handler: string;
   /** The function that it interrupted. */
   readonly interrupted: string;

@@ -36,8 +36,13 @@ export function checkGuarantee(guarantee: GuaranteeName, options: CheckOptions =
     const verdict = known(result.verdicts.get(guarantee), 'every guarantee has a verdict');
     if (verdict.status === 'held') exercised++;
   });
-  // A failing case is made smaller for as long as somebody would wait for it.
-  const limits = { interruptAfterTimeLimit: TEST_MS / 2 };
-  fc.assert(property, { ...rest, ...limits, ...(runs === undefined ? {} : { numRuns: runs }) });
+  const { numRuns = 500 } = fc.readConfigureGlobal();
+  fc.assert(property, {
+    ...rest,
+    // A run of a machine is dear: half as many as of other properties.
+    numRuns: runs ?? Math.ceil(numRuns / 2),
+    // A failing case is made smaller for as long as somebody would wait for it.
+    interruptAfterTimeLimit: TEST_MS / 2,
+  });
   return exercised / count;
 }

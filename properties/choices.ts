@@ -1,7 +1,8 @@
 // The choices of one run as a value: where it leaves calm. It shrinks towards calm, prints, and answers as a
 // chooser; fast-check draws it together with the workload.
 import fc from 'fast-check';
-import { CHOICE, type Chooser, type ChoicePoint } from '../src/emu/choose.ts';
+import { known } from '../src/assert.ts';
+import { CHOICE, type ChoiceKind, type Chooser, type ChoicePoint } from '../src/emu/choose.ts';
 
 /** `after` calm answers, then one that is not: `pick` counts round the options other than calm. */
 type Departure = readonly [after: number, pick: number];
@@ -34,26 +35,58 @@ export const choicesArbitrary: fc.Arbitrary<Choices> = fc.record({
   wait: departures(12, [0, 1, 2]),
 });
 
-/** Answers as `choices` say. */
-export function listedChooser(choices: Choices): Chooser {
-  const schedule = listed(choices.schedule);
-  const inject = listed(choices.inject);
-  const wait = listed(choices.wait);
+/** Answers as `choices` say; `eager` also tells in advance how long it stays calm. */
+export function listedChooser(choices: Choices, eager: boolean): Chooser {
+  const lists = [choices.schedule, choices.inject, choices.wait].map((list) => new Listed(list));
+  const listOf = (kind: ChoiceKind): Listed => known(lists[groupOf(kind)], 'a group has its list');
+  const choose = ({ kind }: ChoicePoint, count: number): number => listOf(kind).answer(count);
+  if (!eager) return { choose };
+  const asked = (kinds: readonly ChoiceKind[]): [Listed, number][] =>
+    lists.map((list) => [list, kinds.filter((kind) => listOf(kind) === list).length]);
   return {
-    choose: ({ kind }: ChoicePoint, count: number): number => {
-      if (kind === CHOICE.inject || kind === CHOICE.alloc) return inject(count);
-      return kind === CHOICE.wait ? wait(count) : schedule(count);
+    choose,
+    calm: {
+      ahead: (kinds, max) =>
+        asked(kinds).reduce((least, [list, times]) => Math.min(least, list.boundaries(times)), max),
+      pass: (kinds, boundaries) => {
+        for (const [list, times] of asked(kinds)) list.calm -= times * boundaries;
+      },
     },
   };
 }
 
-function listed(list: readonly Departure[]): (count: number) => number {
-  let next = 0;
-  let calm = list[0]?.[0] ?? 0;
-  return (count) => {
-    const departure = list[next];
-    if (departure === undefined || calm-- > 0) return 0;
-    calm = list[++next]?.[0] ?? 0;
-    return 1 + (departure[1] % (count - 1));
-  };
+function groupOf(kind: ChoiceKind): 0 | 1 | 2 {
+  if (kind === CHOICE.inject || kind === CHOICE.alloc) return 1;
+  return kind === CHOICE.wait ? 2 : 0;
+}
+
+class Listed {
+  /** Calm answers before the next departure, or before the end of time. */
+  calm: number;
+  readonly #list: readonly Departure[];
+  #next = 0;
+
+  constructor(list: readonly Departure[]) {
+    this.#list = list;
+    this.calm = this.#distance();
+  }
+
+  answer(count: number): number {
+    if (this.calm > 0) {
+      this.calm--;
+      return 0;
+    }
+    const [, pick] = known(this.#list[this.#next++], 'calm lasts until the next departure');
+    this.calm = this.#distance();
+    return 1 + (pick % (count - 1));
+  }
+
+  /** How many boundaries are calm that ask `times` questions each. */
+  boundaries(times: number): number {
+    return times === 0 ? Number.POSITIVE_INFINITY : Math.floor(this.calm / times);
+  }
+
+  #distance(): number {
+    return this.#list[this.#next]?.[0] ?? Number.POSITIVE_INFINITY;
+  }
 }

@@ -7,6 +7,10 @@
 import { expect, test } from 'vitest';
 import { checkGuarantee, EXERCISED_MIN, TEST_MS } from './check-guarantee.ts';
 
-test('no schedule shows a filter that is neither the old one nor the new one', { timeout: TEST_MS }, () => {
-  expect(checkGuarantee('filter-swap')).toBeGreaterThanOrEqual(EXERCISED_MIN);
-});
+test(
+  'no schedule shows a filter that is neither the old one nor the new one',
+  { timeout: TEST_MS },
+  () => {
+    expect(checkGuarantee('filter-swap')).toBeGreaterThanOrEqual(EXERCISED_MIN);
+  },
+);

@@ -7,6 +7,10 @@
 import { expect, test } from 'vitest';
 import { checkGuarantee, EXERCISED_MIN, TEST_MS } from './check-guarantee.ts';
 
-test('no schedule lets a callback run for a function in the notrace set', { timeout: TEST_MS }, () => {
-  expect(checkGuarantee('notrace')).toBeGreaterThanOrEqual(EXERCISED_MIN);
-});
+test(
+  'no schedule lets a callback run for a function in the notrace set',
+  { timeout: TEST_MS },
+  () => {
+    expect(checkGuarantee('notrace')).toBeGreaterThanOrEqual(EXERCISED_MIN);
+  },
+);

@@ -4,6 +4,7 @@ import { assert, known } from '../assert.ts';
 import type { Address } from './address.ts';
 import type { Cell, Waiter } from './cell.ts';
 import type { Cpu } from './cpu.ts';
+import type { Watcher } from './machine.ts';
 import { ACCESS, type Access, type Path, type PathStart } from './path.ts';
 import type { Task } from './task.ts';
 
@@ -49,6 +50,8 @@ export interface TrueCall {
   readonly func: Address;
   readonly ra: Address;
   readonly sp: Address;
+  /** Sees the call, if anybody does. */
+  readonly watcher: Watcher | undefined;
 }
 
 export class Context {

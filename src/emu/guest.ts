@@ -1,10 +1,9 @@
 // Layer emu. One step of guest code: what the machine looks at before an instruction that carries a flag
 // (true calls and returns, patched sites, watched functions), then the core, then how it stopped.
-import { assert } from '../assert.ts';
 import { type Address, NO_ADDRESS, toAddress } from './address.ts';
 import { comeBack } from './call.ts';
 import type { ChoiceKind } from './choose.ts';
-import type { Context } from './context.ts';
+import type { Context, TrueCall } from './context.ts';
 import type { Cpu } from './cpu.ts';
 import { EMU_EVENTS } from './event.ts';
 import { FLAG } from './flags.ts';
@@ -88,12 +87,13 @@ function enterFunction(cpu: Cpu, cx: Context, flags: number): void {
   const { hart, machine } = cpu;
   const ra = toAddress(hart.lo[RA] as number, hart.hi[RA] as number);
   const sp = toAddress(hart.lo[SP] as number, hart.hi[SP] as number);
+  const watcher = (flags & FLAG.watch) === 0 ? undefined : machine.watcher(hart.pc);
   if (cx.calls.length < LIMITS.callsMax) {
-    cx.calls.push({ func: hart.pc, ra, sp });
+    cx.calls.push({ func: hart.pc, ra, sp, watcher });
     markReturn(cpu, ra);
   }
   machine.report(cpu, EMU_EVENTS.func_enter.id, hart.pc, ra, sp);
-  if ((flags & FLAG.watch) !== 0) machine.watcher(hart.pc)?.enter(cx);
+  watcher?.enter(cx);
 }
 
 function markReturn(cpu: Cpu, ra: Address): void {
@@ -108,20 +108,25 @@ function markReturn(cpu: Cpu, ra: Address): void {
 /** Ends every true call that returns to this pc and sp; calls above them were abandoned. */
 function returns(cpu: Cpu, cx: Context): void {
   const { hart } = cpu;
-  const sp = toAddress(hart.lo[SP] as number, hart.hi[SP] as number);
   const { calls } = cx;
-  let at = calls.length - 1;
-  while (at >= 0 && !(calls[at]?.ra === hart.pc && calls[at]?.sp === sp)) at--;
-  if (at < 0) return;
-  calls.length = at + 1;
-  for (; at >= 0 && calls[at]?.ra === hart.pc && calls[at]?.sp === sp; at--) {
-    const call = calls.pop();
-    assert(call !== undefined, 'a return has its call');
-    const { machine } = cpu;
-    const [lo, hi] = [hart.lo[A0] as number, hart.hi[A0] as number];
-    machine.report(cpu, EMU_EVENTS.func_return.id, call.func, lo, hi);
-    machine.watcher(call.func)?.leave(cx);
+  const sp = toAddress(hart.lo[SP] as number, hart.hi[SP] as number);
+  let top = calls[calls.length - 1];
+  if (top === undefined) return;
+  if (!returnsTo(top, hart.pc, sp)) {
+    top = calls.findLast((call) => returnsTo(call, hart.pc, sp));
+    if (top === undefined) return;
+    calls.length = calls.lastIndexOf(top) + 1;
   }
+  for (; top !== undefined && returnsTo(top, hart.pc, sp); top = calls[calls.length - 1]) {
+    calls.pop();
+    const lo = hart.lo[A0] as number;
+    cpu.machine.report(cpu, EMU_EVENTS.func_return.id, top.func, lo, hart.hi[A0] as number);
+    top.watcher?.leave(cx);
+  }
+}
+
+function returnsTo(call: TrueCall, pc: Address, sp: Address): boolean {
+  return call.ra === pc && call.sp === sp;
 }
 
 /** Fetches a site that has been patched; true when the step is over (a trap, or an old instruction). */

@@ -9,6 +9,7 @@ import { stepGuest } from './guest.ts';
 import { takePending } from './interrupt.ts';
 import type { Machine } from './machine.ts';
 import { leaveIdle, offerPreemption } from './schedule.ts';
+import { schedulingOptions } from './scheduling-options.ts';
 import { stepPath } from './step-path.ts';
 import type { Task } from './task.ts';
 
@@ -102,7 +103,7 @@ function questionsAhead(machine: Machine, cpu: Cpu): readonly ChoiceKind[] | und
 function pickCpu(machine: Machine): Cpu | undefined {
   const { cpus, injector, readyMask, running } = machine;
   if (readyMask === running.bit && injector.left === 0) return running;
-  const ready = machine.schedulingOptions.of(running.id, readyMask);
+  const ready = schedulingOptions(cpus.length, running.id, readyMask);
   if (injector.left > 0 && ready.length > 0) return pickWithIdle(machine, ready);
   if (ready.length === 0) return undefined;
   const { length } = ready;

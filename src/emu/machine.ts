@@ -27,7 +27,6 @@ import { Rcu } from './rcu.ts';
 import { isReady } from './ready.ts';
 import { FRAME_HI, FRAME_WORDS, Hart, REG, restoreFrame } from './regs.ts';
 import { Core } from './riscv/core.ts';
-import { SchedulingOptions } from './scheduling-options.ts';
 import { Slab, touch } from './slab.ts';
 import { Stubs } from './stubs.ts';
 import { Task, type TaskKind } from './task.ts';
@@ -117,7 +116,6 @@ export class Machine {
   private readonly chooser: Chooser;
   private readonly sink: EventSink;
   private readonly watchers = new Map<Address, Watcher>();
-  readonly schedulingOptions: SchedulingOptions;
   /** One bit for each CPU that can take a step. */
   readyMask = 0;
   /** The next step at which a timer or the agenda does something; Infinity when none. */
@@ -131,7 +129,6 @@ export class Machine {
   ) {
     assert(options.cpus >= 1 && options.cpus <= LIMITS.cpusMax, 'the number of CPUs is in range');
     this.options = options;
-    this.schedulingOptions = new SchedulingOptions(options.cpus);
     this.chooser = host.chooser;
     this.sink = host.sink;
     this.strings = host.strings;

@@ -2,7 +2,7 @@
 // machine's own access, which asserts; guest access, which faults, is `riscv/access.ts`. Data memory is
 // sequentially consistent (CC-M1). Left out on purpose: page tables, devices, unmapping.
 import { assert, known } from '../assert.ts';
-import { type Address, NO_ADDRESS, hexAddress } from './address.ts';
+import { type Address, NO_ADDRESS } from './address.ts';
 
 /** Written memory is tracked in pages of this size. */
 export const PAGE_SHIFT = 8;
@@ -130,7 +130,7 @@ export class Memory {
   }
 
   #at(address: Address, bytes: number): Segment {
-    const segment = known(this.segmentAt(address), `${hexAddress(address)} is mapped`);
+    const segment = known(this.segmentAt(address), 'the machine itself touches mapped memory only');
     assert(address - segment.base + bytes <= segment.size, 'an access ends in its segment');
     return segment;
   }

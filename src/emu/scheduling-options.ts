@@ -1,24 +1,19 @@
-// Layer emu. The options of a scheduling choice, by who runs and who is ready: the same few lists come
-// again and again, so each is made once for a machine.
+// Layer emu. The options of a scheduling choice, by who runs and who is ready. The same few lists come again
+// and again and are never written to, so each is made once, for all machines.
+import { LIMITS } from './limits.ts';
 
-export class SchedulingOptions {
-  readonly #cpus: number;
-  readonly #lists: (Int32Array | undefined)[];
+/** By number of CPUs, then by running CPU and ready mask. */
+const lists: (Int32Array | undefined)[][] = Array.from({ length: LIMITS.cpusMax + 1 }, () => []);
 
-  constructor(cpus: number) {
-    this.#cpus = cpus;
-    this.#lists = Array.from({ length: cpus << cpus }, () => undefined);
-  }
+/** CPU numbers of the bits of `ready`, beginning with `running` and going round. */
+export function schedulingOptions(cpus: number, running: number, ready: number): Int32Array {
+  const own = lists[cpus] ?? [];
+  if (own.length === 0) own.push(...Array.from({ length: cpus << cpus }, () => undefined));
+  const key = (running << cpus) | ready;
+  return (own[key] ??= make(cpus, running, ready));
+}
 
-  /** CPU numbers of the bits of `ready`, beginning with `running` and going round. Never written to. */
-  of(running: number, ready: number): Int32Array {
-    const key = (running << this.#cpus) | ready;
-    return (this.#lists[key] ??= this.#make(running, ready));
-  }
-
-  #make(running: number, ready: number): Int32Array {
-    const count = this.#cpus;
-    const ids = Array.from({ length: count }, (_, i) => (running + i) % count);
-    return Int32Array.from(ids.filter((id) => ((ready >> id) & 1) === 1));
-  }
+function make(cpus: number, running: number, ready: number): Int32Array {
+  const ids = Array.from({ length: cpus }, (_, i) => (running + i) % cpus);
+  return Int32Array.from(ids.filter((id) => ((ready >> id) & 1) === 1));
 }

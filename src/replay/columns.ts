@@ -3,7 +3,6 @@
 // numbers take one byte; equal rows give equal bytes.
 import { assert, known } from '../assert.ts';
 import { ROW_HEAD } from './decode.ts';
-import { ROW_WORDS_MAX } from './event-log.ts';
 import { EVENT_ID_COUNT, type EventField, EVENT_KINDS, WORDS_BY_ID } from './schema.ts';
 import { putVarint, VARINT_BYTES_MAX, zigzag } from './varint.ts';
 

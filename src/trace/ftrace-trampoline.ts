@@ -58,9 +58,9 @@ export function newTrampolinePlaces(k: Pick<Kernel, 'machine' | 'ftrace'>): Tram
 export function newFtraceCaller(machine: Machine, listFunc: Address): FtraceCaller {
   machine.core.addText(TRAMPOLINE_BASE, TRAMPOLINE_BYTES_MAX);
   const entry = TRAMPOLINE_BASE;
-  const before = [...enterWords(), encode('addi', { rd: REG.a2, rs1: REG.zero, imm: 0 })];
+  const before = [...ENTER_WORDS, encode('addi', { rd: REG.a2, rs1: REG.zero, imm: 0 })];
   const innerCall = entry + before.length * MCOUNT_INSN_SIZE;
-  const after = leaveWords();
+  const after = LEAVE_WORDS;
   const stub = innerCall + (1 + after.length) * MCOUNT_INSN_SIZE;
   writeText(machine, entry, [...before, callWord(innerCall, stub, REG.ra), ...after, PLAIN.ret]);
   return { entry, innerCall, stub, listFunc };
@@ -106,34 +106,30 @@ export function* ftraceTrampolineFree(cx: Context, k: Kernel, ops: FtraceOps): P
 }
 
 function trampolineWords(at: Address, ops: Address, func: Address): number[] {
-  const before = [...enterWords(), ...pointerWords(REG.a2, ops)];
+  const before = [...ENTER_WORDS, ...pointerWords(REG.a2, ops)];
   const call = at + before.length * MCOUNT_INSN_SIZE;
-  return [...before, callWord(call, func, REG.ra), ...leaveWords()];
+  return [...before, callWord(call, func, REG.ra), ...LEAVE_WORDS];
 }
 
 /** Saves, and sets up ip, parent_ip and regs. t0 is the address behind the site (FT-4). */
-function enterWords(): number[] {
-  return [
-    encode('addi', { rd: REG.sp, rs1: REG.sp, imm: -FRAME_BYTES }),
-    ...argumentOffsets().map(([rs2, imm]) => encode('sd', { rs1: REG.sp, rs2, imm })),
-    encode('sd', { rs1: REG.sp, rs2: REG.ra, imm: FTRACE_REGS.ra }),
-    encode('sd', { rs1: REG.sp, rs2: REG.t0, imm: FTRACE_REGS.t0 }),
-    encode('addi', { rd: REG.a0, rs1: REG.t0, imm: -MCOUNT_INSN_SIZE }),
-    encode('addi', { rd: REG.a1, rs1: REG.ra, imm: 0 }),
-    encode('addi', { rd: REG.a3, rs1: REG.sp, imm: 0 }),
-  ];
-}
+const ENTER_WORDS: readonly number[] = [
+  encode('addi', { rd: REG.sp, rs1: REG.sp, imm: -FRAME_BYTES }),
+  ...argumentOffsets().map(([rs2, imm]) => encode('sd', { rs1: REG.sp, rs2, imm })),
+  encode('sd', { rs1: REG.sp, rs2: REG.ra, imm: FTRACE_REGS.ra }),
+  encode('sd', { rs1: REG.sp, rs2: REG.t0, imm: FTRACE_REGS.t0 }),
+  encode('addi', { rd: REG.a0, rs1: REG.t0, imm: -MCOUNT_INSN_SIZE }),
+  encode('addi', { rd: REG.a1, rs1: REG.ra, imm: 0 }),
+  encode('addi', { rd: REG.a3, rs1: REG.sp, imm: 0 }),
+];
 
 /** Restores, and goes on behind the site. */
-function leaveWords(): number[] {
-  return [
-    encode('ld', { rd: REG.ra, rs1: REG.sp, imm: FTRACE_REGS.ra }),
-    encode('ld', { rd: REG.t0, rs1: REG.sp, imm: FTRACE_REGS.t0 }),
-    ...argumentOffsets().map(([rd, imm]) => encode('ld', { rd, rs1: REG.sp, imm })),
-    encode('addi', { rd: REG.sp, rs1: REG.sp, imm: FRAME_BYTES }),
-    encode('jalr', { rd: REG.zero, rs1: REG.t0, imm: 0 }),
-  ];
-}
+const LEAVE_WORDS: readonly number[] = [
+  encode('ld', { rd: REG.ra, rs1: REG.sp, imm: FTRACE_REGS.ra }),
+  encode('ld', { rd: REG.t0, rs1: REG.sp, imm: FTRACE_REGS.t0 }),
+  ...argumentOffsets().map(([rd, imm]) => encode('ld', { rd, rs1: REG.sp, imm })),
+  encode('addi', { rd: REG.sp, rs1: REG.sp, imm: FRAME_BYTES }),
+  encode('jalr', { rd: REG.zero, rs1: REG.t0, imm: 0 }),
+];
 
 /** a0..a7 with their places in the frame. */
 function argumentOffsets(): (readonly [register: number, offset: number])[] {

@@ -2,7 +2,7 @@
 // (design.md section 1): `writeHalf` is the only way to change it, and an entry that a write covers is decoded
 // afresh. Which version of a halfword a CPU sees (CC-M5) is not decided here: see `runFetched`.
 import { assert, known } from '../../assert.ts';
-import { type Address, STACK_BYTES, hexAddress } from '../address.ts';
+import { type Address, STACK_BYTES } from '../address.ts';
 import { Memory, type Segment } from '../memory.ts';
 import { TextRegion } from './region.ts';
 
@@ -29,7 +29,7 @@ export class Core {
   /** Reserves [base, base + bytesCapacity) for text; it is mapped as far as it was written. */
   addText(base: Address, bytesCapacity: number): TextRegion {
     const segment = this.memory.addSegment({
-      name: `text ${hexAddress(base)}`,
+      name: 'text',
       base,
       bytes: Math.min(bytesCapacity, TEXT_BYTES_FIRST),
       bytesMax: bytesCapacity,

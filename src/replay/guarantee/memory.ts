@@ -3,7 +3,8 @@
 // Broken by a touch, or a second free, of a generation after its free; by an oops whose reason is
 // that freed memory was executed or read; and by freeing a trampoline to which an open callback
 // will return. (Who is elsewhere inside a trampoline is not told by events: it shows by the oops
-// that follows. A callback in which its task slept is left alone, FT-34.)
+// that follows. A callback in which its task slept is left alone, FT-34.) Where RCU does not watch, filter
+// hashes are not covered: their free waits for a plain grace period only (CC-M13, CC-N3).
 //
 // Exercised, for each object: a hit used it (touched it, or its site called into it as a
 // trampoline), it was freed later, and after that the same function was entered again: had the
@@ -36,12 +37,15 @@ interface Findings {
   trampolines: Life[];
   /** Freed objects by the site that would use them again: how many. */
   readonly waiting: Map<number, number>;
+  /** CPUs on which RCU does not watch. */
+  readonly unwatched: Set<number>;
   exercised: number;
   freed: number;
   used: number;
 }
 
 const TRAMPOLINE = 'trampoline';
+const HASH = 'ftrace_hash';
 /** Reasons of an oops that say: this was freed. */
 const FREED_REASONS: ReadonlySet<string> = new Set(['poison', 'freed']);
 const GENERATIONS_MAX = 0x100000;
@@ -61,6 +65,7 @@ export const memory: Guarantee = {
       lives: new Map(),
       trampolines: [],
       waiting: new Map(),
+      unwatched: new Set(),
       exercised: 0,
       freed: 0,
       used: 0,
@@ -69,6 +74,10 @@ export const memory: Guarantee = {
       on: {
         alloc: (e) => {
           allocated(found, e);
+        },
+        rcu_watching: (e) => {
+          if (e.watching) found.unwatched.delete(e.cpu);
+          else found.unwatched.add(e.cpu);
         },
         touch: (e) => {
           touched(found, e);
@@ -106,7 +115,7 @@ function touched(found: Findings, e: EventOf<'touch'>): void {
   const life = lifeOf(found, e);
   const site = innermostSite(contextOf(found.story, e));
   if (site !== -1) life.usedAt = site;
-  if (life.freed === undefined) return;
+  if (life.freed === undefined || (life.kind === HASH && found.unwatched.has(e.cpu))) return;
   report(found, e.index, `${theLife(life)} was used (${where(found.story, e)})`, life);
 }
 

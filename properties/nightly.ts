@@ -1,0 +1,63 @@
+// `npm run nightly`: the properties of the guarantees, their mutants and the harmless changes, with fresh seeds
+// and many more runs than the test run has time for. SEED repeats a night, RUNS changes its length.
+import { randomInt } from 'node:crypto';
+import { GUARANTEE_NAMES } from '../src/replay/workload/model.ts';
+import { checkGuarantee, EXERCISED_MIN } from './check-guarantee.ts';
+import { EQUIVALENTS, findFault, findMutant, type Mutant, MUTANTS } from './mutants.ts';
+import { describeCase } from './run-case.ts';
+
+/** Seeds from each of which every mutant must be found (design.md section 7). */
+const MUTANT_SEEDS = 20;
+
+const seed = Number(process.env['SEED'] ?? randomInt(1_000_000_000));
+const runs = Number(process.env['RUNS'] ?? 10_000);
+
+function fail(what: string): void {
+  console.error(`FAILED ${what}\nrepeat with: SEED=${seed} RUNS=${runs} npm run nightly`);
+  process.exitCode = 1;
+}
+
+function checkProperties(): void {
+  for (const name of GUARANTEE_NAMES) {
+    try {
+      const share = checkGuarantee(name, { seed, runs });
+      console.log(`property ${name}: holds in ${runs} runs, exercised in ${percent(share)}`);
+      if (share < EXERCISED_MIN) fail(`${name} is exercised in too few runs`);
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      fail(`property ${name}: ${error.message}\n${String(error.cause)}`);
+    }
+  }
+}
+
+function checkMutant(mutant: Mutant): void {
+  const needed: number[] = [];
+  for (let turn = 0; turn < MUTANT_SEEDS; turn++) {
+    const kill = findMutant(mutant, seed + turn);
+    if (kill === undefined) fail(`${mutant.id} lives from seed ${seed + turn}`);
+    else needed.push(kill.runs);
+  }
+  needed.sort((a, b) => a - b);
+  const [median, most] = [needed[needed.length >> 1] ?? 0, needed.at(-1) ?? 0];
+  console.log(
+    `mutant ${mutant.id}: found by ${mutant.judge} from ${needed.length} of ${MUTANT_SEEDS} seeds; ` +
+      `runs needed: median ${median}, most ${most}, budget ${mutant.budget}`,
+  );
+}
+
+function checkEquivalents(): void {
+  for (const { id, cases } of EQUIVALENTS) {
+    const found = findFault(id, cases, { seed, runs });
+    if (found !== undefined) fail(`${id}: ${found.fault}\n${describeCase(found.drawn)}`);
+    else console.log(`equivalent ${id}: survives ${runs} runs of ${cases}`);
+  }
+}
+
+function percent(share: number): string {
+  return `${Math.round(share * 100)} %`;
+}
+
+console.log(`SEED=${seed} RUNS=${runs}`);
+checkProperties();
+for (const mutant of MUTANTS) checkMutant(mutant);
+checkEquivalents();
