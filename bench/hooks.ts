@@ -28,7 +28,7 @@ const image = readFileSync(new URL('../../golden/c/store.elf', import.meta.url))
 /** The words of `stats` in the image: produced, consumed, dropped, ticks, errors. */
 const STATS = [0, 8, 16, 24, 32] as const;
 const NS = 1e9;
-const PASSES = 3;
+const PASSES = 5;
 
 export const PROBE_HIT = 'probe hit';
 
@@ -38,7 +38,7 @@ export const hooks: Suite = {
     'C image, hooked and recorded': { bound: 'most', limit: 1.8, unit: 'x unhooked' },
   },
   measure(effort) {
-    const times = effort.toy ? 2 : 50;
+    const times = effort.toy ? 2 : 40;
     const one = measureAll(effort, { cpus: 1, times });
     const two = measureAll(effort, { cpus: 2, times });
     return [...figures('C image', one), probeHit(one), ...figures('C image, two CPUs', two)];

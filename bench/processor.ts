@@ -23,7 +23,7 @@ import type { Figure, Suite } from './suite.ts';
 
 const MILLION = 1e6;
 const STEPS_MAX = 0x7fffffff;
-const PASSES = 3;
+const PASSES = 5;
 
 const ONE = 'one CPU';
 const FOUR = 'four CPUs, every instruction';
@@ -36,7 +36,7 @@ export const processor: Suite = {
   },
   measure(effort) {
     const { clock, toy } = effort;
-    const rounds = toy ? 200 : 200_000;
+    const rounds = toy ? 200 : 100_000;
     const few = Math.ceil(rounds / 10);
     const plain = { cpus: 1, everyInstruction: false, calls: false };
     const before = effort.y();

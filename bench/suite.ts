@@ -63,14 +63,20 @@ export interface Outcome {
   readonly rows: readonly Row[];
 }
 
-const Y_MEGABYTES = 24;
+const Y_MEGABYTES = 12;
+/** The best of them counts, as for everything that is measured (`inTurn`). */
+const Y_SLICES = 4;
 
 /** Measures all suites, round by round, and hears of each round that begins. */
 export function runSuites(plan: Plan, told: (round: number) => void): Outcome {
   const ys: number[] = [];
   const y = (): number => {
-    ys.push(measureY(plan.clock, plan.toy ? 1 : Y_MEGABYTES));
-    return known(ys.at(-1), 'Y was measured');
+    const slices = Array.from({ length: Y_SLICES }, () =>
+      measureY(plan.clock, plan.toy ? 1 : Y_MEGABYTES),
+    );
+    const best = Math.max(...slices);
+    ys.push(best);
+    return best;
   };
   const effort: Effort = { clock: plan.clock, toy: plan.toy, y };
   const found = plan.suites.map((suite) => ({ suite, rounds: [] as (readonly Figure[])[] }));

@@ -8,7 +8,7 @@ const DIGEST_SHOWN = 8;
 
 /** One line for each figure, under a head that says what Y was. */
 export function formatTable({ y, rows }: Outcome, toy: boolean): string {
-  const lines = [HEAD, ...rows.map(cells)];
+  const lines = [HEAD, ...rows.map((row) => cells(row, toy))];
   const widths = HEAD.map((_, i) => Math.max(...lines.map((line) => line[i]?.length ?? 0)));
   const text = lines.map((line) =>
     line
@@ -24,7 +24,7 @@ export function formatTable({ y, rows }: Outcome, toy: boolean): string {
   return [head, '', text[0], rule, ...text.slice(1)].join('\n');
 }
 
-function cells(row: Row): readonly string[] {
+function cells(row: Row, toy: boolean): readonly string[] {
   const { name, value, unit, compared, budget, margin, digest } = row;
   return [
     name,
@@ -34,7 +34,7 @@ function cells(row: Row): readonly string[] {
       : `${number(compared)}${budget === undefined ? '' : ` ${budget.unit}`}`,
     budget === undefined ? '' : bound(budget),
     margin === undefined ? '' : margin.toFixed(2),
-    margin === undefined ? '' : margin >= 1 ? 'ok' : 'MISSED',
+    margin === undefined ? '' : toy ? 'toy' : margin >= 1 ? 'ok' : 'MISSED',
     digest.slice(0, DIGEST_SHOWN),
   ];
 }

@@ -12,7 +12,7 @@ import { type Clock, inTurn, type Timed } from './clock.ts';
 import type { Figure, Suite } from './suite.ts';
 import { fileSystem } from './workload.ts';
 
-const PASSES = 3;
+const PASSES = 5;
 
 const source = { file: 'file-system', text: '', image: undefined };
 const checked = prepareModel(fileSystem(), undefined, source.file);
@@ -24,7 +24,7 @@ export const wholeRuns: Suite = {
   },
   measure(effort) {
     const { clock, toy } = effort;
-    const runs = toy ? 4 : 60;
+    const runs = toy ? 4 : 40;
     const before = effort.y();
     const [off, on, model] = inTurn(toy ? 1 : PASSES, [
       () => measure(clock, runs, judgedRun),

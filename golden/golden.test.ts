@@ -5,8 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decodeMulti } from '@msgpack/msgpack';
 import { expect, test } from 'vitest';
+import { RecordedChooser } from '../src/replay/choices.ts';
 import { decodeColumns } from '../src/replay/columns-read.ts';
-import { FORMAT_VERSION, readRecording } from '../src/replay/recording.ts';
+import { openSession, prepareModel } from '../src/replay/prepare.ts';
+import { digestOfLog, FORMAT_VERSION, readRecording } from '../src/replay/recording.ts';
 import { replayRecording } from '../src/replay/replay.ts';
 import { parseTextForm } from '../src/replay/text-form-read.ts';
 import { formatRecording } from '../src/replay/text-form.ts';
@@ -71,6 +73,20 @@ test.each(names)('%s: it replays', (name) => {
   const { result } = golden(name);
   const { events, steps, digest } = result;
   expect(replayRecording(trace(name))).toEqual({ status: 'identical', events, steps, digest });
+});
+
+test.each(names)('%s: a chooser that never looks ahead gives the same run', (name) => {
+  const { header, frames, end } = readRecording(trace(name));
+  const { plan } = prepareModel(header.workload.model, header.image?.bytes ?? undefined, name);
+  // Without its `calm`, so that the core comes back at every single boundary.
+  const recordedChooser = new RecordedChooser(frames.map(({ choices }) => choices));
+  const session = openSession(plan, header, {
+    choose: (point, count) => recordedChooser.choose(point, count),
+  });
+  while (session.tick());
+  expect(session.machine.step).toBe(end?.steps);
+  expect(digestOfLog(session.log)).toBe(end?.digest);
+  expect(recordedChooser.left).toBe(0);
 });
 
 test.each(names)('%s: another msgpack decoder reads the same', (name) => {

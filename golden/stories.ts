@@ -1,6 +1,18 @@
 // What the stories of the goldens claim, as checks of the recorded runs. A workload's comment says what to look
 // at; when a change of the product or of the workload moves that out of the picture, the claim fails.
-import { isIn, isWithin, like, type OperationSpan, ofKind, type Span, type Told } from './told.ts';
+import {
+  calls,
+  fetches,
+  isIn,
+  isWithin,
+  isWithinOne,
+  like,
+  type OperationSpan,
+  ofKind,
+  type Span,
+  syncs,
+  type Told,
+} from './told.ts';
 
 export interface Claim {
   readonly says: string;
@@ -339,17 +351,6 @@ function ofProbe(told: Told, probe: string, generation?: number): Told['callback
   return like(told.callbacks, generation === undefined ? { probe } : { probe, generation });
 }
 
-function calls(told: Told, func: string): readonly { readonly index: number }[] {
-  return ofKind(told.events, 'func_enter').filter((call) => told.func(call.func) === func);
-}
-
-function fetches(
-  told: Told,
-  func: string,
-): readonly { readonly index: number; readonly does: string }[] {
-  return ofKind(told.events, 'site_fetch').filter(({ ip }) => told.func(ip) === func);
-}
-
 /** Where the filter's lock is held within an operation. */
 function lockOf(told: Told, { begin, end, pid }: OperationSpan): Span | undefined {
   const isOwn = (event: { readonly index: number; readonly pid: number; readonly name: string }) =>
@@ -358,18 +359,6 @@ function lockOf(told: Told, { begin, end, pid }: OperationSpan): Span | undefine
   const released = ofKind(told.events, 'unlock').findLast(isOwn);
   if (taken === undefined || released === undefined) return undefined;
   return { begin: taken.index, end: released.index };
-}
-
-/** From the IPIs of a text sync to the last answer. */
-function syncs(told: Told): readonly Span[] {
-  return ofKind(told.events, 'sync_send').map(({ index, sync }) => ({
-    begin: index,
-    end: ofKind(told.events, 'sync_done').find((done) => done.sync === sync)?.index ?? Infinity,
-  }));
-}
-
-function isWithinOne(inner: Span, outer: readonly Span[]): boolean {
-  return outer.some((span) => isWithin(inner, span));
 }
 
 function waitsBegin(told: Told, kind: string, span: Span): boolean {

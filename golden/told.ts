@@ -110,6 +110,32 @@ export function isIn(index: number, span: Span): boolean {
   return index > span.begin && index < span.end;
 }
 
+/** Does `inner` lie within one of `outer`? */
+export function isWithinOne(inner: Span, outer: readonly Span[]): boolean {
+  return outer.some((span) => isWithin(inner, span));
+}
+
+/** True calls of a function. */
+export function calls(told: Told, func: string): readonly { readonly index: number }[] {
+  return ofKind(told.events, 'func_enter').filter((call) => told.func(call.func) === func);
+}
+
+/** Fetches of a function's call site. */
+export function fetches(
+  told: Told,
+  func: string,
+): readonly { readonly index: number; readonly does: string }[] {
+  return ofKind(told.events, 'site_fetch').filter(({ ip }) => told.func(ip) === func);
+}
+
+/** From the IPIs of a text sync to the last answer. */
+export function syncs(told: Told): readonly Span[] {
+  return ofKind(told.events, 'sync_send').map(({ index, sync }) => ({
+    begin: index,
+    end: ofKind(told.events, 'sync_done').find((done) => done.sync === sync)?.index ?? Infinity,
+  }));
+}
+
 function callbackSpan(
   events: readonly Event[],
   begin: EventOf<'cb_begin'>,

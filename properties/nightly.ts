@@ -46,10 +46,11 @@ function checkMutant(mutant: Mutant): void {
 }
 
 function checkEquivalents(): void {
-  for (const { id, cases } of EQUIVALENTS) {
-    const found = findFault(id, cases, { seed, runs });
+  for (const equivalent of EQUIVALENTS) {
+    const { id, cases } = equivalent;
+    const found = findFault(equivalent, { seed, runs });
     if (found !== undefined) fail(`${id}: ${found.fault}\n${describeCase(found.drawn)}`);
-    else console.log(`equivalent ${id}: survives ${runs} runs of ${cases}`);
+    else console.log(`equivalent ${id}: survives ${runs} runs of ${cases.join(' and ')}`);
   }
 }
 

@@ -12,7 +12,7 @@ import type { Task } from './task.ts';
 /** Something that will open a context on this CPU: an interrupt, a softirq, an NMI. */
 export interface Pending {
   readonly level: Level;
-  /** Guest handler, or 0 when `body` is kernel code. */
+  /** Guest handler, or NO_ADDRESS when `body` is kernel code. */
   readonly handler: Address;
   readonly body: (cx: Context) => PathStart<void>;
 }

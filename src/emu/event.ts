@@ -56,7 +56,8 @@ export const EMU_EVENTS = {
   task_exit: { id: 5, about: 'The task ended.', fields: {} },
   irq_enter: {
     id: 6,
-    about: 'An interrupt, softirq or NMI context opens on top of the running one.',
+    about:
+      'An interrupt, softirq or NMI context opens; `interrupted` is -1 on kernel code and idle CPUs.',
     fields: { handler: 'address', interrupted: 'address' },
   },
   irq_exit: { id: 7, about: 'That context is over.', fields: { handler: 'address' } },
@@ -150,8 +151,6 @@ export const EMU_EVENTS = {
     fields: { kind: 'string', bytes: 'int' },
   },
 } as const satisfies Record<string, EventShape>;
-
-export type EmuEventName = keyof typeof EMU_EVENTS;
 
 /** Interns texts that events carry: equal texts get equal numbers, in order of first use from 0. */
 export interface StringTable {

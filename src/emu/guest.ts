@@ -31,13 +31,21 @@ const OPCODE_MASK = 0x7f;
 const OPCODE_JAL = 0x6f;
 
 /**
+ * What an instruction with ATTENTION asks for before it executes: true calls and returns, a patched site; true
+ * when that was the step. Whoever hears of it may change what can happen next, so this comes before any look
+ * ahead.
+ */
+export function attendGuest(cpu: Cpu): boolean {
+  const flags = cpu.machine.core.flagsAt(cpu.hart.pc);
+  return (flags & FLAG.attention) !== 0 && attend(cpu, flags);
+}
+
+/**
  * Runs guest code on `cpu` for one step, and on over at most `ahead` boundaries at which the questions
- * `asked` are answered calmly.
+ * `asked` are answered calmly. After `attendGuest`.
  */
 export function stepGuest(cpu: Cpu, ahead: number, asked: readonly ChoiceKind[]): void {
   const { machine, hart } = cpu;
-  const flags = machine.core.flagsAt(hart.pc);
-  if ((flags & FLAG.attention) !== 0 && attend(cpu, flags)) return;
   const stop = run(machine.core, hart, 1 + ahead, machine.everyInstruction);
   const passed = hart.steps - 1;
   if (passed > 0) {
@@ -119,8 +127,7 @@ function returns(cpu: Cpu, cx: Context): void {
   }
   for (; top !== undefined && returnsTo(top, hart.pc, sp); top = calls[calls.length - 1]) {
     calls.pop();
-    const lo = hart.lo[A0] as number;
-    cpu.machine.report(cpu, EMU_EVENTS.func_return.id, top.func, lo, hart.hi[A0] as number);
+    cpu.machine.report(cpu, EMU_EVENTS.func_return.id, top.func, hart.lo[A0], hart.hi[A0]);
     top.watcher?.leave(cx);
   }
 }

@@ -1,7 +1,7 @@
 // Layer emu. Opening and closing contexts on top of what a CPU runs: softirq, hardirq, NMI and
 // breakpoint trap (CC-M2, CC-M6), and what may be taken at a boundary.
 import { assert } from '../assert.ts';
-import type { Address } from './address.ts';
+import { type Address, NO_ADDRESS } from './address.ts';
 import { CHOICE } from './choose.ts';
 import { Context, LEVEL, type Level } from './context.ts';
 import type { Cpu, Pending } from './cpu.ts';
@@ -14,7 +14,7 @@ import { FRAME_PC, FRAME_WORDS, restoreFrame, saveFrame } from './regs.ts';
 /** Opens a context; its body starts in the same step. */
 export function enter(cpu: Cpu, pending: Pending): Context {
   assert(cpu.contexts.length < LIMITS.contextsMax, 'contexts nest within their limit');
-  const interrupted = cpu.hart.pc;
+  const interrupted = cpu.top.top?.kind === 'guest' ? cpu.hart.pc : NO_ADDRESS;
   const cx = open(cpu, pending.level, pending.handler);
   cpu.machine.emitFrom(cx, EMU_EVENTS.irq_enter.id, pending.handler, interrupted);
   cpu.settle();

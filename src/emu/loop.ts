@@ -5,7 +5,7 @@ import { CHOICE, type ChoiceKind } from './choose.ts';
 import type { Context } from './context.ts';
 import type { Cpu } from './cpu.ts';
 import { EMU_EVENTS } from './event.ts';
-import { stepGuest } from './guest.ts';
+import { attendGuest, stepGuest } from './guest.ts';
 import { takePending } from './interrupt.ts';
 import type { Machine } from './machine.ts';
 import { leaveIdle, offerPreemption } from './schedule.ts';
@@ -74,9 +74,12 @@ function stepCpu(machine: Machine, cpu: Cpu): void {
 
 /** One step of guest code, and on over boundaries that are known to be calm. */
 function runGuest(machine: Machine, cpu: Cpu): void {
+  if (attendGuest(cpu)) return;
   const { due, options, step } = machine;
   const room = Math.min(due, options.stepsMax, step + BURST_MAX) - step - 1;
-  const busy = cpu.ipis.length > 0 || cpu.pending.length > 0;
+  // A trigger may just have handed the run to another CPU, or raised something here.
+  const handedOver = machine.running !== cpu;
+  const busy = handedOver || cpu.ipis.length > 0 || cpu.pending.length > 0;
   if (busy || room <= 0) {
     stepGuest(cpu, 0, NOTHING_ASKED);
     return;

@@ -26,7 +26,7 @@ export const ACCESS = {
   enter: 8,
 } as const;
 
-export type AccessKind = (typeof ACCESS)[keyof typeof ACCESS];
+type AccessKind = (typeof ACCESS)[keyof typeof ACCESS];
 
 /** One marked access. `operand` depends on the kind: value, delta, function, condition, arguments. */
 export interface Access {

@@ -3,8 +3,8 @@
 //
 // Left out: CC-M14 (2.6.31), CPU hotplug, user mode.
 import { assert } from '../assert.ts';
+import { NO_ADDRESS } from './address.ts';
 import type { Cell } from './cell.ts';
-import { CHOICE } from './choose.ts';
 import { type Context, LEVEL } from './context.ts';
 import type { Cpu } from './cpu.ts';
 import { EMU_EVENTS } from './event.ts';
@@ -127,7 +127,7 @@ export class Rcu {
     const cpu = period.cpu;
     cpu.pending.push({
       level: LEVEL.softirq,
-      handler: 0,
+      handler: NO_ADDRESS,
       body: (cx) => () => callback(cx),
     });
     this.machine.touchCpu(cpu);
@@ -200,5 +200,3 @@ export function* callRcu(cx: Context, callback: (cx: Context) => Path<void>): Pa
     rcu.endIfOver(begun);
   });
 }
-
-export const WAIT_CHOICE = CHOICE.wait;

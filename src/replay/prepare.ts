@@ -82,7 +82,7 @@ export function openSession(plan: Plan, linkage: Linkage, chooser: Chooser): Ses
 }
 
 /** The profile of that name; InputError with the nearest one. */
-export function profileOf(name: string): Profile {
+function profileOf(name: string): Profile {
   return lookUp(PROFILES, name, 'profile');
 }
 

@@ -58,5 +58,3 @@ export const TRACE_EVENTS = {
     fields: { ip: 'address' },
   },
 } as const satisfies Record<string, EventShape>;
-
-export type TraceEventName = keyof typeof TRACE_EVENTS;

@@ -56,8 +56,10 @@ function control(k: Kernel, read: Reader): Stub {
 function* controlCall(cx: Context, k: Kernel, args: StubArguments, read: Reader): Path<number> {
   const at = args.address(0);
   const request = cx.make(() => {
-    const mapped = k.machine.memory.contains(at, FTRACE_OPS_BYTES);
-    const asked = mapped ? read(args) : undefined;
+    const { memory } = k.machine;
+    // The kernel writes its flags into the struct.
+    const usable = memory.contains(at, FTRACE_OPS_BYTES) && memory.segmentAt(at)?.writable === true;
+    const asked = usable ? read(args) : undefined;
     if (asked === undefined) return oops(cx, 'unmapped', at);
     return cx.cpu.preemptible() ? asked : oops(cx, 'scheduling while atomic', at);
   });

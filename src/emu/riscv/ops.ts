@@ -127,6 +127,8 @@ export const RS_MASK = 0x1f;
 export const LENGTH_SHIFT = 23;
 export const LENGTH_MASK = 7;
 export const FLAGGED = -0x80000000;
+/** Beside FLAGGED: it is for ATTENTION. */
+export const ATTENDED = 0x40000000;
 
 /** What an instruction does; `length` is added by who knows it. */
 export interface Decoded {

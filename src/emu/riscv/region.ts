@@ -3,12 +3,15 @@ import type { Address } from '../address.ts';
 import type { Segment } from '../memory.ts';
 import { decodeCompressed } from './decode-compressed.ts';
 import { decode } from './decode.ts';
-import { type Decoded, FLAGGED, OP, pack } from './ops.ts';
+import { ATTENDED, type Decoded, FLAGGED, OP, pack } from './ops.ts';
 
 /** Flag: a choice is offered before this instruction. */
 export const VISIBLE = 1;
 /** Flag: as VISIBLE, and the machine itself must look before it executes. */
 export const ATTENTION = 2;
+
+/** What decoding and forgetting leave alone. */
+const KEPT = FLAGGED | ATTENDED;
 
 /** Text within one segment. The arrays grow with the segment. */
 export class TextRegion {
@@ -34,7 +37,7 @@ export class TextRegion {
     const low = halves[offset >> 1] as number;
     const high = offset + 2 < this.size ? halves[(offset >> 1) + 1] : undefined;
     const decoded = decodeHalves(low, high, this.base + offset);
-    const flagged = (this.code[offset] as number) & FLAGGED;
+    const flagged = (this.code[offset] as number) & KEPT;
     this.code[offset] = pack(decoded, isCompressed(low) ? 2 : 4) | flagged;
     this.code[offset + 1] = decoded.imm;
   }
@@ -42,15 +45,15 @@ export class TextRegion {
   /** Forgets what the instructions that cover the halfword at `offset` decoded to; flags stay. */
   forget(offset: number): void {
     const { code } = this;
-    code[offset] = (code[offset] as number) & FLAGGED;
-    if (offset > 0) code[offset - 2] = (code[offset - 2] as number) & FLAGGED;
+    code[offset] = (code[offset] as number) & KEPT;
+    if (offset > 0) code[offset - 2] = (code[offset - 2] as number) & KEPT;
   }
 
   setFlags(offset: number, flags: number): void {
     this.flags[offset >> 1] = flags;
-    const word = this.code[offset] as number;
-    const looks = (flags & (VISIBLE | ATTENTION)) !== 0;
-    this.code[offset] = looks ? word | FLAGGED : word & ~FLAGGED;
+    const word = (this.code[offset] as number) & ~KEPT;
+    const looks = (flags & (VISIBLE | ATTENTION)) === 0 ? 0 : FLAGGED;
+    this.code[offset] = word | looks | ((flags & ATTENTION) === 0 ? 0 : ATTENDED);
   }
 
   flagsAt(offset: number): number {

@@ -24,6 +24,7 @@ const RS_MASK = ops.RS_MASK;
 const LENGTH_SHIFT = ops.LENGTH_SHIFT;
 const LENGTH_MASK = ops.LENGTH_MASK;
 const PAGE_SHIFT = memory.PAGE_SHIFT;
+const ATTENDED = ops.ATTENDED;
 const FIRST_MEMORY_OP = ops.FIRST_MEMORY_OP;
 const FIRST_ALWAYS_BOUNDARY = ops.FIRST_ALWAYS_BOUNDARY;
 // Bits that are set in no offset of an aligned access within a stack.
@@ -32,10 +33,11 @@ const OUTSIDE_4 = -address.STACK_BYTES | 3;
 const OUTSIDE_8 = -address.STACK_BYTES | 7;
 
 /**
- * How many instructions one call executes. The hot loop is left that often so that V8 enters it from its
- * beginning again: what it compiles for a jump into a running loop is slower.
+ * A step has at most so many instructions: a loop that nobody else could see must not hang the host. Also how
+ * many one call executes: the hot loop is left that often so that V8 enters it from its beginning again;
+ * what it compiles for a jump into a running loop is slower.
  */
-const SLICE = 0x10000;
+const SLICE = 0x1000;
 
 /**
  * Runs `hart` for at most `steps` steps and says why it stopped. The instruction at `hart.pc` executes
@@ -59,9 +61,11 @@ function runSlices(core: Core, hart: Hart, steps: number, everyInstruction: bool
   let left = midway ? steps - hart.steps : steps;
   // With a boundary before each instruction a step is an instruction: nothing needs counting but those.
   const room = left;
-  const slice = everyInstruction && room < SLICE ? room : SLICE;
+  let slice = everyInstruction && room < SLICE ? room : SLICE;
+  // Boundaries that need no look are passed in the hot loop, but for the last ones.
+  const slow = everyInstruction ? 0x7fffffff : 1;
   let count = 0; // Instructions executed.
-  let paid = midway ? -1 : 0; // The boundary before this instruction is behind us.
+  let paid = 0; // The boundary before this instruction is behind us.
   let stop: Outcome;
 
   // Once for each region that pc enters.
@@ -83,7 +87,12 @@ function runSlices(core: Core, hart: Hart, steps: number, everyInstruction: bool
       for (; ; index = next, count = (count + 1) | 0) {
         if (index >>> 0 >= size || count >= slice) break;
         word = code[index] as number;
-        if (word < 0 && paid !== count) break;
+        if (word < 0 && paid !== count) {
+          if ((word & ATTENDED) !== 0 || left <= slow) break;
+          left--;
+          paid = count;
+          slice = count + SLICE;
+        }
         const imm = code[index + 1] as number;
         const rd = (word >> RD_SHIFT) & RD_MASK;
         const a = (word >> RS1_SHIFT) & RS_MASK;
@@ -379,20 +388,14 @@ function runSlices(core: Core, hart: Hart, steps: number, everyInstruction: bool
         text = core.regionAt(pc);
         continue region;
       }
-      if (count >= slice) {
-        stop = RUNS_ON;
-        if (!everyInstruction || count < room) break;
-        stop = (text.flagsAt(index) & ATTENTION) !== 0 ? STOP_ATTENTION : STOP_STEPS;
-        break;
-      }
-      if (word < 0 && paid !== count) {
+      if (count >= slice || (word < 0 && paid !== count)) {
         left--;
         paid = count;
+        const isOver = everyInstruction ? count === room : left === 0;
         const attention = (text.flagsAt(index) & ATTENTION) !== 0;
-        if (attention || (left === 0 && !everyInstruction)) {
-          stop = attention ? STOP_ATTENTION : STOP_STEPS;
-          break;
-        }
+        stop = attention ? STOP_ATTENTION : isOver ? STOP_STEPS : RUNS_ON;
+        if (stop !== RUNS_ON || count >= SLICE) break;
+        if (!everyInstruction) slice = count + SLICE;
         continue;
       }
       const op = word & OP_MASK;
@@ -406,10 +409,9 @@ function runSlices(core: Core, hart: Hart, steps: number, everyInstruction: bool
       if (op >= FIRST_MEMORY_OP && paid !== count && !(isMemory && inOwnStack(hart, target))) {
         left--;
         paid = count;
-        if (left === 0 && !everyInstruction) {
-          stop = STOP_STEPS;
-          break;
-        }
+        stop = left === 0 ? STOP_STEPS : RUNS_ON;
+        if (!everyInstruction && (left === 0 || count >= SLICE)) break;
+        if (!everyInstruction) slice = count + SLICE;
       }
       if (isMemory) {
         stop = executeMemory(core, hart, word, target);

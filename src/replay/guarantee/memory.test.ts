@@ -196,11 +196,17 @@ test('never exercised: its users did not run again', () => {
   });
 });
 
+function watching(on: boolean): Told {
+  return ['rcu_watching', { pid: 0, cpu: 1, watching: on }];
+}
+
+function usedAndFreed(...last: Told[]): Told[] {
+  return [...image(1), born, ...looked, free, ...last];
+}
+
 test('a hash used on a CPU that RCU does not watch is a known hole (CC-N3), elsewhere it is not', () => {
-  const watching = (on: boolean): Told => ['rcu_watching', { pid: 0, cpu: 1, watching: on }];
   const late: Told = ['touch', { pid: 0, cpu: 1, ...HASH }];
-  const run = (...last: Told[]): Told[] => [...image(1), born, ...looked, free, ...last];
-  expect(judge(memory, run(watching(false), late)).status).not.toBe('broken');
-  expect(judge(memory, run(watching(false), watching(true), late)).status).toBe('broken');
-  expect(judge(memory, run(late)).status).toBe('broken');
+  expect(judge(memory, usedAndFreed(watching(false), late)).status).not.toBe('broken');
+  expect(judge(memory, usedAndFreed(watching(false), watching(true), late)).status).toBe('broken');
+  expect(judge(memory, usedAndFreed(late)).status).toBe('broken');
 });
