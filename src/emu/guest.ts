@@ -27,6 +27,7 @@ import { C_EBREAK } from './text.ts';
 const RA = 1;
 const SP = 2;
 const A0 = 10;
+const HALF_MASK = 0xffff;
 const OPCODE_MASK = 0x7f;
 const OPCODE_JAL = 0x6f;
 
@@ -139,25 +140,50 @@ function returnsTo(call: TrueCall, pc: Address, sp: Address): boolean {
 /** Fetches a site that has been patched; true when the step is over (a trap, or an old instruction). */
 function fetchSite(cpu: Cpu): boolean {
   const { machine, hart } = cpu;
+  const { text } = machine;
   const ip = hart.pc;
-  const fetched = machine.text.fetch(cpu, ip);
+  const newest = text.word(ip);
+  const settled = text.settled(ip);
+  if (settled !== undefined && (newest & HALF_MASK) !== C_EBREAK) {
+    reportFetch(cpu, newest, settled, settled);
+    return false;
+  }
+  const fetched = text.fetch(cpu, ip);
   const word = fetched.low | (fetched.high << 16);
-  const jumps = fetched.low !== C_EBREAK && (word & OPCODE_MASK) === OPCODE_JAL;
-  const does = fetched.low === C_EBREAK ? 'break' : fetched.torn ? 'torn' : jumps ? 'call' : 'nop';
-  const target = jumps ? ip + jalOffset(word) : NO_ADDRESS;
-  const id = machine.strings.id(does);
-  machine.report(cpu, EMU_EVENTS.site_fetch.id, ip, fetched.seen, fetched.newest, id, target);
-  if (does === 'torn') {
+  if (fetched.torn) {
+    reportAs(cpu, 'torn', fetched.seen, fetched.newest);
     machine.oops(cpu, 'torn instruction', ip);
     return true;
   }
-  if (does === 'break') {
+  if (fetched.low === C_EBREAK) {
+    reportAs(cpu, 'break', fetched.seen, fetched.newest);
     enterTrap(cpu, ip);
     return true;
   }
-  if (word === machine.text.word(ip)) return false;
+  reportFetch(cpu, word, fetched.seen, fetched.newest);
+  if (word === newest) return false;
   stopped(cpu, runFetched(machine.core, hart, fetched.low, fetched.high));
   return true;
+}
+
+/** A whole instruction is fetched: a call, or the nop. */
+function reportFetch(cpu: Cpu, word: number, seen: number, newest: number): void {
+  if ((word & OPCODE_MASK) !== OPCODE_JAL) {
+    reportAs(cpu, 'nop', seen, newest);
+    return;
+  }
+  reportAs(cpu, 'call', seen, newest, cpu.hart.pc + jalOffset(word));
+}
+
+function reportAs(
+  cpu: Cpu,
+  does: string,
+  seen: number,
+  newest: number,
+  target: Address = NO_ADDRESS,
+): void {
+  const id = cpu.machine.strings.id(does);
+  cpu.machine.report(cpu, EMU_EVENTS.site_fetch.id, cpu.hart.pc, seen, newest, id, target);
 }
 
 /** Byte offset of a `jal`. */

@@ -30,6 +30,8 @@ interface Site {
   readonly parts: readonly [Part, Part];
   /** Whole instructions that a CPU may legally compose: the current one, and one being patched in. */
   words: number[];
+  /** Some CPU may still see an old version. */
+  stale: boolean;
 }
 
 /** What a CPU found at a site. */
@@ -65,6 +67,12 @@ export class Text {
     site.words = [this.settledWord(site), word | 0];
   }
 
+  /** The version of byte 0 that every CPU sees at `ip`; undefined while some may see an older one. */
+  settled(ip: Address): number | undefined {
+    const site = this.site(ip);
+    return site.stale ? undefined : site.parts[0].values.length - 1;
+  }
+
   /** What `cpu` fetches at a site that has been patched, by choice where it may be stale. */
   fetch(cpu: Cpu, ip: Address): Fetched {
     const site = this.site(ip);
@@ -88,7 +96,8 @@ export class Text {
     versions.values.push(value);
     const version = versions.values.length - 1;
     versions.seen[cpu.id] = version;
-    if (!this.stale.includes(site)) this.stale.push(site);
+    if (!site.stale) this.stale.push(site);
+    site.stale = true;
     this.machine.core.writeHalf(ip + part * 2, value);
     this.machine.report(cpu, EMU_EVENTS.text_write.id, ip, part, value, version);
     if (this.machine.cpus.length === 1) this.see(cpu);
@@ -98,7 +107,8 @@ export class Text {
   see(cpu: Cpu): void {
     if (this.stale.length === 0) return;
     for (const site of this.stale) for (const part of site.parts) catchUp(part, cpu.id);
-    this.stale = this.stale.filter((site) => !site.parts.every(isSettled));
+    for (const site of this.stale) site.stale = !site.parts.every(isSettled);
+    this.stale = this.stale.filter((site) => site.stale);
   }
 
   /** Code that no CPU is executing yet or any more: a trampoline, a slot. */
@@ -164,6 +174,7 @@ export class Text {
       ip,
       parts: [this.newPart(word & 0xffff), this.newPart(word >>> 16)],
       words: [word],
+      stale: false,
     };
     this.sites.set(ip, site);
     const core = this.machine.core;
