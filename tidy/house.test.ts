@@ -21,9 +21,7 @@ function codeLines(text: string): number {
 }
 
 function tooLong(list: readonly Source[]): readonly string[] {
-  return list
-    .filter(({ text }) => codeLines(text) > LINES_MAX)
-    .map(({ path }) => path);
+  return list.filter(({ text }) => codeLines(text) > LINES_MAX).map(({ path }) => path);
 }
 
 /** Tests beside their file are opened by it; a property stands for itself. */
