@@ -3,6 +3,7 @@
 import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { InputError } from '../src/assert.ts';
+import { tuneHeap } from '../src/cli/heap.ts';
 import { type Clock, cpuClock, wallClock } from './clock.ts';
 import { encoding } from './encoding.ts';
 import { hooks, PROBE_HIT } from './hooks.ts';
@@ -24,6 +25,7 @@ const USAGE = `npm run bench -- [options]
   --check        exits with 1 when a budget is missed
 `;
 
+tuneHeap();
 const { values } = parseArgs({
   options: {
     toy: { type: 'boolean', default: false },

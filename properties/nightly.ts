@@ -1,11 +1,15 @@
 // `npm run nightly`: the properties of the guarantees, their mutants and the harmless changes, with fresh seeds
 // and many more runs than the test run has time for. SEED repeats a night, RUNS changes its length.
 import { randomInt } from 'node:crypto';
+import { tuneHeap } from '../src/cli/heap.ts';
 import { GUARANTEE_NAMES } from '../src/replay/workload/model.ts';
 import { checkGuarantee, EXERCISED_MIN } from './check-guarantee.ts';
+import { checkDeterminism } from './determinism-many.ts';
 import { EQUIVALENTS, findFault, findMutant, type Mutant, MUTANTS } from './mutants.ts';
 import { describeCase } from './run-case.ts';
 
+/** Fresh processes and threads that record the same workload. */
+const DETERMINISM_RUNS = 200;
 /** Seeds from each of which every mutant must be found (design.md section 7). */
 const MUTANT_SEEDS = 20;
 
@@ -58,7 +62,16 @@ function percent(share: number): string {
   return `${Math.round(share * 100)} %`;
 }
 
+/** One workload in fresh processes and threads: the same bytes every time. */
+async function checkBytes(): Promise<void> {
+  const { runs: made, differences } = await checkDeterminism({ count: DETERMINISM_RUNS });
+  if (differences.length > 0) fail(`determinism: ${differences.join('\n')}`);
+  else console.log(`determinism: ${made} processes and threads wrote the same bytes`);
+}
+
 console.log(`SEED=${seed} RUNS=${runs}`);
+tuneHeap();
 checkProperties();
 for (const mutant of MUTANTS) checkMutant(mutant);
 checkEquivalents();
+await checkBytes();

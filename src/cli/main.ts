@@ -3,6 +3,7 @@
 import { basename, relative } from 'node:path';
 import { main } from './cli.ts';
 import { refusal } from './files.ts';
+import { tuneHeap } from './heap.ts';
 import { quoteWord } from './quote.ts';
 import { recordInThread } from './record-thread.ts';
 import type { Output, Shell } from './shell.ts';
@@ -51,4 +52,5 @@ const shell: Shell = {
   onInterrupt,
 };
 
+tuneHeap();
 process.exitCode = await main(process.argv.slice(2), shell);
