@@ -47,6 +47,7 @@ export function attendGuest(cpu: Cpu): boolean {
  */
 export function stepGuest(cpu: Cpu, ahead: number, asked: readonly ChoiceKind[]): void {
   const { machine, hart } = cpu;
+  machine.core.time = machine.step;
   const stop = run(machine.core, hart, 1 + ahead, machine.everyInstruction);
   const passed = hart.steps - 1;
   if (passed > 0) {

@@ -31,6 +31,7 @@ function open(cpu: Cpu, level: Level, handler: Address): Context {
     handler,
   });
   saveFrame(cpu.hart, cx.frame);
+  cpu.machine.memory.unreserve(cpu.hart);
   cx.irqsBefore = cpu.hart.irqsOn;
   if (level !== LEVEL.softirq) cpu.hart.irqsOn = false;
   cpu.push(cx);

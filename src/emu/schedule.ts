@@ -133,6 +133,7 @@ function switchTo(cpu: Cpu, next: Task, state: string): void {
   const { machine, hart } = cpu;
   machine.report(cpu, EMU_EVENTS.sched_switch.id, prev.pid, next.pid, machine.strings.id(state));
   saveFrame(hart, prev.context.frame);
+  machine.memory.unreserve(hart);
   cpu.replaceTask(next);
   restoreFrame(hart, next.context.frame);
   hart.stackBase = next.stackBase;

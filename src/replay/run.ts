@@ -11,7 +11,7 @@ import type { Guarantee, Verdict } from './guarantee/judge.ts';
 import { judgeLog } from './judge-recording.ts';
 import { openSession, prepare, type Prepared, type WorkloadSource } from './prepare.ts';
 import type { Json, RecordingHeader } from './recording-header.ts';
-import { digestOfLog, RecordingWriter } from './recording.ts';
+import { RecordingWriter } from './recording.ts';
 import type { Session } from './session.ts';
 import { VERSION } from './version.ts';
 import { ERRNO } from './workload/model.ts';
@@ -79,12 +79,13 @@ export function recordPrepared(prepared: Prepared, options: RecordOptions): RunR
     ...(progress === undefined ? {} : { progress }),
   });
   const { step } = session.machine;
+  const { digest } = writer.totals(step);
   sink(writer.end(step));
   refuseUnfired(session, prepared);
   return {
     events: session.log.count,
     steps: step,
-    digest: digestOfLog(session.log),
+    digest,
     ending: session.ending,
     ...judged(session, prepared),
     log: session.log,
