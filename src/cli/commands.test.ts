@@ -181,7 +181,6 @@ test('a file of a newer version names both versions', async () => {
 });
 
 test.each([
-  ['a trigger that never fires', '{ at: end,', '{ on: { enter: inner, nth: 4000 },', 'never fired'],
   ['an unknown key', 'kind: ftrace, filter:', 'kind: ftrace, fitler:', "did you mean 'filter'?"],
   [
     'a CPU that does not exist',
@@ -219,4 +218,56 @@ test('output for a pipe has no colours, for a terminal it has', async () => {
     expect(pipe.out).not.toContain('\u001B');
     expect(tty.out).toContain('\u001B[3');
   }
+});
+
+/** As `little.yaml`, with a function that the notrace list keeps out: M-17 ignores the list. */
+const KEPT_OUT = WORKLOAD.replace("filter: 'inner'", "filter: '*', notrace: 'inner'").replace(
+  '- { counter: ops0.count, is: 40 }',
+  '- notrace',
+);
+
+test('a broken guarantee is status 1, when recorded and when judged', async () => {
+  write('kept-out.yaml', KEPT_OUT);
+  expect((await reprobe('record kept-out.yaml -o held.trace')).status).toBe(0);
+  expect((await reprobe('judge held.trace')).status).toBe(0);
+  expect((await reprobe('record kept-out.yaml -o broken.trace --variant M-17')).status).toBe(1);
+  const judged = await reprobe('judge broken.trace');
+  expect(judged.status).toBe(1);
+  expect(judged.out).toContain('notrace      broken at event');
+  write('cut.trace', read('broken.trace').subarray(0, -20));
+  const cut = await reprobe('judge cut.trace');
+  expect(cut.status).toBe(1);
+  expect(cut.err).toContain('cut.trace: frame');
+});
+
+test('a trigger that never fires is wrong input, and hides no verdict', async () => {
+  const never = '  - { on: { enter: inner, nth: 5000 }, irq: other }\n';
+  write('never.yaml', KEPT_OUT.replace('timeline:\n', `timeline:\n${never}`));
+  const ran = await reprobe('record never.yaml');
+  expect(ran.status).toBe(2);
+  expect(ran.out).toContain('notrace      held');
+  expect(ran.err).toContain('never.yaml:13:5: this trigger never fired');
+  const broken = await reprobe('record never.yaml --variant M-17');
+  expect(broken.status).toBe(1);
+  expect(broken.err).toContain('this trigger never fired');
+});
+
+test('the image of a workload is not overwritten', async () => {
+  write('little.elf', read('little.trace'));
+  write('image.yaml', `${WORKLOAD}image: little.elf\n`);
+  const ran = await reprobe('record image.yaml -o little.elf');
+  expect(ran.status).toBe(2);
+  expect(read('little.elf').equals(read('little.trace'))).toBe(true);
+});
+
+test('a state digest that differs is a divergence, though every event is equal', async () => {
+  const { header, frames, log, end } = readRecording(read('little.trace'));
+  const writer = new RecordingWriter(log);
+  const parts = [writer.begin(header)];
+  for (const { choices } of frames) parts.push(writer.frame(choices, '0123456789abcdef'));
+  parts.push(writer.end(known(end, 'the recording is whole').steps));
+  write('other-state.trace', Buffer.concat(parts));
+  const ran = await reprobe('replay other-state.trace');
+  expect(ran.status).toBe(1);
+  expect(ran.out).toContain('state digest 0123456789abcdef was recorded');
 });

@@ -1,6 +1,6 @@
 // Layer cli. `reprobe judge`: every guarantee over a recording.
 import { judgeLog } from '../replay/judge-recording.ts';
-import { readRecording } from '../replay/recording.ts';
+import { damageText, readRecording } from '../replay/recording.ts';
 import type { Command } from './command.ts';
 import { readInput, refuseDamage } from './files.ts';
 import { EXIT, paintFor } from './shell.ts';
@@ -32,8 +32,13 @@ export const judgeCommand: Command<typeof options> = {
           ...verdictLines(verdicts, paintFor(shell, shell.out)),
         ].join('\n');
     await shell.out.write(`${text}\n`);
-    if (verdicts.some(isBroken)) return EXIT.broken;
-    refuseDamage(recording, args.file);
-    return EXIT.fine;
+    if (!verdicts.some(isBroken)) {
+      refuseDamage(recording, args.file);
+      return EXIT.fine;
+    }
+    if (recording.damage !== undefined) {
+      await shell.err.write(`${args.file}: ${damageText(recording)}\n`);
+    }
+    return EXIT.broken;
   },
 };

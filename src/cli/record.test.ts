@@ -66,6 +66,8 @@ const SUMMARY: RecordSummary = {
   steps: 20,
   digest: '0123456789abcdef',
   ending: 'run_end',
+  lastEvent: undefined,
+  unfired: [],
   verdicts: [HELD, NEVER],
   expectations: [],
 };

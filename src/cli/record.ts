@@ -67,7 +67,7 @@ export const recordCommand: Command<typeof options> = {
   async run(args, shell) {
     const job = readJob(args.file, args, shell);
     const file = args.output ?? `${basename(args.file, extname(args.file))}.trace`;
-    const output = openOutput(file, args.file, shell);
+    const output = openOutput(file, job, shell);
     const command = reproduction(file, job, shell);
     const summary = await withSeed(job.settings.seed, command, () => recordTo(output, job, shell));
     if (summary === undefined) return EXIT.interrupted;
@@ -76,32 +76,39 @@ export const recordCommand: Command<typeof options> = {
       ? recordJson(recorded)
       : recordText(recorded, paintFor(shell, shell.out));
     await shell.out.write(`${text}\n`);
-    return summary.verdicts.some(isBroken) || !summary.expectations.every(({ met }) => met)
-      ? EXIT.broken
-      : EXIT.fine;
+    const { verdicts, expectations, unfired } = summary;
+    if (verdicts.some(isBroken) || !expectations.every(({ met }) => met)) {
+      if (unfired.length > 0) await shell.err.write(`${unfired.join('\n')}\n`);
+      return EXIT.broken;
+    }
+    if (unfired.length > 0) throw new InputError(unfired.join('\n'));
+    return EXIT.fine;
   },
 };
 
 function readJob(file: string, args: InferredOptionTypes<typeof options>, shell: Shell): RecordJob {
   const text = readText(shell.cwd, file, 'the workload');
   const { workload } = parseWorkload(text, file);
-  const image =
-    workload.image === undefined
-      ? undefined
-      : readInput(shell.cwd, beside(file, workload.image), 'the image');
+  const imageFile = workload.image === undefined ? undefined : beside(file, workload.image);
+  const image = imageFile === undefined ? undefined : readInput(shell.cwd, imageFile, 'the image');
   const seed =
     args.seed === undefined
       ? (workload.machine.seed ?? SEED_DEFAULT)
       : wholeNumber('seed', args.seed, LIMIT.seed);
   const { chooser, profile, variant } = args;
-  return { source: { file, text, image }, settings: { seed, chooser, profile, variants: variant } };
+  return {
+    source: { file, text, image, imageFile },
+    settings: { seed, chooser, profile, variants: variant },
+  };
 }
 
-function openOutput(file: string, workload: string, shell: Shell): OutputFile {
+function openOutput(file: string, { source }: RecordJob, shell: Shell): OutputFile {
   if (file === '' || file === '-')
     throw new UsageError(`--output: expected the name of a file, found '${file}'`);
-  if (isSameFile(shell.cwd, file, workload))
+  if (isSameFile(shell.cwd, file, source.file))
     throw new UsageError('--output: expected another file than the workload', file);
+  if (source.imageFile !== undefined && isSameFile(shell.cwd, file, source.imageFile))
+    throw new UsageError("--output: expected another file than the workload's image", file);
   return new OutputFile(shell.cwd, file);
 }
 

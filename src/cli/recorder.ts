@@ -1,6 +1,9 @@
 // Layer cli. One recording as a job and a summary of plain data, so that it can run in another thread while
 // this one listens for Ctrl-C (`record-thread.ts`, `record-worker.ts`).
+import type { EventLog } from '../replay/event-log.ts';
 import { type RunSettings, type WorkloadSource, recordRun } from '../replay/run.ts';
+import { Symbols } from '../replay/symbols.ts';
+import { formatEvent } from '../replay/text-form.ts';
 import { type VerdictSummary, summarizeVerdicts } from './verdict.ts';
 
 export interface RecordJob {
@@ -19,6 +22,10 @@ export interface RecordSummary {
   readonly steps: number;
   readonly digest: string;
   readonly ending: string;
+  /** What ended a run before its time: the last event. */
+  readonly lastEvent: string | undefined;
+  /** Triggers that never fired. */
+  readonly unfired: readonly string[];
   readonly verdicts: readonly VerdictSummary[];
   readonly expectations: readonly ExpectationSummary[];
 }
@@ -37,7 +44,14 @@ export function recordHere(job: RecordJob, listener: RecordListener): RecordSumm
     (chunk) => listener.bytes(chunk),
     (steps) => listener.progress(steps),
   );
-  const { events, steps, digest, ending, expectations } = result;
+  const { events, steps, digest, ending, expectations, unfired, log } = result;
+  const lastEvent = ending === 'run_end' ? undefined : lastEventOf(log);
   const verdicts = summarizeVerdicts(result.verdicts, result.log);
-  return { events, steps, digest, ending, verdicts, expectations };
+  return { events, steps, digest, ending, lastEvent, verdicts, expectations, unfired };
+}
+
+function lastEventOf(log: EventLog): string {
+  const symbols = new Symbols();
+  for (const event of log.events()) if (event.event === 'symbol') symbols.see(event);
+  return formatEvent(log.at(log.count - 1), symbols);
 }

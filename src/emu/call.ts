@@ -9,6 +9,7 @@ import { RETURN_STUB } from './stub-table.ts';
 const RA = 1;
 const SP = 2;
 const A0 = 10;
+const ARGUMENT_REGISTERS = 8;
 
 /** Runs guest function `target` above the running path. */
 export function callFunction(cpu: Cpu, target: Address, args: GuestArguments): void {
@@ -20,13 +21,16 @@ export function callFunction(cpu: Cpu, target: Address, args: GuestArguments): v
     pc: hart.pc,
     saved: [lo[RA] as number, hi[RA] as number, lo[SP] as number, hi[SP] as number],
     callsBelow: cx.calls.length,
+    floorBelow: cx.preemptFloor,
   };
   if (cx.activities.length >= LIMITS.activitiesMax) {
     cpu.machine.oops(cpu, 'stack', hart.pc);
     return;
   }
   cx.push(activity);
-  for (let i = 0; 2 * i < args.length; i++) {
+  cx.preemptFloor = cpu.preemptCount.value;
+  // What interrupted code left in the argument registers is no business of a handler.
+  for (let i = 0; i < ARGUMENT_REGISTERS; i++) {
     lo[A0 + i] = args[2 * i] ?? 0;
     hi[A0 + i] = args[2 * i + 1] ?? 0;
   }
@@ -46,6 +50,7 @@ export function comeBack(cpu: Cpu, cx: Context): number | undefined {
   }
   const result = hart.lo[A0] as number;
   cx.pop();
+  cx.preemptFloor = activity.floorBelow;
   cx.calls.length = Math.min(cx.calls.length, activity.callsBelow);
   [hart.lo[RA], hart.hi[RA]] = [activity.saved[0] ?? 0, activity.saved[1] ?? 0];
   [hart.lo[SP], hart.hi[SP]] = [activity.saved[2] ?? 0, activity.saved[3] ?? 0];

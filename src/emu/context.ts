@@ -23,6 +23,8 @@ export interface GuestActivity {
   readonly saved: readonly number[];
   /** Depth of `Context.calls` when it began. */
   readonly callsBelow: number;
+  /** The caller's `Context.preemptFloor`. */
+  readonly floorBelow: number;
 }
 
 /** A live kernel path. */
@@ -65,6 +67,8 @@ export class Context {
   readonly calls: TrueCall[] = [];
   /** Registers of whatever this context interrupted; a task's own while it is switched out. */
   readonly frame: Frame;
+  /** preempt_count when this context opened, or when its innermost guest function was called: its floor. */
+  preemptFloor = 0;
   /** Whether IRQs were on when this context opened. */
   irqsBefore = true;
   /** What an interrupt context runs; 0 for tasks. */

@@ -105,7 +105,8 @@ export class Cpu {
 
   /** Task context that may be switched away here (CC-M2). */
   preemptible(): boolean {
-    return this.contexts.length === 1 && this.preemptCount.value === 0 && this.hart.irqsOn;
+    if (this.contexts.length > 1 || this.preemptCount.value > 0) return false;
+    return this.hart.irqsOn && this.bhCount === 0;
   }
 
   /** An interrupt may be taken: IRQs on, and not inside an irq, NMI or trap. */

@@ -97,11 +97,14 @@ function enterFunction(cpu: Cpu, cx: Context, flags: number): void {
   const { hart, machine } = cpu;
   const ra = toAddress(hart.lo[RA] as number, hart.hi[RA] as number);
   const sp = toAddress(hart.lo[SP] as number, hart.hi[SP] as number);
+  const { calls } = cx;
+  const top = calls[calls.length - 1];
+  // A branch back to the first instruction is no new call; neither is one beyond the limit noted.
+  if (top !== undefined && top.func === hart.pc && returnsTo(top, ra, sp)) return;
+  if (calls.length >= LIMITS.callsMax) return;
   const watcher = (flags & FLAG.watch) === 0 ? undefined : machine.watcher(hart.pc);
-  if (cx.calls.length < LIMITS.callsMax) {
-    cx.calls.push({ func: hart.pc, ra, sp, watcher });
-    markReturn(cpu, ra);
-  }
+  calls.push({ func: hart.pc, ra, sp, watcher });
+  markReturn(cpu, ra);
   machine.report(cpu, EMU_EVENTS.func_enter.id, hart.pc, ra, sp);
   watcher?.enter(cx);
 }

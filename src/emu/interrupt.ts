@@ -33,6 +33,7 @@ function open(cpu: Cpu, level: Level, handler: Address): Context {
   saveFrame(cpu.hart, cx.frame);
   cpu.machine.memory.unreserve(cpu.hart);
   cx.irqsBefore = cpu.hart.irqsOn;
+  cx.preemptFloor = cpu.preemptCount.value;
   if (level !== LEVEL.softirq) cpu.hart.irqsOn = false;
   cpu.push(cx);
   return cx;
@@ -41,6 +42,10 @@ function open(cpu: Cpu, level: Level, handler: Address): Context {
 /** Closes the top context, whose bottom path is over. */
 export function leave(cpu: Cpu, cx: Context): void {
   assert(cpu.contexts.length > 1 && cpu.top === cx, 'contexts close innermost first');
+  if (cpu.preemptCount.value !== cx.preemptFloor) {
+    cpu.machine.oops(cpu, 'preempt imbalance', cpu.hart.pc);
+    return;
+  }
   if (cx.level !== LEVEL.trap) cpu.machine.emitFrom(cx, EMU_EVENTS.irq_exit.id, cx.handler);
   cpu.pop();
   restoreFrame(cpu.hart, cx.frame);
@@ -93,12 +98,13 @@ export function takePending(cpu: Cpu): boolean {
       return true;
     }
   }
-  for (let i = 0; i < cpu.pending.length; i++) {
-    const pending = cpu.pending[i];
-    if (pending === undefined || !cpu.mayEnter(pending.level)) continue;
+  // The highest level first; one that is put off does not hold up the next.
+  const ready = cpu.pending.filter((pending) => cpu.mayEnter(pending.level));
+  ready.sort((one, other) => other.level - one.level);
+  for (const pending of ready) {
     const delayable = mayWait && pending.level !== LEVEL.nmi;
-    if (delayable && machine.chooseAt(cpu, CHOICE.deliver, 2) !== 0) return false;
-    cpu.pending.splice(i, 1);
+    if (delayable && machine.chooseAt(cpu, CHOICE.deliver, 2) !== 0) continue;
+    cpu.pending.splice(cpu.pending.indexOf(pending), 1);
     enter(cpu, pending);
     return true;
   }

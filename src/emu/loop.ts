@@ -36,9 +36,13 @@ export function tick(machine: Machine): void {
   machine.touchCpu(cpu);
   machine.step++;
   if (machine.step >= machine.options.stepsMax && machine.ending === undefined) {
-    machine.report(cpu, EMU_EVENTS.no_progress.id, machine.step);
-    machine.ending = 'no_progress';
+    endWithoutProgress(machine, cpu);
   }
+}
+
+function endWithoutProgress(machine: Machine, cpu: Cpu): void {
+  machine.report(cpu, EMU_EVENTS.no_progress.id, machine.step);
+  machine.ending = 'no_progress';
 }
 
 /** Fires what is due at this boundary, wherever it is. */
@@ -46,6 +50,8 @@ function fireDue(machine: Machine): void {
   const { agenda, step, timers } = machine;
   if (agenda !== undefined && agenda.next <= step) agenda.fire(step);
   if (timers.next() <= step) timers.fireDue(step);
+  // A CPU that does nothing is always at a boundary.
+  for (const cpu of machine.cpus) if (!machine.isReady(cpu)) fireOn(machine, cpu);
   machine.plan();
 }
 
@@ -79,7 +85,7 @@ function runGuest(machine: Machine, cpu: Cpu): void {
   const room = Math.min(due, options.stepsMax, step + BURST_MAX) - step - 1;
   // A trigger may just have handed the run to another CPU, or raised something here.
   const handedOver = machine.running !== cpu;
-  const busy = handedOver || cpu.ipis.length > 0 || cpu.pending.length > 0;
+  const busy = handedOver || cpu.ipis.length > 0 || cpu.pending.length > 0 || machine.pauses();
   if (busy || room <= 0) {
     stepGuest(cpu, 0, NOTHING_ASKED);
     return;
@@ -126,8 +132,12 @@ function pickWithIdle(machine: Machine, ready: Int32Array): Cpu | undefined {
 /** Nobody can run: on to the next timer or trigger, to the timeline's end, or the run is over. */
 function idle(machine: Machine): void {
   const { due } = machine;
-  if (due !== Number.POSITIVE_INFINITY && due < machine.options.stepsMax) {
-    machine.step = Math.max(machine.step, due);
+  if (due !== Number.POSITIVE_INFINITY) {
+    machine.step = Math.max(machine.step, Math.min(due, machine.options.stepsMax));
+    if (machine.step >= machine.options.stepsMax) {
+      endWithoutProgress(machine, machine.running);
+      return;
+    }
     fireDue(machine);
     for (const cpu of machine.cpus) fireOn(machine, cpu);
     return;

@@ -105,6 +105,9 @@ export class Machine {
   private readonly point: { kind: ChoiceKind; cpu: number; options: Int32Array };
   /** Room for the options of questions other than `schedule`. */
   readonly options32: Int32Array = new Int32Array(LIMITS.tasksMax + 1);
+  /** Events reported so far, and the number at which the host wants to look: the step then ends a burst. */
+  events = 0;
+  eventsPause = Number.POSITIVE_INFINITY;
   /** Completed steps; virtual time in microseconds. */
   step = 0;
   /** Softirq handlers by number. */
@@ -186,14 +189,21 @@ export class Machine {
     return this.ending;
   }
 
+  /** Has the host asked to look after this step? */
+  pauses(): boolean {
+    return this.events >= this.eventsPause;
+  }
+
   /** Reports from whatever runs on `cpu`. */
   report(cpu: Cpu, id: number, a = 0, b = 0, c = 0, d = 0, e = 0): void {
     const cx = cpu.top;
+    this.events++;
     this.sink.emit(id, this.step, cpu.id, cx.level, cx.task.pid, a, b, c, d, e, 0, 0, 0);
   }
 
   /** Reports from `cx`; eight payload words. */
   emitFrom(cx: Context, id: number, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0): void {
+    this.events++;
     this.sink.emit(id, this.step, cx.cpu.id, cx.level, cx.task.pid, a, b, c, d, e, f, g, h);
   }
 

@@ -128,7 +128,7 @@ export class Rcu {
     cpu.pending.push({
       level: LEVEL.softirq,
       handler: NO_ADDRESS,
-      body: (cx) => () => callback(cx),
+      body: (cx) => () => runCallback(cx, period.number, callback),
     });
     this.machine.touchCpu(cpu);
   }
@@ -141,6 +141,15 @@ export class Rcu {
       this.endIfOver(period);
     }
   }
+}
+
+function* runCallback(
+  cx: Context,
+  number: number,
+  callback: (cx: Context) => Path<void>,
+): Path<void> {
+  cx.emit(EMU_EVENTS.rcu_callback.id, number);
+  yield* callback(cx);
 }
 
 /** Does an open region on `cpu` hold up a wait of this kind? Only the rude one covers "not watching". */

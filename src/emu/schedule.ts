@@ -37,6 +37,11 @@ export function sleepNow(cpu: Cpu): void {
   switchTo(cpu, pickNext(cpu), 'sleeping');
 }
 
+/** A task ends in preemptible context and outside of read sections; whatever it held would be lost. */
+export function mayExit(cpu: Cpu): boolean {
+  return cpu.preemptible() && cpu.current.rcuDepth === 0;
+}
+
 /** The running task is over. */
 export function exitTask(cpu: Cpu): void {
   const task = cpu.current;

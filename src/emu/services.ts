@@ -15,8 +15,8 @@ import type { Machine } from './machine.ts';
 import { act, type Path } from './path.ts';
 import { changePreemptCount, setIrqs } from './preempt.ts';
 import { synchronize, type WaitKind } from './rcu.ts';
-import { exitTask } from './schedule.ts';
-import { allocate, release } from './slab.ts';
+import { exitTask, mayExit } from './schedule.ts';
+import { allocate } from './slab.ts';
 import { EMU_STUBS, type EmuStub } from './stub-table.ts';
 import type { Stub } from './stubs.ts';
 import { sleepFor } from './timer.ts';
@@ -32,7 +32,7 @@ export function defineServices(machine: Machine): void {
     ...rcuServices(),
     ...sleeping(),
     ...locks(machine),
-    ...memory(machine),
+    ...memory(),
     _printk: {
       now: (cx, args) => {
         cx.emit(EMU_EVENTS.printk.id, machine.strings.id(args.text(0) ?? '(bad pointer)'));
@@ -40,12 +40,12 @@ export function defineServices(machine: Machine): void {
       },
     },
     smp_processor_id: { now: (cx) => cx.cpu.id },
-    ktime_get: { now: () => machine.step * NS_PER_STEP },
+    ktime_get: { now: () => machine.step * NS_PER_STEP, wide: true },
     raise_softirq: {
       now: (cx, args) => {
         const raised = machine.softirqs[args.lo(0)];
         if (raised === undefined) return misuse(cx, 'no such softirq');
-        cx.cpu.pending.push(raised);
+        if (!cx.cpu.pending.includes(raised)) cx.cpu.pending.push(raised);
         return 0;
       },
     },
@@ -69,7 +69,7 @@ function preemption(): Pick<
     preempt_disable: { now: (cx) => done(changePreemptCount(cx, 1)) },
     preempt_enable: {
       now: (cx) => {
-        if (cx.cpu.preemptCount.value === 0) return misuse(cx, 'preempt imbalance');
+        if (cx.cpu.preemptCount.value <= cx.preemptFloor) return misuse(cx, 'preempt imbalance');
         return done(changePreemptCount(cx, -1));
       },
     },
@@ -78,11 +78,18 @@ function preemption(): Pick<
       now: (cx) =>
         cx.level > LEVEL.softirq ? misuse(cx, 'irqs on in irq') : done(setIrqs(cx, true)),
     },
-    local_bh_disable: { now: (cx) => ++cx.cpu.bhCount },
+    local_bh_disable: { now: (cx) => changeBhCount(cx, 1) },
     local_bh_enable: {
-      now: (cx) => (cx.cpu.bhCount === 0 ? misuse(cx, 'bh imbalance') : --cx.cpu.bhCount),
+      now: (cx) => (cx.cpu.bhCount === 0 ? misuse(cx, 'bh imbalance') : changeBhCount(cx, -1)),
     },
   };
+}
+
+/** Softirqs off are a region as preemption off is (CC-M2). */
+function changeBhCount(cx: Context, delta: 1 | -1): number {
+  cx.cpu.bhCount += delta;
+  cx.cpu.settle();
+  return 0;
 }
 
 function rcuServices(): Pick<
@@ -119,8 +126,7 @@ function sleeping(): Pick<Record<EmuStub, Stub>, 'msleep' | 'usleep_range' | 'do
     usleep_range: { path: (cx, args) => whenSleepable(cx, () => sleepFor(cx, args.lo(0))) },
     do_exit: {
       now: (cx) => {
-        if (!cx.cpu.preemptible() || cx.task.kind === 'idle')
-          return misuse(cx, 'exit while atomic');
+        if (cx.task.kind === 'idle' || !mayExit(cx.cpu)) return misuse(cx, 'exit while atomic');
         exitTask(cx.cpu);
         return 0;
       },
@@ -176,16 +182,10 @@ function found<T>(map: Map<Address, T>, at: Address, make: () => T): T {
   return made;
 }
 
-function memory(machine: Machine): Pick<Record<EmuStub, Stub>, 'kmalloc' | 'kfree'> {
+function memory(): Pick<Record<EmuStub, Stub>, 'kmalloc' | 'kfree'> {
   return {
     kmalloc: { path: (cx, args) => kmalloc(cx, args.lo(0)), pointer: true },
-    kfree: {
-      path: (cx, args) => {
-        if (args.isNull(0)) return zero(nothing());
-        const made = machine.slab.at(args.address(0));
-        return made === undefined ? refused(cx, 'bad free') : zero(release(cx, made));
-      },
-    },
+    kfree: { path: (cx, args) => kfree(cx, args.isNull(0) ? undefined : args.address(0)) },
   };
 }
 
@@ -193,6 +193,18 @@ function* kmalloc(cx: Context, bytes: number): Path<number> {
   if (bytes <= 0) return NO_ADDRESS;
   const made = yield* allocate(cx, { kind: 'heap', bytes });
   return made?.address ?? NO_ADDRESS;
+}
+
+/** Looked up in the step that frees: of two that free the same object the second is wrong. */
+function* kfree(cx: Context, address: Address | undefined): Path<number> {
+  const { machine } = cx.cpu;
+  return yield* act(machine.slabCell, () => {
+    if (address === undefined) return 0;
+    const made = machine.slab.at(address);
+    if (made === undefined) return misuse(cx, 'bad free');
+    machine.slab.destroy(cx, made);
+    return 0;
+  });
 }
 
 function* irqsave(cx: Context, lock: SpinLock): Path<number> {
@@ -209,10 +221,6 @@ function whenSleepable(cx: Context, path: () => Path<void>): Path<number> {
 function* zero(path: Path<void>): Path<number> {
   yield* path;
   return 0;
-}
-
-function* nothing(): Path<void> {
-  // kfree(NULL) does nothing.
 }
 
 function* refused(cx: Context, reason: string): Path<number> {

@@ -100,7 +100,7 @@ export class Slab {
   /** The live heap object that begins at `address`. */
   at(address: Address): KObject | undefined {
     const made = this.places.get(address);
-    return made?.live === true ? made : undefined;
+    return made?.live === true && made.kind === 'heap' ? made : undefined;
   }
 
   private place(request: Request): Address | undefined {

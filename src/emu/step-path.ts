@@ -7,7 +7,7 @@ import type { Context, PathActivity } from './context.ts';
 import type { Cpu } from './cpu.ts';
 import { leave } from './interrupt.ts';
 import { ACCESS, type Access, type GuestArguments } from './path.ts';
-import { exitTask, preempt, sleepNow, wake } from './schedule.ts';
+import { exitTask, mayExit, preempt, sleepNow, wake } from './schedule.ts';
 
 /** Performs the access that the top path of `cx` waits to do. */
 export function stepPath(cpu: Cpu, cx: Context, activity: PathActivity): void {
@@ -108,5 +108,7 @@ function finish(cpu: Cpu, cx: Context, activity: PathActivity): void {
     return;
   }
   if (cpu.contexts.length > 1) leave(cpu, cx);
-  else if (cx.task.kind !== 'idle') exitTask(cpu);
+  else if (cx.task.kind === 'idle') return;
+  else if (mayExit(cpu)) exitTask(cpu);
+  else cpu.machine.oops(cpu, 'exit while atomic', cpu.hart.pc);
 }

@@ -72,6 +72,8 @@ export interface Stub {
   /** Starts a path. */
   readonly path?: (cx: Context, args: StubArguments) => Path<number>;
   readonly pointer?: boolean;
+  /** The result is a whole number of up to 53 bits, not a sign-extended int. */
+  readonly wide?: boolean;
 }
 
 export class Stubs {
@@ -115,8 +117,9 @@ export class Stubs {
     const args = new StubArguments(cpu);
     if (stub.now !== undefined) {
       const result = stub.now(cx, args);
-      if (this.machine.ending === undefined && cpu.top === cx)
-        this.answer(cpu, result, stub.pointer === true);
+      if (this.machine.ending !== undefined || cpu.top !== cx) return true;
+      this.answer(cpu, result, stub.pointer === true);
+      if (stub.wide === true) cpu.hart.hi[A0] = Math.floor(result / 0x100000000);
       return true;
     }
     const path = stub.path;

@@ -23,11 +23,13 @@ export function driveFrames(session: Session, listener: FrameListener): void {
   let start = 0;
   let told = 0;
   let running = true;
+  machine.eventsPause = FRAME_EVENTS;
   while (running) {
     running = session.tick();
     if (log.count - start >= FRAME_EVENTS || !running) {
       listener.frame(log.count, stateDigest(machine));
       start = log.count;
+      machine.eventsPause = start + FRAME_EVENTS;
       if (listener.enough?.() === true) return;
     }
     if (machine.step - told >= PROGRESS_STEPS) {

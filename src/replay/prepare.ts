@@ -21,6 +21,8 @@ export interface WorkloadSource {
   readonly text: string;
   /** The content of the ELF file that the workload names; undefined when it names none. */
   readonly image: Uint8Array | undefined;
+  /** Where that was read from, if it was a file. */
+  readonly imageFile?: string | undefined;
 }
 
 /** A checked workload, ready to be run any number of times. */

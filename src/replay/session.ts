@@ -71,10 +71,6 @@ export class Session {
     this.kernel = bootKernel(machine, this.image.functions, options);
     const probes = makeProbes(this.kernel, plan, this.image);
     this.operations = new Operations(this.kernel, probes, this.image);
-    for (const idle of plan.idle) {
-      const cpu = known(machine.cpus[idle.cpu], 'the CPU was checked');
-      cpu.idleRuns = { func: this.address(idle.run), left: idle.times };
-    }
     const tasks = plan.tasks.map((task) => this.#newTask(task.name, task.cpu));
     this.#control = new ControlThread(machine, this.#newControl());
     this.#threads = new Map(
@@ -170,6 +166,11 @@ export class Session {
       tasks.forEach((task, index) => {
         this.#startTask(task, index);
       });
+      for (const idle of this.plan.idle) {
+        const cpu = known(this.machine.cpus[idle.cpu], 'the CPU was checked');
+        cpu.idleRuns = { func: this.address(idle.run), left: idle.times };
+        this.machine.touchCpu(cpu);
+      }
       addSources(this.machine, this.plan, (name) => this.address(name));
       addTimers(this.machine, this.plan, (name) => this.address(name));
       this.#timeline?.start();

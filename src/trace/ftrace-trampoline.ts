@@ -1,7 +1,13 @@
 // Layer trace. Trampolines are guest text (FT-19, FT-20, CC-H3): a task can be preempted at each of their
 // instructions, and one that was freed is poison. They save what the C calling convention lets a callback
 // clobber, which is also all that its `regs` argument shows (FT-15). Left out: SAVE_REGS.
-import { type Address, addressLo, TRAMPOLINE_BASE, TRAMPOLINE_BYTES_MAX } from '../emu/address.ts';
+import {
+  NO_ADDRESS,
+  type Address,
+  addressLo,
+  TRAMPOLINE_BASE,
+  TRAMPOLINE_BYTES_MAX,
+} from '../emu/address.ts';
 import type { Cell } from '../emu/cell.ts';
 import type { Context } from '../emu/context.ts';
 import { FLAG } from '../emu/flags.ts';
@@ -14,6 +20,10 @@ import { callWord, MCOUNT_INSN_SIZE } from './ftrace-insn.ts';
 import type { FtraceOps } from './ftrace-ops.ts';
 import type { Kernel } from './kernel.ts';
 
+/** How far a `jal` reaches. */
+const JAL_REACH = 0x100000;
+/** No instruction. */
+const ILLEGAL = 0;
 /** Each trampoline has a place of this size; the first one holds the generic caller. */
 const TRAMPOLINE_BYTES = 128;
 const FIRST_TRAMPOLINE: Address = TRAMPOLINE_BASE + TRAMPOLINE_BYTES;
@@ -108,7 +118,14 @@ export function* ftraceTrampolineFree(cx: Context, k: Kernel, ops: FtraceOps): P
 function trampolineWords(at: Address, ops: Address, func: Address): number[] {
   const before = [...ENTER_WORDS, ...pointerWords(REG.a2, ops)];
   const call = at + before.length * MCOUNT_INSN_SIZE;
-  return [...before, callWord(call, func, REG.ra), ...LEAVE_WORDS];
+  // A func that no call reaches is a jump to nowhere at the first hit.
+  const calls = isReachable(call, func) ? callWord(call, func, REG.ra) : ILLEGAL;
+  return [...before, calls, ...LEAVE_WORDS];
+}
+
+/** Can a `jal` at `from` go there? */
+function isReachable(from: Address, to: Address): boolean {
+  return to !== NO_ADDRESS && (to & 1) === 0 && Math.abs(to - from) < JAL_REACH;
 }
 
 /** Saves, and sets up ip, parent_ip and regs. t0 is the address behind the site (FT-4). */

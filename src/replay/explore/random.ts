@@ -113,6 +113,7 @@ class Gap {
 
   #draw(): number {
     const longer = this.#longer;
+    if (longer[0] === WHOLE) return CALM_MAX;
     let calm = 0;
     for (;;) {
       const draw = this.#random.next();
@@ -128,6 +129,7 @@ class Gap {
 /** A gap is drawn in pieces of so many answers, and is no longer than CALM_MAX. */
 const GAP_PIECE = 32;
 const CALM_MAX = 0x40000000;
+const WHOLE = 0x100000000;
 
 /** Facts about ratios, computed once: the same few come with every run. */
 const gapsByRatio = new Map<string, readonly number[]>();
