@@ -27,7 +27,9 @@ const EXIT_STATUS = `Exit status:
   0  fine
   1  a divergence, a broken guarantee, or an expectation that was not met
   2  wrong input or usage
- 70  a fault of reprobe itself; it prints the seed and the command that shows it`;
+ 70  a fault of reprobe itself; it prints the seed and the command that shows it
+130  stopped by Ctrl-C; the recording holds what was done
+141  nobody reads the output`;
 
 const EXAMPLES: readonly (readonly [command: string, about: string])[] = [
   ['$0 record swap.yaml -o swap.trace --seed 7', 'run a workload and write down the run'],

@@ -41,6 +41,8 @@ test('reprobe --help', async () => {
       1  a divergence, a broken guarantee, or an expectation that was not met
       2  wrong input or usage
      70  a fault of reprobe itself; it prints the seed and the command that shows it
+    130  stopped by Ctrl-C; the recording holds what was done
+    141  nobody reads the output
     "
   `);
   expect(await help('-h')).toBe(await help('--help'));
