@@ -19,6 +19,12 @@ export const FTRACE_OPS_BYTES = 64;
 
 export const FTRACE_OPS_FL_ENABLED: number = 1 << 0;
 export const FTRACE_OPS_FL_DYNAMIC: number = 1 << 1;
+/**
+ * SAVE_REGS, RECURSION, IPMODIFY, PID, RCU and PERMANENT: what they promise is not built yet, so an ops that asks
+ * for one of them is refused rather than served without it. (IF_SUPPORTED alone gives no regs: FT-14.)
+ */
+export const FTRACE_OPS_FL_NOT_BUILT: number =
+  (1 << 2) | (1 << 4) | (1 << 12) | (1 << 13) | (1 << 14) | (1 << 16);
 const FTRACE_OPS_FL_INITIALIZED: number = 1 << 8;
 export const FTRACE_OPS_FL_ADDING: number = 1 << 10;
 export const FTRACE_OPS_FL_REMOVING: number = 1 << 11;

@@ -5,12 +5,13 @@ import type { Context } from '../emu/context.ts';
 import { mutexLock, mutexUnlock } from '../emu/lock.ts';
 import { enter, type Path, writeOnce } from '../emu/path.ts';
 import { synchronize } from '../emu/rcu.ts';
-import { EBUSY, ENODEV, type Errno } from './errno.ts';
+import { EBUSY, EINVAL, ENODEV, type Errno } from './errno.ts';
 import { ftraceSelection } from './ftrace-hash.ts';
 import {
   FTRACE_OPS_FL_ADDING,
   FTRACE_OPS_FL_DYNAMIC,
   FTRACE_OPS_FL_ENABLED,
+  FTRACE_OPS_FL_NOT_BUILT,
   FTRACE_OPS_FL_REMOVING,
   type FtraceOps,
   opsHas,
@@ -46,6 +47,7 @@ export function* ftraceStartup(cx: Context, k: Kernel, ops: FtraceOps): Path<Err
   if (cx.read(ftrace.disabled)) return -ENODEV;
   if (opsHas(cx, ops, FTRACE_OPS_FL_ENABLED)) return -EBUSY;
   readOpsStruct(cx, k, ops);
+  if (opsHas(cx, ops, FTRACE_OPS_FL_NOT_BUILT)) return -EINVAL;
   writeOpsFlags(cx, k, ops, cx.read(ops.flags) | FTRACE_OPS_FL_DYNAMIC);
   cx.write(ops.generation, cx.read(ops.generation) + 1);
 
