@@ -15,13 +15,17 @@ import {
 const LINES_MAX = 400;
 const files = sources(FOLDERS);
 
-/** Lines that are neither blank nor comment: as the linter counts. */
-function codeLines(text: string): number {
-  return text.split('\n').filter((line) => !/^\s*(?:\/\/|\/\*|\*|$)/u.test(line)).length;
-}
+/**
+ * The opcode switch is the one exemption (style.md section 10): it cannot be split without losing what it is
+ * for. The linter still holds its lines of code to the limit.
+ */
+const OPCODE_SWITCH = 'src/emu/riscv/run.ts';
 
 function tooLong(list: readonly Source[]): readonly string[] {
-  return list.filter(({ text }) => codeLines(text) > LINES_MAX).map(({ path }) => path);
+  return list
+    .filter(({ path }) => path !== OPCODE_SWITCH)
+    .filter(({ text }) => text.trimEnd().split('\n').length > LINES_MAX)
+    .map(({ path }) => path);
 }
 
 /** Tests beside their file are opened by it; a property stands for itself. */
@@ -70,6 +74,7 @@ function isEvasion(node: Node): boolean {
 test('no file is longer than 400 lines', () => {
   expect(tooLong(files)).toEqual([]);
   expect(tooLong([{ path: 'a.ts', text: 'x\n'.repeat(401) }])).toEqual(['a.ts']);
+  expect(tooLong([{ path: 'a.ts', text: '// x\n'.repeat(401) }])).toEqual(['a.ts']);
 });
 
 test('every file opens with a comment that says what it is', () => {

@@ -10,6 +10,4 @@ export const LIMITS = {
   callsMax: 4096,
   /** Activities (guest calls and paths) stacked in one context. */
   activitiesMax: 512,
-  /** Grace periods in progress. */
-  periodsMax: 1024,
 } as const;

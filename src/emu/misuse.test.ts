@@ -2,13 +2,13 @@ import { expect, test } from 'vitest';
 import { smallMachine } from '../../properties/small-machine.ts';
 import { known } from '../assert.ts';
 import { randomChooser } from '../replay/explore/random.ts';
+import { CHOICE } from './choose.ts';
 import { LEVEL } from './context.ts';
 import { guestHandler } from './interrupt.ts';
 import { callGuest } from './path.ts';
 import { synchronize } from './rcu.ts';
 import type { ScriptOp } from './script.ts';
-import { stubAddress } from './stub-table.ts';
-import { EMU_STUBS } from './stub-table.ts';
+import { EMU_STUBS, stubAddress } from './stub-table.ts';
 import { sync } from './text.ts';
 import { sleepFor } from './timer.ts';
 
@@ -31,14 +31,12 @@ test('a handler that takes away the preemption count of what it interrupted is a
 });
 
 test('an interrupt that leaves preemption off is an oops', () => {
-  const m = smallMachine({ functions: { f: WORK, tick: [{ op: 'preempt_off' }] } });
-  m.machine.injector.add({ name: 'tick', level: 2, handler: m.at('tick'), cpu: 0, left: 1 });
   const every = { choose: (): number => 1 };
-  const n = smallMachine({ functions: { f: WORK, tick: [{ op: 'preempt_off' }] }, chooser: every });
-  n.machine.injector.add({ name: 'tick', level: 2, handler: n.at('tick'), cpu: 0, left: 1 });
-  n.task('t', 0, 'f', 5);
-  expect(n.machine.run()).toBe('oops');
-  expect(reasonsOf(n)).toEqual(['preempt imbalance']);
+  const m = smallMachine({ functions: { f: WORK, tick: [{ op: 'preempt_off' }] }, chooser: every });
+  m.machine.injector.add({ name: 'tick', level: 2, handler: m.at('tick'), cpu: 0, left: 1 });
+  m.task('t', 0, 'f', 5);
+  expect(m.machine.run()).toBe('oops');
+  expect(reasonsOf(m)).toEqual(['preempt imbalance']);
 });
 
 test('a task that ends with interrupts or preemption off, or in a read section, is an oops', () => {
@@ -96,7 +94,7 @@ test('a timer beyond the step limit is no deadlock', () => {
 test('an NMI does not wait behind an interrupt that is put off', () => {
   const m = smallMachine({
     functions: { f: WORK, irq: WORK, nmi: WORK },
-    chooser: { choose: (point) => (point.kind === 4 ? 1 : 0) },
+    chooser: { choose: (point) => (point.kind === CHOICE.deliver ? 1 : 0) },
   });
   m.task('t', 0, 'f', 3);
   const cpu = known(m.machine.cpus[0], 'there is a first CPU');

@@ -64,7 +64,7 @@ export class Text {
   /** `word` is about to replace the instruction at `ip`: both are whole until the next one. */
   beginPatch(ip: Address, word: number): void {
     const site = this.site(ip);
-    site.words = [this.settledWord(site), word | 0];
+    site.words = [this.word(ip), word | 0];
   }
 
   /** The version of byte 0 that every CPU sees at `ip`; undefined while some may see an older one. */
@@ -184,12 +184,6 @@ export class Text {
 
   private newPart(value: number): Part {
     return { values: [value], seen: this.machine.cpus.map(() => 0) };
-  }
-
-  /** The instruction that the site held when nobody was patching it. */
-  private settledWord(site: Site): number {
-    const last = site.words[site.words.length - 1];
-    return last === undefined || this.word(site.ip) !== last ? this.word(site.ip) : last;
   }
 }
 
