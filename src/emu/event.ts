@@ -156,3 +156,20 @@ export const EMU_EVENTS = {
 export interface StringTable {
   id(text: string): number;
 }
+
+/** A text that many events carry: looked up at its first use, which also numbers it, and then known. */
+export class EventText {
+  readonly #text: string;
+  readonly #strings: StringTable;
+  #id = -1;
+
+  constructor(text: string, strings: StringTable) {
+    this.#text = text;
+    this.#strings = strings;
+  }
+
+  get id(): number {
+    if (this.#id < 0) this.#id = this.#strings.id(this.#text);
+    return this.#id;
+  }
+}

@@ -9,6 +9,7 @@ import { EMU_EVENTS } from './event.ts';
 import { FLAG } from './flags.ts';
 import { enterTrap } from './interrupt.ts';
 import { LIMITS } from './limits.ts';
+import type { Machine } from './machine.ts';
 import { runFetched } from './riscv/run-fetched.ts';
 import { run } from './riscv/run.ts';
 import {
@@ -43,9 +44,9 @@ export function attendGuest(cpu: Cpu): boolean {
 
 /**
  * Runs guest code on `cpu` for one step, and on over at most `ahead` boundaries at which the questions
- * `asked` are answered calmly. After `attendGuest`.
+ * `asked` are answered calmly; why it stopped. After `attendGuest`.
  */
-export function stepGuest(cpu: Cpu, ahead: number, asked: readonly ChoiceKind[]): void {
+export function stepGuest(cpu: Cpu, ahead: number, asked: readonly ChoiceKind[]): Stop {
   const { machine, hart } = cpu;
   machine.core.time = machine.step;
   const stop = run(machine.core, hart, 1 + ahead, machine.everyInstruction);
@@ -56,6 +57,7 @@ export function stepGuest(cpu: Cpu, ahead: number, asked: readonly ChoiceKind[])
     if (asked.length > 0) machine.passCalm(asked, passed);
   }
   stopped(cpu, stop);
+  return stop;
 }
 
 function stopped(cpu: Cpu, stop: Stop): void {
@@ -111,11 +113,9 @@ function enterFunction(cpu: Cpu, cx: Context, flags: number): void {
 
 function markReturn(cpu: Cpu, ra: Address): void {
   const { core } = cpu.machine;
-  if (core.regionAt(ra) === undefined) return;
   const flags = core.flagsAt(ra);
-  if ((flags & FLAG.after) === 0) {
-    core.setFlags(ra, flags | FLAG.visible | FLAG.attention | FLAG.after);
-  }
+  if ((flags & FLAG.after) !== 0 || core.regionAt(ra) === undefined) return;
+  core.setFlags(ra, flags | FLAG.visible | FLAG.attention | FLAG.after);
 }
 
 /** Ends every true call that returns to this pc and sp; calls above them were abandoned. */
@@ -146,12 +146,12 @@ function fetchSite(cpu: Cpu): boolean {
   const { machine, hart } = cpu;
   const { text } = machine;
   const ip = hart.pc;
-  const newest = text.word(ip);
   const settled = text.settled(ip);
-  if (settled !== undefined && (newest & HALF_MASK) !== C_EBREAK) {
-    reportFetch(cpu, newest, settled, settled);
+  if (settled !== undefined && (settled.word & HALF_MASK) !== C_EBREAK) {
+    reportFetch(cpu, settled.word, settled.version, settled.version);
     return false;
   }
+  const newest = text.word(ip);
   const fetched = text.fetch(cpu, ip);
   const word = fetched.low | (fetched.high << 16);
   if (fetched.torn) {
@@ -181,13 +181,14 @@ function reportFetch(cpu: Cpu, word: number, seen: number, newest: number): void
 
 function reportAs(
   cpu: Cpu,
-  does: string,
+  does: keyof Machine['fetches'],
   seen: number,
   newest: number,
   target: Address = NO_ADDRESS,
 ): void {
-  const id = cpu.machine.strings.id(does);
-  cpu.machine.report(cpu, EMU_EVENTS.site_fetch.id, cpu.hart.pc, seen, newest, id, target);
+  const { fetches } = cpu.machine;
+  const word = fetches[does].id;
+  cpu.machine.report(cpu, EMU_EVENTS.site_fetch.id, cpu.hart.pc, seen, newest, word, target);
 }
 
 /** Byte offset of a `jal`. */

@@ -8,6 +8,7 @@ import { EMU_EVENTS } from './event.ts';
 import { attendGuest, stepGuest } from './guest.ts';
 import { takePending } from './interrupt.ts';
 import type { Machine } from './machine.ts';
+import { STOP_ATTENTION } from './riscv/stop.ts';
 import { leaveIdle, offerPreemption } from './schedule.ts';
 import { schedulingOptions } from './scheduling-options.ts';
 import { stepPath } from './step-path.ts';
@@ -80,18 +81,39 @@ function stepCpu(machine: Machine, cpu: Cpu): void {
 
 /** One step of guest code, and on over boundaries that are known to be calm. */
 function runGuest(machine: Machine, cpu: Cpu): void {
-  if (attendGuest(cpu)) return;
-  const { due, options, step } = machine;
-  const room = Math.min(due, options.stepsMax, step + BURST_MAX) - step - 1;
-  // A trigger may just have handed the run to another CPU, or raised something here.
-  const handedOver = machine.running !== cpu;
-  const busy = handedOver || cpu.ipis.length > 0 || cpu.pending.length > 0 || machine.pauses();
-  if (busy || room <= 0) {
-    stepGuest(cpu, 0, NOTHING_ASKED);
-    return;
+  while (!attendGuest(cpu)) {
+    const room = roomAhead(machine);
+    const asked =
+      room > 0 && isUndisturbed(machine, cpu) ? questionsAhead(machine, cpu) : undefined;
+    if (asked === undefined) {
+      stepGuest(cpu, 0, NOTHING_ASKED);
+      return;
+    }
+    const stop = stepGuest(cpu, machine.calmAhead(asked, room), asked);
+    if (stop !== STOP_ATTENTION || !passBoundary(machine, asked)) return;
   }
-  const asked = questionsAhead(machine, cpu);
-  stepGuest(cpu, asked === undefined ? 0 : machine.calmAhead(asked, room), asked ?? NOTHING_ASKED);
+}
+
+/** How many boundaries behind this one have nothing that is due. */
+function roomAhead({ due, options, step }: Machine): number {
+  return Math.min(due, options.stepsMax, step + BURST_MAX) - step - 1;
+}
+
+/** Nothing wants `cpu`: a trigger may just have handed the run to another CPU, or raised something here. */
+function isUndisturbed(machine: Machine, cpu: Cpu): boolean {
+  if (machine.running !== cpu || machine.pauses()) return false;
+  return cpu.ipis.length === 0 && cpu.pending.length === 0;
+}
+
+/** The step is over; true when the next boundary is calm too, and passed. */
+function passBoundary(machine: Machine, asked: readonly ChoiceKind[]): boolean {
+  if (roomAhead(machine) <= 0 || machine.pauses()) return false;
+  if (asked.length > 0) {
+    if (machine.calmAhead(asked, 1) === 0) return false;
+    machine.passCalm(asked, 1);
+  }
+  machine.step++;
+  return true;
 }
 
 /**

@@ -16,7 +16,7 @@ import { type Cell, CellSpace } from './cell.ts';
 import { CHOICE, type ChoiceKind, type Chooser } from './choose.ts';
 import type { Context, Frame } from './context.ts';
 import { Cpu, type Pending } from './cpu.ts';
-import { EMU_EVENTS, type EventSink, type StringTable } from './event.ts';
+import { EMU_EVENTS, type EventSink, EventText, type StringTable } from './event.ts';
 import { FLAG } from './flags.ts';
 import { Injector } from './inject.ts';
 import { LIMITS } from './limits.ts';
@@ -97,6 +97,8 @@ export class Machine {
   /** By pid, idle tasks not included. */
   readonly tasks: Task[] = [];
   readonly strings: StringTable;
+  /** What a fetched site may turn out to be. */
+  readonly fetches: Readonly<Record<'torn' | 'break' | 'nop' | 'call', EventText>>;
   /** Identity of steps that write text; of steps that allocate and free. */
   readonly textCell: Cell<number>;
   readonly slabCell: Cell<number>;
@@ -135,6 +137,13 @@ export class Machine {
     this.chooser = host.chooser;
     this.sink = host.sink;
     this.strings = host.strings;
+    const fetched = (does: string): EventText => new EventText(does, host.strings);
+    this.fetches = {
+      torn: fetched('torn'),
+      break: fetched('break'),
+      nop: fetched('nop'),
+      call: fetched('call'),
+    };
     this.everyInstruction = options.grain === 'instruction';
     this.core = new Core(this.memory);
     const heap = this.memory.addSegment({

@@ -16,6 +16,8 @@ export class Task {
   readonly kind: TaskKind;
   readonly cpu: Cpu;
   readonly context: Context;
+  /** Of all tasks, idle ones included, from 0. */
+  readonly index: number;
   /** Lowest usable byte of its stack. */
   readonly stackBase: Address;
   state: TaskState = 'new';
@@ -41,6 +43,7 @@ export class Task {
     this.name = options.name;
     this.kind = options.kind;
     this.cpu = options.cpu;
+    this.index = options.stackIndex;
     this.stackBase = STACK_BASE + options.stackIndex * STACK_STRIDE + GUARD_BYTES;
     this.context = new Context({
       level: LEVEL.task,

@@ -25,8 +25,12 @@ interface Part {
   readonly seen: number[];
 }
 
-interface Site {
+export interface Site {
   readonly ip: Address;
+  /** The newest whole word. */
+  word: number;
+  /** The newest version of byte 0. */
+  version: number;
   readonly parts: readonly [Part, Part];
   /** Whole instructions that a CPU may legally compose: the current one, and one being patched in. */
   words: number[];
@@ -67,10 +71,10 @@ export class Text {
     site.words = [this.word(ip), word | 0];
   }
 
-  /** The version of byte 0 that every CPU sees at `ip`; undefined while some may see an older one. */
-  settled(ip: Address): number | undefined {
+  /** The site at `ip` if every CPU sees its newest version; undefined while some may see an older one. */
+  settled(ip: Address): Site | undefined {
     const site = this.site(ip);
-    return site.stale ? undefined : site.parts[0].values.length - 1;
+    return site.stale ? undefined : site;
   }
 
   /** What `cpu` fetches at a site that has been patched, by choice where it may be stale. */
@@ -98,7 +102,9 @@ export class Text {
     versions.seen[cpu.id] = version;
     if (!site.stale) this.stale.push(site);
     site.stale = true;
+    if (part === 0) site.version = version;
     this.machine.core.writeHalf(ip + part * 2, value);
+    site.word = this.word(ip);
     this.machine.report(cpu, EMU_EVENTS.text_write.id, ip, part, value, version);
     if (this.machine.cpus.length === 1) this.see(cpu);
   }
@@ -172,6 +178,8 @@ export class Text {
     const word = this.word(ip);
     const site: Site = {
       ip,
+      word,
+      version: 0,
       parts: [this.newPart(word & 0xffff), this.newPart(word >>> 16)],
       words: [word],
       stale: false,

@@ -77,6 +77,24 @@ export class EventLog implements EventSink {
     }
   }
 
+  /**
+   * Calls, for each event in order, those listed under its id. The others are not even decoded; those that
+   * come later are not heard.
+   */
+  hear(listeners: readonly (readonly ((event: Event) => void)[] | undefined)[]): void {
+    const words = this.#words;
+    const count = this.#count;
+    for (let index = 0, at = 0; index < count; index++) {
+      const id = words[at] as number;
+      const called = listeners[id];
+      if (called !== undefined) {
+        const event = this.#decoder.decode(words, at, index);
+        for (const listener of called) listener(event);
+      }
+      at += ROW_HEAD + (WORDS_BY_ID[id] as number);
+    }
+  }
+
   /** Rows [from, to), end to end. A view: valid until the next event. */
   rows(from = 0, to: number = this.#count): Int32Array {
     assert(from >= 0 && from <= to && to <= this.#count, `rows ${from} to ${to} exist`);

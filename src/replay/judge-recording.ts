@@ -6,5 +6,5 @@ import type { Guarantee, Verdict } from './guarantee/judge.ts';
 export function judgeLog(
   log: EventLog,
 ): readonly { readonly guarantee: Guarantee; readonly verdict: Verdict }[] {
-  return judgeEvents(log.events());
+  return judgeEvents(log);
 }

@@ -34,7 +34,7 @@ function callbackBegins(cx: Context, k: Kernel): void {
   const ip = register(cx, REG.a0);
   callback.set({ object, generation, ip, depth, below });
   if (object === 0) return;
-  const kind = k.machine.strings.id('ftrace_ops');
+  const kind = k.ftraceOpsKind.id;
   const parentIp = register(cx, REG.a1);
   cx.emit(TRACE_EVENTS.cb_begin.id, kind, object, generation, ip, parentIp, depth);
 }
@@ -44,7 +44,7 @@ function callbackEnds(cx: Context, k: Kernel): void {
   const open = callback.value;
   callback.set(open?.below);
   if (open === undefined || open.object === 0) return;
-  const kind = k.machine.strings.id('ftrace_ops');
+  const kind = k.ftraceOpsKind.id;
   cx.emit(TRACE_EVENTS.cb_end.id, kind, open.object, open.generation, open.ip);
 }
 

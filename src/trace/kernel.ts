@@ -2,11 +2,11 @@
 // through its link table `k.fn`, as a kernel's calls do; profiles and variants replace entries of the
 // table at boot and nowhere else (design.md section 4).
 import { type Address } from '../emu/address.ts';
+import { EventText } from '../emu/event.ts';
 import type { FunctionSymbol } from '../emu/image.ts';
 import { Mutex } from '../emu/lock.ts';
 import type { Machine } from '../emu/machine.ts';
 import { stubAddress, TRACE_STUBS_FIRST } from '../emu/stub-table.ts';
-import type { Task } from '../emu/task.ts';
 import { newOpsTable, type OpsTable } from './ftrace-ops.ts';
 import { type DynFtrace, newRecords } from './ftrace-record.ts';
 import { type FtraceState, newFtraceState } from './ftrace-state.ts';
@@ -37,7 +37,10 @@ export interface Kernel {
   /** Every traceable function, by address of its site. */
   readonly records: readonly DynFtrace[];
   readonly ops: OpsTable;
-  readonly tasks: Map<Task, TaskTrace>;
+  /** By index of the task. */
+  readonly tasks: (TaskTrace | undefined)[];
+  /** The `kind` of callbacks of an ftrace_ops. */
+  readonly ftraceOpsKind: EventText;
 }
 
 export interface BootOptions {
@@ -77,7 +80,8 @@ export function bootKernel(
     poke: newPokeDescriptor(base),
     records: newRecords(base, functions),
     ops: newOpsTable(base),
-    tasks: new Map(),
+    tasks: Array.from({ length: machine.options.tasksMax }),
+    ftraceOpsKind: new EventText('ftrace_ops', machine.strings),
   };
   machine.breakpoint = (cx, pc) => pokeInt3Handler(cx, k, pc);
   defineStubs(k);

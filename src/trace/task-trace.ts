@@ -25,13 +25,13 @@ export interface OpenCallback {
 
 /** Made when a task is first traced. */
 export function taskTrace(k: Kernel, task: Task): TaskTrace {
-  const present = k.tasks.get(task);
+  const present = k.tasks[task.index];
   if (present !== undefined) return present;
   const { cells } = k.machine;
   const made: TaskTrace = {
     recursion: cells.cell(`trace_recursion/${task.name}`, 0),
     callback: cells.cell<OpenCallback | undefined>(`callback/${task.name}`, undefined),
   };
-  k.tasks.set(task, made);
+  k.tasks[task.index] = made;
   return made;
 }

@@ -2,7 +2,7 @@
 import type { Event } from '../schema.ts';
 import { filterSwap } from './filter-swap.ts';
 import type { Guarantee, Verdict } from './judge.ts';
-import { listen } from './listen.ts';
+import { type EventSource, listen } from './listen.ts';
 import { memory } from './memory.ts';
 import { notrace } from './notrace.ts';
 import { newStory, storyListeners } from './story.ts';
@@ -18,7 +18,7 @@ export interface Judged {
 
 /** Judges one run, in one pass: the verdict of each guarantee, in the order given. */
 export function judgeEvents(
-  events: Iterable<Event>,
+  events: Iterable<Event> | EventSource,
   guarantees: readonly Guarantee[] = GUARANTEES,
 ): readonly Judged[] {
   const story = newStory();

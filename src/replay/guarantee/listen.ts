@@ -1,25 +1,42 @@
 // Layer replay. Handing events to those who asked for them: the one loop that all judges share.
-import type { Event, EventName, EventOf } from '../schema.ts';
+import { type Event, EVENT_ID_COUNT, type EventName, type EventOf, EVENTS } from '../schema.ts';
 
 /** What somebody does with the events that it cares about; the others never reach it. */
 export type Listeners = { readonly [N in EventName]?: (event: EventOf<N>) => void };
 
 type Listener = (event: Event) => void;
+type ListenersById = readonly (readonly Listener[] | undefined)[];
+
+/** Events in order that are only made for those who listen to their id. */
+export interface EventSource {
+  hear(listeners: ListenersById): void;
+}
 
 /** Feeds every event in order; for one event, `all` is called in its own order. */
-export function listen(all: readonly Listeners[], events: Iterable<Event>): void {
-  const byName = new Map<EventName, Listener[]>();
+export function listen(all: readonly Listeners[], events: Iterable<Event> | EventSource): void {
+  const byId = listenersById(all);
+  if ('hear' in events) {
+    events.hear(byId);
+    return;
+  }
+  for (const event of events) {
+    const called = byId[EVENTS[event.event].id];
+    if (called !== undefined) for (const listener of called) listener(event);
+  }
+}
+
+function listenersById(all: readonly Listeners[]): ListenersById {
+  const byId: (Listener[] | undefined)[] = Array.from({ length: EVENT_ID_COUNT });
   for (const listeners of all) {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the key names the events
-    for (const [name, listener] of Object.entries(listeners) as [EventName, Listener][]) {
-      const others = byName.get(name);
-      if (others === undefined) byName.set(name, [listener]);
+    for (const name of Object.keys(listeners) as EventName[]) {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it hears the events of its key only
+      const listener = listeners[name] as Listener;
+      const { id } = EVENTS[name];
+      const others = byId[id];
+      if (others === undefined) byId[id] = [listener];
       else others.push(listener);
     }
   }
-  for (const event of events) {
-    const called = byName.get(event.event);
-    if (called === undefined) continue;
-    for (const listener of called) listener(event);
-  }
+  return byId;
 }
