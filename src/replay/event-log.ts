@@ -10,7 +10,7 @@ import { Strings } from './strings.ts';
 /** Words of the longest row. */
 export const ROW_WORDS_MAX: number = ROW_HEAD + PAYLOAD_WORDS;
 
-const CAPACITY_FIRST = 4096;
+const CAPACITY_FIRST = 16_384;
 /** The place of every so many-th row is kept, so that one event is found without walking all. */
 const MARK_STRIDE = 64;
 

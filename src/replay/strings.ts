@@ -3,11 +3,14 @@
 import { known } from '../assert.ts';
 import type { StringTable } from '../emu/event.ts';
 
+/** Most texts have none. */
+const ANY_SURROGATE = /[\ud800-\udfff]/;
 // Half of a surrogate pair has no UTF-8 form: a file could not give it back.
 const LONE_SURROGATE = /\p{Surrogate}/gu;
 
 /** `text` as it comes back from a file. */
 export function wellFormed(text: string): string {
+  if (!ANY_SURROGATE.test(text)) return text;
   return text.replace(LONE_SURROGATE, '\ufffd');
 }
 

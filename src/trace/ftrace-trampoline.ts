@@ -163,10 +163,10 @@ function pointerWords(rd: number, address: Address): number[] {
 
 /** Writes code that nobody executes yet; each instruction of it is a step (CC-H3). */
 function writeText(machine: Machine, at: Address, words: readonly number[]): void {
-  const halves = words.flatMap((word) => [word & 0xffff, word >>> 16]);
-  machine.text.writeCode(at, halves);
-  words.forEach((_, i) => {
+  const { core, text } = machine;
+  text.writeCode(at, new Uint16Array(Int32Array.from(words).buffer));
+  for (let i = 0; i < words.length; i++) {
     const ip = at + i * MCOUNT_INSN_SIZE;
-    machine.core.setFlags(ip, machine.core.flagsAt(ip) | FLAG.visible);
-  });
+    core.setFlags(ip, core.flagsAt(ip) | FLAG.visible);
+  }
 }
