@@ -51,7 +51,7 @@ test('there are at least six goldens, and nothing is left over', () => {
   expect(Object.keys(STORIES).toSorted((a, b) => (a < b ? -1 : 1))).toEqual(names);
 });
 
-test.each(names)('%s: recorded again, it is the same', (name) => {
+test.each(names)('%s: recorded again, it is the same (CC-O14)', (name) => {
   const again = golden(name);
   expect(firstDifference(text(name), again.text)).toBeUndefined();
   expect(areEqual(trace(name), again.trace)).toBe(true);

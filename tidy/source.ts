@@ -16,8 +16,15 @@ export interface Node {
   readonly [key: string]: unknown;
 }
 
+interface Comment {
+  readonly value: string;
+  readonly start: number;
+  readonly end: number;
+}
+
 export interface Parsed extends Source {
   readonly program: Node;
+  readonly comments: readonly Comment[];
 }
 
 export const ROOT: string = fileURLToPath(new URL('..', import.meta.url));
@@ -49,10 +56,10 @@ export function sources(folders: readonly string[]): readonly Source[] {
 }
 
 export function parse(source: Source): Parsed {
-  const { program, errors } = parseSync(source.path, source.text);
+  const { program, comments, errors } = parseSync(source.path, source.text);
   if (errors.length > 0 || !isNode(program))
     throw new SyntaxError(`${source.path}: no syntax tree`);
-  return { ...source, program };
+  return { ...source, program, comments };
 }
 
 function isNode(value: unknown): value is Node {
@@ -79,6 +86,12 @@ export function walk(
 export function part(node: Node | undefined, key: string): Node | undefined {
   const value = node?.[key];
   return isNode(value) ? value : undefined;
+}
+
+/** The nodes in a place that holds a list. */
+export function parts(node: Node | undefined, key: string): readonly Node[] {
+  const value = node?.[key];
+  return Array.isArray(value) ? value.filter(isNode) : [];
 }
 
 /** The name of an identifier, or ''. */

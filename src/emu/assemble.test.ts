@@ -50,7 +50,7 @@ const hit: ScriptOp = { op: 'amoadd', symbol: 'hits', offset: 0, value: 1 };
 /** Pad, site, `li a0, 0`, `ret`. */
 const EMPTY_INSTRUCTIONS = 4;
 
-test('a traceable function begins with its pad and its site, and ends with ret', () => {
+test('a traceable function begins with its pad and its site, and ends with ret (FT-4)', () => {
   const image = imageOf([main({ op: 'work', count: 1 }), { ...main(), name: 'next' }]);
   const words = new Int32Array(image.text.buffer);
   expect([...words.subarray(0, 2)]).toEqual([LPAD, NOP]);
@@ -59,7 +59,7 @@ test('a traceable function begins with its pad and its site, and ends with ret',
   expect(words.at(-1)).toBe(RET);
 });
 
-test('notrace functions have no site; without pads the site comes first', () => {
+test('notrace functions have no site; without pads the site comes first (FT-4)', () => {
   expect(siteOffset({ ...main(), notrace: true }, true)).toBe(undefined);
   expect(siteOffset(main(), false)).toBe(0);
   const words = new Int32Array(imageOf([{ ...main(), notrace: true }]).text.buffer);

@@ -119,7 +119,7 @@ test('guarded state may be touched under its lock only', () => {
   expect(cell.value).toBe(2);
 });
 
-test('synchronize_rcu waits for a region that was open, not for one that opens later', () => {
+test('synchronize_rcu waits for a region that was open, not for one that opens later (CC-M10)', () => {
   const m = smallMachine({ functions: { f: WORK } });
   const { cells } = m.machine;
   const [opened, close] = [cells.cell('opened', 0), cells.cell('close', 0)];
@@ -145,7 +145,7 @@ test('synchronize_rcu waits for a region that was open, not for one that opens l
   expect(order).toEqual(['closing', 'reader leaves', 'waiter returns']);
 });
 
-test('the tasks wait outlasts a task that never sleeps, the rude wait does not (CC-M11, CC-M12)', () => {
+test('the tasks wait outlasts a task that never sleeps, the rude wait does not (FT-33, CC-M11, CC-M12)', () => {
   for (const [kind, endings] of [
     ['synchronize_rcu_tasks', ['busy ends, waited']],
     ['synchronize_rcu_tasks_rude', ['busy ends, waited', 'waited, busy ends']],
@@ -176,7 +176,7 @@ function busyAndWaiter(kind: WaitKind, seed: number): string {
   return order.join(', ');
 }
 
-test('call_rcu runs its callback in softirq context after the grace period', () => {
+test('call_rcu runs its callback in softirq context after the grace period (CC-M13)', () => {
   const m = smallMachine({ functions: { f: WORK } });
   const levels: number[] = [];
   m.thread('t', 0, function* (cx) {
@@ -189,7 +189,7 @@ test('call_rcu runs its callback in softirq context after the grace period', () 
   expect(levels).toEqual([1]);
 });
 
-test('an interrupt may strike anywhere, a bounded number of times, and NMIs on top of it', () => {
+test('an interrupt may strike anywhere, a bounded number of times, and NMIs on top of it (CC-M2)', () => {
   const m = smallMachine({ functions: { f: WORK, tick: WORK, nmi: WORK }, chooser: random(5) });
   m.machine.injector.add({ name: 'tick', level: 2, handler: m.at('tick'), cpu: -1, left: 3 });
   m.machine.injector.add({ name: 'nmi', level: 3, handler: m.at('nmi'), cpu: 0, left: 2 });

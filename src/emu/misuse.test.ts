@@ -69,7 +69,7 @@ test('of two CPUs that free one object the second is wrong, in every order', () 
   }
 });
 
-test('local_bh_disable is a region that grace periods wait for (CC-M2)', () => {
+test('local_bh_disable is a region that grace periods wait for (CC-M3)', () => {
   const body: ScriptOp[] = [
     { op: 'call', target: 'local_bh_disable' },
     { op: 'work', count: 20 },

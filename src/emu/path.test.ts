@@ -5,7 +5,7 @@ import type { PathActivity } from './context.ts';
 import { tick } from './loop.ts';
 import { fetchAdd, readOnce, update, waitUntil, writeOnce } from './path.ts';
 
-test('reads, writes, additions and updates are atomic steps in program order', () => {
+test('reads, writes, additions and updates are atomic steps in program order (CC-M1)', () => {
   const m = smallMachine({ functions: {} });
   const cell = m.machine.cells.cell('x', 1);
   const seen: unknown[] = [];

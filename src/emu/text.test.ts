@@ -46,7 +46,7 @@ function* callF(cx: Context, m: SmallMachine): Path<void> {
   yield* callGuest(cx.cpu.state, m.at('f'), []);
 }
 
-test('without a sync a CPU may fetch the old version, and calm fetches the newest', () => {
+test('without a sync a CPU may fetch the old version, and calm fetches the newest (FT-9, CC-M5)', () => {
   expect(patched(stale, breakpoint).fetches).toEqual(['nop 0/1']);
   const calm = patched({ choose: () => 0 }, breakpoint);
   expect(calm.fetches).toEqual(['break 1/1']);
@@ -87,7 +87,7 @@ test('halves of two instructions are a torn instruction (CC-M5)', () => {
   ]);
 });
 
-test('the writing CPU sees its own write at once', () => {
+test('the writing CPU sees its own write at once (CC-M5)', () => {
   const m = smallMachine({ functions: { f: [{ op: 'work', count: 2 }] }, chooser: stale });
   const ip = m.at('f') + 4;
   m.thread('patcher', 0, function* (cx) {

@@ -34,7 +34,7 @@ function sequence(
   return lines;
 }
 
-test('a filter outlives nothing but a reset; notrace wins (F03, F04, F06)', () => {
+test('a filter outlives nothing but a reset; notrace wins (FT-36, FT-37, FT-41, FT-44, F03, F04, F06)', () => {
   expect(
     sequence(() => [
       setFilter('a1'),
@@ -158,7 +158,7 @@ test('without memory the old set stays (FT-43)', () => {
   ]);
 });
 
-test('a swap patches what differs, in one pass, and frees the old hash later (FT-39)', () => {
+test('a swap patches what differs, in one pass, and frees the old hash later (FT-1, FT-39)', () => {
   const m = smallKernel({ functions: FIVE });
   const ops = m.ops('A', 'cb');
   m.control(function* (cx) {

@@ -98,7 +98,7 @@ test('the buffer must hold exactly len bytes; NULL only resets (FT-38)', () => {
   expect(m.events('ctl_begin').map((e) => e.flags)).toEqual([0, 0, 0, 3, 0]);
 });
 
-test('flags in the struct say what the kernel thinks; a zeroed struct is a new ops', () => {
+test('flags in the struct say what the kernel thinks; a zeroed struct is a new ops (FT-25.2, FT-25.7)', () => {
   const { m, ops, write } = guest();
   const { memory } = m.machine;
   const flags = (): number => memory.loadLo(m.data('ops') + 8);

@@ -34,7 +34,7 @@ function order(m: SmallKernel): string[] {
   return seen;
 }
 
-test('a registered ops without a filter runs at every function until it is unregistered', () => {
+test('a registered ops without a filter runs at every function until it is unregistered (FT-4, FT-37)', () => {
   const m = smallKernel({ functions: FIVE });
   const ops = m.ops('A', 'cb');
   m.control(function* (cx) {
@@ -50,7 +50,7 @@ test('a registered ops without a filter runs at every function until it is unreg
   expect(ran(m)).toEqual(['A a1', 'A b2']);
 });
 
-test('register twice and unregister twice are refused, and what works goes on working (F20)', () => {
+test('register twice and unregister twice are refused, and what works goes on working (FT-25.4, FT-29.1, F20)', () => {
   const m = smallKernel({ functions: FIVE });
   const ops = m.ops('A', 'cb');
   const results: number[] = [];
@@ -99,7 +99,7 @@ test('callbacks of one site run in the order of registration, the newest first (
   expect(m.hooked()).toEqual([]);
 });
 
-test('a site of one ops calls its trampoline, a shared one the list (FT-20)', () => {
+test('a site of one ops calls its trampoline, a shared one the list (FT-19, FT-20)', () => {
   const m = smallKernel({ functions: FIVE });
   const [a, b] = [m.ops('A', 'cb'), m.ops('B', 'cb')];
   m.control(function* (cx) {
@@ -134,7 +134,7 @@ test('without memory for a trampoline an ops uses the list (FT-19)', () => {
   expect(ran(m)).toEqual(['A a1']);
 });
 
-test('a callback gets ip, parent_ip, its ops and the registers, and disturbs nothing', () => {
+test('a callback gets ip, parent_ip, its ops and the registers, and disturbs nothing (FT-4)', () => {
   const body: readonly ScriptOp[] = [{ op: 'call', target: 'inner' }];
   const callbacks = { cb: [{ op: 'regs' }, { op: 'work', count: 5 }] as const, second: [] };
   for (const shared of [false, true]) {
@@ -164,7 +164,7 @@ test('a callback gets ip, parent_ip, its ops and the registers, and disturbs not
   }
 });
 
-test('unregister unlinks, patches, waits twice, then frees the trampoline (CC-S5)', () => {
+test('unregister unlinks, patches, waits twice, then frees the trampoline (FT-29.7, CC-S5.5-8)', () => {
   const m = smallKernel({ functions: { a1: WORK } });
   const ops = m.ops('A', 'cb');
   m.control(function* (cx) {
@@ -190,7 +190,7 @@ test('unregister unlinks, patches, waits twice, then frees the trampoline (CC-S5
   expect(m.k.ftrace.startUp.value).toBe(0);
 });
 
-test('nothing to patch still waits (FT-32)', () => {
+test('nothing to patch still waits (FT-29.5, FT-32)', () => {
   const m = smallKernel({ functions: { a1: WORK } });
   const all = [m.ops('A', 'cb'), m.ops('B', 'cb'), m.ops('C', 'cb')];
   m.control(function* (cx) {
@@ -222,7 +222,7 @@ test('freed trampolines are reused as late as possible, with a new generation', 
   expect(m.events('free')).toHaveLength(3);
 });
 
-test('unexpected text kills ftrace: -ENODEV from then on (FT-11)', () => {
+test('unexpected text kills ftrace: -ENODEV from then on (FT-11, FT-25.3, FT-29.1)', () => {
   const m = smallKernel({ functions: FIVE });
   const ops = m.ops('A', 'cb');
   const results: number[] = [];

@@ -12,7 +12,7 @@ function count(m: ReturnType<typeof smallKernel>, symbol: number): number {
   return m.machine.memory.loadLo(symbol);
 }
 
-test('a bit that is set gives way to TRANSITION, and both set to nothing (FT-51)', () => {
+test('a bit that is set gives way to TRANSITION, and both set to nothing (FT-51, CC-H5.2)', () => {
   expect(traceRecursionBit(0, TRACE_FTRACE_START, 3)).toBe(3);
   expect(traceRecursionBit(0b01000, TRACE_FTRACE_START, 3)).toBe(4);
   expect(traceRecursionBit(0b11000, TRACE_FTRACE_START, 3)).toBe(-1);
@@ -20,7 +20,7 @@ test('a bit that is set gives way to TRANSITION, and both set to nothing (FT-51)
   expect(traceRecursionBit(0b11111, TRACE_LIST_START, 0)).toBe(5);
 });
 
-test('at most five holders in a group, whatever the contexts (FT-52)', () => {
+test('at most five holders in a group, whatever the contexts (FT-52, CC-G11)', () => {
   let word = 0;
   let holders = 0;
   for (const contextBit of [3, 3, 3, 2, 2, 1, 1, 0, 0]) {
@@ -32,7 +32,7 @@ test('at most five holders in a group, whatever the contexts (FT-52)', () => {
   expect(holders).toBe(5);
 });
 
-test('a callback that hooks itself runs twice under the lock, the third is refused (FT-52)', () => {
+test('a callback that hooks itself runs twice under the lock, the third is refused (FT-52, CC-G11)', () => {
   const m = smallKernel({
     functions: FUNCTIONS,
     callbacks: { cb: [{ op: 'trylock', body: [COUNT, AGAIN] }] },

@@ -11,7 +11,7 @@ import type { ScriptOp } from '../emu/script.ts';
 
 const WORK: readonly ScriptOp[] = [{ op: 'work', count: 2 }];
 
-test('a batch writes breakpoints, tails and first halves, with a SYNC after each (CC-S1)', () => {
+test('a batch writes breakpoints, tails and first halves, with a SYNC after each (FT-6, CC-S1.3-8)', () => {
   const m = smallKernel({ functions: { a1: WORK, a2: WORK } });
   const ops = m.ops('A', 'cb');
   m.control(function* (cx) {
@@ -29,7 +29,7 @@ test('a batch writes breakpoints, tails and first halves, with a SYNC after each
   expect(m.k.poke.refs.value).toBe(0);
 });
 
-test('more than 256 sites go in batches', () => {
+test('more than 256 sites go in batches (FT-6)', () => {
   const names = Array.from({ length: 300 }, (_, i) => `f${i}`);
   const m = smallKernel({ functions: Object.fromEntries(names.map((name) => [name, WORK])) });
   const ops = m.ops('A', 'cb');
@@ -43,7 +43,7 @@ test('more than 256 sites go in batches', () => {
   expect(m.events('sync_done')).toHaveLength(3 + 6 + 6 + 1 + 3);
 });
 
-test('a breakpoint does what the new instruction will do (FT-7)', () => {
+test('a breakpoint does what the new instruction will do (FT-7, CC-H2.3, CC-G24)', () => {
   let entered = 0;
   let skipped = 0;
   for (let seed = 1; seed <= 40; seed++) {
@@ -71,7 +71,7 @@ test('a breakpoint does what the new instruction will do (FT-7)', () => {
   expect(skipped).toBeGreaterThan(0);
 });
 
-test('each missing SYNC is seen by a CPU that fetches stale text (M-08, M-09, M-10)', () => {
+test('each missing SYNC is seen by a CPU that fetches stale text (CC-G24, M-08, M-09, M-10)', () => {
   for (const [id, reason] of [
     ['M-08', 'torn instruction'],
     ['M-09', 'torn instruction'],

@@ -1,0 +1,186 @@
+// Hits, step by step: the list walk, the trampoline, preemption around a callback (CC-H3 to CC-H5); and what
+// registration promises about them (FT-26).
+import { expect, test } from 'vitest';
+import { watchAccesses } from '../../properties/accesses.ts';
+import {
+  perform,
+  REGISTER,
+  restless,
+  setFilter,
+  smallKernel,
+  type SmallKernel,
+  UNREGISTER,
+} from '../../properties/small-kernel.ts';
+import { known } from '../assert.ts';
+import { CHOICE } from '../emu/choose.ts';
+import type { ScriptOp } from '../emu/script.ts';
+import { EINVAL } from './errno.ts';
+import type { FtraceOps } from './ftrace-ops.ts';
+import { traceGetContextBit } from './recursion.ts';
+
+const WORK: readonly ScriptOp[] = [{ op: 'work', count: 2 }];
+
+/** The accesses of one call of a1, with the preemption count. */
+function hitOf(m: SmallKernel, all: readonly FtraceOps[]): readonly string[] {
+  m.thread('control', 0, function* (cx) {
+    for (const ops of all) yield* perform(cx, m.k, ops, REGISTER);
+    yield* m.call(cx, 'a1');
+  });
+  const [cpu] = m.machine.cpus;
+  const count = known(cpu, 'there is a first CPU').preemptCount;
+  const seen = watchAccesses(m.machine, () => `preempt_count ${count.value}`);
+  return seen.slice(seen.lastIndexOf('act direct_mutex') + 1);
+}
+
+test('CC-H4.3-6, CC-H5.2-3, FT-21, FT-22: the list is walked head first, one pointer a step, preemption off', () => {
+  const m = smallKernel({ functions: { a1: WORK } });
+  const [a, b] = [m.ops('A', 'cb'), m.ops('B', 'cb')];
+  expect(hitOf(m, [a, b])).toEqual([
+    'call cpu',
+    'update trace_recursion/control',
+    'act preempt_count',
+    '-> preempt_count 1',
+    'read ftrace_ops_list',
+    'read filter_hash/B',
+    'read notrace_hash/B',
+    'call cpu',
+    'read next/B',
+    'read filter_hash/A',
+    'read notrace_hash/A',
+    'call cpu',
+    'read next/A',
+    'act preempt_count',
+    '-> preempt_count 0',
+    'update trace_recursion/control',
+  ]);
+});
+
+test('CC-H3.4, FT-20: a trampoline tests nothing, and its callback is preemptible', () => {
+  const m = smallKernel({ functions: { a1: WORK } });
+  expect(hitOf(m, [m.ops('A', 'cb')])).toEqual(['call cpu']);
+  expect(m.events('cb_begin')).toHaveLength(1);
+});
+
+test('CC-H3.1-2, CC-H3.6: a task can be preempted before each instruction of a trampoline', () => {
+  const offered = new Set<number>();
+  const m = smallKernel({
+    functions: { a1: WORK },
+    chooser: {
+      choose: ({ kind, cpu }) => {
+        if (kind === CHOICE.preempt) offered.add(known(m.machine.cpus[cpu], 'it exists').hart.pc);
+        return 0;
+      },
+    },
+  });
+  const ops = m.ops('A', 'cb');
+  m.control(function* (cx) {
+    yield* perform(cx, m.k, ops, REGISTER);
+    m.task('other', 0, 'a1');
+    yield* m.call(cx, 'a1');
+  });
+  const place = known(
+    m.events('alloc').find((e) => e.kind === 'trampoline'),
+    'it has one',
+  ).address;
+  const inside = [...offered].filter((pc) => pc >= place && pc < place + 128);
+  // 14 to enter, 2 for the ops, the call, 12 to leave.
+  expect(inside.toSorted((x, y) => x - y)).toEqual(
+    Array.from({ length: 29 }, (_, i) => place + 4 * i),
+  );
+});
+
+test('CC-H5.3: trylock keeps preemption off until unlock; before and after it the callback is preemptible', () => {
+  const m = smallKernel({
+    functions: { a1: WORK },
+    callbacks: {
+      cb: [
+        { op: 'work', count: 1 },
+        { op: 'trylock', body: [{ op: 'add', symbol: 'inside', offset: 0, value: 1 }] },
+      ],
+    },
+    data: ['inside'],
+  });
+  const ops = m.ops('A', 'cb');
+  m.control(function* (cx) {
+    yield* perform(cx, m.k, ops, setFilter('a1'));
+    yield* perform(cx, m.k, ops, REGISTER);
+    yield* m.call(cx, 'a1');
+  });
+  const names = [...m.log.events()].map((e) => e.event);
+  const hit = names.slice(names.indexOf('cb_begin'), names.indexOf('cb_end') + 1);
+  expect(hit.filter((name) => name !== 'func_enter' && name !== 'func_return')).toEqual([
+    'cb_begin',
+    'region_open',
+    'region_close',
+    'cb_end',
+  ]);
+  expect(m.machine.memory.loadLo(m.data('inside'))).toBe(1);
+});
+
+test('FT-26, FT-28, CC-G2: a callback may run before register returns, and has to at every site after it', () => {
+  let early = 0;
+  let after = 0;
+  for (let seed = 1; seed <= 30; seed++) {
+    const m = smallKernel({
+      functions: {
+        a1: WORK,
+        a2: WORK,
+        caller: [
+          { op: 'call', target: 'a1' },
+          { op: 'call', target: 'a2' },
+        ],
+      },
+      chooser: restless(seed),
+    });
+    const ops = m.ops('A', 'cb');
+    m.task('caller', 1, 'caller', 40);
+    m.control(function* (cx) {
+      yield* perform(cx, m.k, ops, setFilter('a*'));
+      yield* perform(cx, m.k, ops, REGISTER);
+    });
+    const returned = known(m.events('ctl_end').at(-1), 'register returns').index;
+    early += m.events('cb_begin').filter((e) => e.index < returned).length;
+    const begun = m.events('cb_begin').filter((e) => e.index > returned);
+    const fetched = m
+      .events('site_fetch')
+      .filter((e) => e.index > returned && e.ip !== m.fn('caller').site);
+    for (const fetch of fetched) {
+      expect(begun.find((e) => e.index > fetch.index && e.ip === fetch.ip)).toBeDefined();
+    }
+    // One callback for each hit: a hit on its way at the return may add one.
+    expect(begun.length - fetched.length).toBeGreaterThanOrEqual(0);
+    expect(begun.length - fetched.length).toBeLessThanOrEqual(1);
+    after += fetched.length;
+  }
+  expect(early).toBeGreaterThan(0);
+  expect(after).toBeGreaterThan(0);
+});
+
+test('FT-17: flags are read at registration, and again at the next', () => {
+  const m = smallKernel({ functions: { a1: WORK } });
+  const ops = m.ops('A', 'cb');
+  const results: number[] = [];
+  m.control(function* (cx) {
+    results.push(yield* perform(cx, m.k, ops, REGISTER));
+    // SAVE_REGS, which is not built and refused when it is read.
+    const flags = m.machine.memory.loadLo(ops.address + 8) | (1 << 2);
+    m.machine.memory.store64(ops.address + 8, flags, 0);
+    yield* m.call(cx, 'a1');
+    results.push(yield* perform(cx, m.k, ops, UNREGISTER));
+    m.machine.memory.store64(ops.address + 8, flags, 0);
+    results.push(yield* perform(cx, m.k, ops, REGISTER));
+  });
+  expect(results).toEqual([0, 0, -EINVAL]);
+  expect(m.events('cb_begin')).toHaveLength(1);
+});
+
+test('FT-56, CC-H5.1: the level of a context, where a trap counts as an NMI', () => {
+  const m = smallKernel({ functions: { a1: WORK } });
+  const [cpu] = m.machine.cpus;
+  const { top } = known(cpu, 'there is a first CPU');
+  const bits = ([0, 1, 2, 3, 4] as const).map((level) => {
+    const cx = Object.create(top, { level: { value: level } }) as typeof top;
+    return traceGetContextBit(cx);
+  });
+  expect(bits).toEqual([3, 2, 1, 0, 0]);
+});

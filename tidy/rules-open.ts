@@ -1,0 +1,38 @@
+// Rules of finished parts that nothing covers yet. The lists may only shrink: a rule that is covered has to be
+// taken off, and one that is not on its document's list has to stay covered.
+import type { SpecDocument } from './spec.ts';
+
+/** Documents that are held to it. The others are shown in docs/rules.md only. */
+export const OPEN: Readonly<Partial<Record<SpecDocument, readonly string[]>>> = {
+  ftrace: [
+    // State bits of records, which the model does without.
+    'FT-3',
+    // Direct calls, SAVE_REGS, the RECURSION, RCU, PID, PERMANENT and IPMODIFY flags: an ops that asks for one of
+    // them is refused.
+    'FT-5',
+    'FT-14',
+    'FT-15',
+    'FT-16',
+    'FT-18',
+    'FT-23',
+    'FT-25.1',
+    'FT-25.5',
+    'FT-25.6',
+    'FT-25.9',
+    'FT-25.12',
+    // Ops in core kernel data.
+    'FT-31',
+    // Misuse that strict mode is to report.
+    'FT-34',
+    'FT-35',
+    // IPMODIFY again, ftrace_free_filter, the sysctl.
+    'FT-45',
+    'FT-46',
+    'FT-47',
+    'FT-48',
+    // FT-53 holds for trylock (src/trace/ftrace-hit.test.ts); its other half needs the RECURSION flag.
+    'FT-53',
+    'FT-54',
+    'FT-55',
+  ],
+};
