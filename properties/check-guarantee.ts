@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { known } from '../src/assert.ts';
 import type { GuaranteeName } from '../src/replay/workload/model.ts';
+import type { Exercise } from './exercise.ts';
 import { casesOf, faultsIn, runCase } from './run-case.ts';
 
 /** A failing property takes its time to find the shortest case. */
@@ -21,6 +22,8 @@ export interface CheckOptions {
   readonly variants?: readonly string[];
   /** Stop at the first failing case, do not look for a smaller one. */
   readonly endOnFailure?: boolean;
+  /** Gets what the runs do. */
+  readonly exercise?: Exercise;
 }
 
 /**
@@ -29,10 +32,10 @@ export interface CheckOptions {
  * broken: with the seed and the smallest such case found.
  */
 export function checkGuarantee(guarantee: GuaranteeName, options: CheckOptions = {}): number {
-  const { runs, variants, ...rest } = options;
+  const { runs, variants, exercise, ...rest } = options;
   let [count, exercised] = [0, 0];
   const property = fc.property(casesOf(guarantee), (drawn) => {
-    const result = runCase(drawn, variants);
+    const result = runCase(drawn, variants, true, exercise);
     const faults = faultsIn(result);
     if (faults.length > 0) throw new Error(faults.join('\n'));
     count++;

@@ -1,11 +1,17 @@
 // `npm run nightly`: the properties of the guarantees, their mutants and the harmless changes, with fresh seeds
 // and many more runs than the test run has time for. SEED repeats a night, RUNS changes its length.
 import { randomInt } from 'node:crypto';
+import { join } from 'node:path';
 import { tuneHeap } from '../src/cli/heap.ts';
 import { GUARANTEE_NAMES } from '../src/replay/workload/model.ts';
 import { checkGuarantee, EXERCISED_MIN } from './check-guarantee.ts';
 import { checkDeterminism } from './determinism-many.ts';
+import { exerciseGoldens } from './exercise-goldens.ts';
+import { exerciseTable, notExercised, reportOf } from './exercise-table.ts';
+import { newExercise } from './exercise.ts';
+import { ownSteps } from './mark-programs.ts';
 import { EQUIVALENTS, findFault, findMutant, type Mutant, MUTANTS } from './mutants.ts';
+import { NOT_EXERCISED } from './not-exercised.ts';
 import { describeCase } from './run-case.ts';
 
 /** Fresh processes and threads that record the same workload. */
@@ -15,6 +21,8 @@ const MUTANT_SEEDS = 20;
 
 const seed = Number(process.env['SEED'] ?? randomInt(1_000_000_000));
 const runs = Number(process.env['RUNS'] ?? 10_000);
+const steps = ownSteps();
+const exercise = newExercise(steps);
 
 function fail(what: string): void {
   console.error(`FAILED ${what}\nrepeat with: SEED=${seed} RUNS=${runs} npm run nightly`);
@@ -24,7 +32,7 @@ function fail(what: string): void {
 function checkProperties(): void {
   for (const name of GUARANTEE_NAMES) {
     try {
-      const share = checkGuarantee(name, { seed, runs });
+      const share = checkGuarantee(name, { seed, runs, exercise });
       console.log(`property ${name}: holds in ${runs} runs, exercised in ${percent(share)}`);
       if (share < EXERCISED_MIN) fail(`${name} is exercised in too few runs`);
     } catch (error) {
@@ -32,6 +40,14 @@ function checkProperties(): void {
       fail(`property ${name}: ${error.message}\n${String(error.cause)}`);
     }
   }
+}
+
+/** What all these runs did, and that they did everything. */
+function checkExercise(): void {
+  const report = reportOf(exercise, exerciseGoldens(join(process.cwd(), 'golden'), steps));
+  console.log(exerciseTable(report, NOT_EXERCISED));
+  const missing = notExercised(report).filter((key) => NOT_EXERCISED[key] === undefined);
+  if (missing.length > 0) fail(`never exercised: ${missing.join('; ')}`);
 }
 
 function checkMutant(mutant: Mutant): void {
@@ -72,6 +88,7 @@ async function checkBytes(): Promise<void> {
 console.log(`SEED=${seed} RUNS=${runs}`);
 tuneHeap();
 checkProperties();
+checkExercise();
 for (const mutant of MUTANTS) checkMutant(mutant);
 checkEquivalents();
 await checkBytes();

@@ -12,6 +12,7 @@ import type { GuaranteeName, Workload } from '../src/replay/workload/model.ts';
 import { toYaml } from '../src/replay/workload/to-yaml.ts';
 import { PROFILE_TODAY } from '../src/trace/profile.ts';
 import { type Choices, choicesArbitrary, listedChooser } from './choices.ts';
+import { type Exercise, watchRun } from './exercise.ts';
 import { type Features, workloadsWith } from './workloads.ts';
 
 export interface Case {
@@ -61,27 +62,28 @@ export function describeCase({ workload, choices }: Case): string {
 
 /**
  * Runs a case under `variants` and judges it. A chooser that is not `eager` is asked at every boundary, one that is
- * lets the core run over the calm ones; nothing else may differ.
+ * lets the core run over the calm ones; nothing else may differ. What the run does is added to `exercise`.
  */
 export function runCase(
   { workload, choices }: Case,
   variants: readonly string[] = [],
   eager = true,
+  exercise?: Exercise,
 ): CaseResult {
   const log = new EventLog();
+  const listed = listedChooser(choices, eager);
+  const watched = exercise === undefined ? undefined : watchRun(exercise, listed);
   const session = new Session(makePlan(workload), {
-    chooser: listedChooser(choices, eager),
+    chooser: watched?.chooser ?? listed,
     profile: PROFILE_TODAY,
     variants: variants.map(variantOf),
     log,
   });
   while (session.tick());
   const judged = judgeEvents(log.events());
-  return {
-    ending: session.ending,
-    verdicts: new Map(judged.map(({ guarantee, verdict }) => [guarantee.name, verdict])),
-    log,
-  };
+  const verdicts = new Map(judged.map(({ guarantee, verdict }) => [guarantee.name, verdict]));
+  watched?.end(log, verdicts);
+  return { ending: session.ending, verdicts, log };
 }
 
 /** What is wrong with a run of the kernel as it is, or as it may be: nothing, ideally. */

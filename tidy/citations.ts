@@ -6,6 +6,11 @@ import { type Node, type Parsed, nameOf, part, parts, walk } from './source.ts';
 const ID =
   /\b(?<id>(?:FT|FP|KP|JP|KR|TE|TL)-\d+[a-z]?\b(?:\.\d+)?|CC-[A-Z]\d+(?:\.\d+[a-z]?)?|[MH]-\d{2}\b|E-\d{1,2}\b)(?:-(?<last>\d+)\b)?/gu;
 
+/** What `text` cites, as it is written: `FT-30`, `CC-S5.6-8`. */
+export function citationsIn(text: string): readonly string[] {
+  return [...text.matchAll(ID)].map(([citation]) => citation);
+}
+
 /** The ids in `text`, ranges of steps written out. */
 export function idsIn(text: string): readonly string[] {
   return [...text.matchAll(ID)].flatMap(({ groups }) => {

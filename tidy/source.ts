@@ -16,7 +16,7 @@ export interface Node {
   readonly [key: string]: unknown;
 }
 
-interface Comment {
+export interface Comment {
   readonly value: string;
   readonly start: number;
   readonly end: number;

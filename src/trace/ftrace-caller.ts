@@ -33,13 +33,13 @@ export function* ftraceOpsListFunc(cx: Context, k: Kernel, hit: FtraceHit): Path
     skip(cx, { object: NOBODY, generation: 0, reason: 'recursion', ip: hit.ip });
     return;
   }
-  let ops = yield* readOnce(k.ftrace.opsList);
+  let ops = yield* readOnce(k.ftrace.opsList); // CC-H4.4
   while (ops !== undefined) {
     const { object, generation, func } = found(cx, ops);
     const reason = yield* k.fn.ftraceOpsTest(cx, ops, hit.ip);
     if (reason === undefined) yield* callOps(cx, { func, ops, generation }, hit);
     else skip(cx, { object, generation, reason, ip: hit.ip });
-    ops = yield* readOnce(ops.next);
+    ops = yield* readOnce(ops.next); // CC-H4.5
   }
   yield* k.fn.traceClearRecursion(cx, k, bit);
 }
@@ -72,7 +72,7 @@ export function* ftraceOpsTest(
   return hashIps(cx, notraceHash).has(ip) ? 'notrace' : undefined;
 }
 
-/** Calls the callback with its documented arguments; see `calledGeneration` for the last one. */
+/** Calls the callback (CC-H4.5) with its documented arguments; see `calledGeneration` for the last one. */
 function* callOps(
   cx: Context,
   { func, ops, generation }: { func: Address; ops: FtraceOps; generation: number },

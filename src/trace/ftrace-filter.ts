@@ -42,11 +42,11 @@ export function* ftraceSetHash(
   ops: FtraceOps,
   change: HashChange,
 ): Path<Errno> {
-  if (yield* readOnce(k.ftrace.disabled)) return -ENODEV;
-  yield* mutexLock(cx, ops.regexLock);
+  if (yield* readOnce(k.ftrace.disabled)) return -ENODEV; // CC-S6.1
+  yield* mutexLock(cx, ops.regexLock); // CC-S6.1
   const hash = yield* k.fn.allocFtraceHash(cx, k);
   const result = hash === undefined ? -ENOMEM : yield* fillAndPublish(cx, k, ops, { change, hash });
-  yield* mutexUnlock(cx, ops.regexLock);
+  yield* mutexUnlock(cx, ops.regexLock); // CC-S6.8
   return result;
 }
 
@@ -66,9 +66,9 @@ function* fillAndPublish(
       hash.ips.set(ips);
     });
     const next = ips.size === 0 ? k.ftrace.emptyHash : hash;
-    yield* mutexLock(cx, k.ftrace.ftraceLock);
+    yield* mutexLock(cx, k.ftrace.ftraceLock); // CC-S6.2
     result = yield* k.fn.ftraceHashMoveAndUpdateOps(cx, k, ops, { which, next });
-    yield* mutexUnlock(cx, k.ftrace.ftraceLock);
+    yield* mutexUnlock(cx, k.ftrace.ftraceLock); // CC-S6.8
   }
   if (result < 0 || ips.size === 0) yield* k.fn.freeFtraceHash(cx, k, hash);
   return result;
@@ -83,7 +83,7 @@ function currentIps(cx: Context, ops: FtraceOps, which: WhichHash): Set<Address>
   return new Set(hashIps(cx, hash));
 }
 
-/** `match_records` and `ftrace_match_addr`: changes `ips`, which is private yet. */
+/** `match_records` and `ftrace_match_addr` (CC-S6.1): changes `ips`, which is private yet. */
 export function ftraceMatchRecords(k: Kernel, ips: Set<Address>, change: HashChange): Errno {
   const { text, length } = change;
   if (text !== undefined) {
@@ -137,7 +137,7 @@ export function* ftraceHashMove(
   const enabled = opsHas(cx, ops, FTRACE_OPS_FL_ENABLED);
   const previous = cx.read(ops[which]);
   if (enabled) k.fn.ftraceHashRecDisable(cx, k, ops, ftraceSelection(cx, ops));
-  yield* writeOnce(ops[which], next); // The switch.
+  yield* writeOnce(ops[which], next); // The switch (CC-S6.4).
   if (enabled) k.fn.ftraceHashRecEnable(cx, k, ops, ftraceSelection(cx, ops));
   return previous;
 }

@@ -30,7 +30,7 @@ const FTRACE_HASH_BYTES = 32 + 8 * 1024;
 
 /** `alloc_ftrace_hash`: empty, and nobody else can see it yet. Undefined without memory. */
 export function* allocFtraceHash(cx: Context, k: Kernel): Path<FtraceHash | undefined> {
-  const memory = yield* allocate(cx, { kind: 'ftrace_hash', bytes: FTRACE_HASH_BYTES });
+  const memory = yield* allocate(cx, { kind: 'ftrace_hash', bytes: FTRACE_HASH_BYTES }); // CC-S6.1
   if (memory === undefined) return undefined;
   return cx.make(() => ({
     memory,

@@ -11,20 +11,20 @@ import { TRACE_EVENTS } from './event.ts';
 import { callWord } from './ftrace-insn.ts';
 import type { Kernel } from './kernel.ts';
 
-/** `update_ftrace_function` (FT-24): whom the generic caller ought to call. */
+/** `update_ftrace_function` (FT-24, CC-S4.4, CC-S5.3): whom the generic caller ought to call. */
 export function updateFtraceFunction(cx: Context, k: Kernel): void {
   const { ftrace, caller } = k;
   const idle = cx.read(ftrace.opsList) === undefined || !cx.read(ftrace.enabled);
   cx.write(ftrace.traceFunction, idle ? caller.stub : caller.listFunc);
 }
 
-/** Is there anything to patch, and is patching on? `stale`: some record differs from its text. */
+/** Is there anything to patch (CC-S4.8, CC-S5.5), and may it be? `stale`: some text is not as it should. */
 export function ftraceMustUpdate(cx: Context, k: Kernel, stale: boolean): boolean {
   const { traceFunction, innerCalls, enabled } = k.ftrace;
   return (stale || cx.read(traceFunction) !== cx.read(innerCalls)) && cx.read(enabled);
 }
 
-/** `ftrace_run_update_code`. Caller holds `ftrace_lock`. */
+/** `ftrace_run_update_code` (CC-S3). Caller holds `ftrace_lock`. */
 export function* ftraceRunUpdateCode(cx: Context, k: Kernel): Path<void> {
   yield* mutexLock(cx, k.textMutex);
   yield* k.fn.ftraceModifyAllCode(cx, k);
@@ -42,12 +42,12 @@ export function* ftraceModifyAllCode(cx: Context, k: Kernel): Path<void> {
   if (innerChanges) yield* k.fn.ftraceUpdateFtraceFunc(cx, k, caller.listFunc);
   yield* k.fn.ftraceReplaceCode(cx, k);
   if (!innerChanges || final === caller.listFunc) return;
-  yield* writeOnce(ftrace.functionTraceOp, undefined);
-  yield* sync(cx);
+  yield* writeOnce(ftrace.functionTraceOp, undefined); // CC-S3.3
+  yield* sync(cx); // CC-S3.4
   yield* k.fn.ftraceUpdateFtraceFunc(cx, k, final);
 }
 
-/** `ftrace_update_ftrace_func`: PATCH(inner call := target), unless it is that already. */
+/** `ftrace_update_ftrace_func` (CC-S3.1, CC-S3.5): PATCH(inner call := target), unless it is that already. */
 export function* ftraceUpdateFtraceFunc(cx: Context, k: Kernel, target: Address): Path<void> {
   const { innerCalls } = k.ftrace;
   if (cx.read(innerCalls) === target) return;

@@ -61,7 +61,7 @@ export function ftraceGetAddrNew(cx: Context, k: Kernel, record: DynFtrace): Add
 }
 
 /**
- * `ftrace_hash_rec_enable` (CC-S4.7): every record that `selection` selects serves `ops` too. Bookkeeping
+ * `ftrace_hash_rec_enable` (CC-S4.7, CC-S6.5): every record that `selection` selects serves `ops` too. Bookkeeping
  * only; true when some text is no longer what it ought to be. Caller holds `ftrace_lock`.
  */
 export function ftraceHashRecEnable(
@@ -73,7 +73,7 @@ export function ftraceHashRecEnable(
   return changeRecords(cx, k, selection, (users) => [...users, ops]);
 }
 
-/** `ftrace_hash_rec_disable` (CC-S5.4): the reverse. */
+/** `ftrace_hash_rec_disable` (CC-S5.4, CC-S6.3): the reverse. */
 export function ftraceHashRecDisable(
   cx: Context,
   k: Kernel,

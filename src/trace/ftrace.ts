@@ -22,19 +22,19 @@ import type { Kernel } from './kernel.ts';
 
 /** `register_ftrace_function`. Task context; sleeps. */
 export function* registerFtraceFunction(cx: Context, k: Kernel, ops: FtraceOps): Path<Errno> {
-  yield* mutexLock(cx, k.directMutex);
-  yield* mutexLock(cx, k.ftrace.ftraceLock);
+  yield* mutexLock(cx, k.directMutex); // CC-S4.1
+  yield* mutexLock(cx, k.ftrace.ftraceLock); // CC-S4.1
   const result = yield* enter(k.fn.ftraceStartup(cx, k, ops));
-  yield* mutexUnlock(cx, k.ftrace.ftraceLock);
-  yield* mutexUnlock(cx, k.directMutex);
+  yield* mutexUnlock(cx, k.ftrace.ftraceLock); // CC-S4.9
+  yield* mutexUnlock(cx, k.directMutex); // CC-S4.9
   return result;
 }
 
 /** `unregister_ftrace_function`. Task context; sleeps, and waits under `ftrace_lock` (CC-S5). */
 export function* unregisterFtraceFunction(cx: Context, k: Kernel, ops: FtraceOps): Path<Errno> {
-  yield* mutexLock(cx, k.ftrace.ftraceLock);
+  yield* mutexLock(cx, k.ftrace.ftraceLock); // CC-S5.1
   const result = yield* enter(k.fn.ftraceShutdown(cx, k, ops));
-  yield* mutexUnlock(cx, k.ftrace.ftraceLock);
+  yield* mutexUnlock(cx, k.ftrace.ftraceLock); // CC-S5.9
   return result;
 }
 
@@ -117,19 +117,19 @@ export function* ftraceShutdownWait(cx: Context, k: Kernel): Path<void> {
 
 /** `synchronize_rcu_tasks_rude` (CC-M11). */
 export function* synchronizeRcuTasksRude(cx: Context): Path<void> {
-  yield* synchronize(cx, 'synchronize_rcu_tasks_rude');
+  yield* synchronize(cx, 'synchronize_rcu_tasks_rude'); // CC-S5.6
 }
 
 /** `synchronize_rcu_tasks` (CC-M12). */
 export function* synchronizeRcuTasks(cx: Context): Path<void> {
-  yield* synchronize(cx, 'synchronize_rcu_tasks');
+  yield* synchronize(cx, 'synchronize_rcu_tasks'); // CC-S5.7
 }
 
 /** `add_ftrace_ops` (CC-S4.2-3): in front of the list; complete before it can be found. */
 export function* addFtraceOps(cx: Context, k: Kernel, ops: FtraceOps): Path<void> {
   const head = cx.read(k.ftrace.opsList);
-  yield* writeOnce(ops.next, head);
-  yield* writeOnce(k.ftrace.opsList, ops);
+  yield* writeOnce(ops.next, head); // CC-S4.2
+  yield* writeOnce(k.ftrace.opsList, ops); // CC-S4.3
 }
 
 /** `remove_ftrace_ops` (CC-S5.2): one store. ops->next stays: a walker that stands on ops goes on. */

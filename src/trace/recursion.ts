@@ -27,7 +27,7 @@ const CONTEXT_BIT: Readonly<Record<Level, number>> = {
   [LEVEL.trap]: TRACE_CTX.nmi,
 };
 
-/** `trace_get_context_bit`. */
+/** `trace_get_context_bit` (CC-H5.1). */
 export function traceGetContextBit(cx: Context): number {
   return CONTEXT_BIT[cx.level];
 }
@@ -37,7 +37,7 @@ function traceRecursion(cx: Context, k: Kernel): Cell<number> {
   return taskTrace(k, cx.task).recursion;
 }
 
-/** Which bit a trylock takes in `word`: the context's, else TRANSITION, else none (-1). */
+/** Which bit a trylock takes in `word` (CC-H5.2): the context's, else TRANSITION, else none (-1). */
 export function traceRecursionBit(word: number, group: RecursionGroup, contextBit: number): number {
   const own = group + contextBit;
   if ((word & (1 << own)) === 0) return own;
@@ -45,7 +45,7 @@ export function traceRecursionBit(word: number, group: RecursionGroup, contextBi
   return (word & (1 << spare)) === 0 ? spare : -1;
 }
 
-/** `trace_test_and_set_recursion`: the bit, to give back to unlock, with preemption disabled; or -1. */
+/** `trace_test_and_set_recursion` (CC-H5.2): the bit, to give back to unlock, with preemption disabled; or -1. */
 export function* traceTestAndSetRecursion(
   cx: Context,
   k: Kernel,
@@ -58,11 +58,11 @@ export function* traceTestAndSetRecursion(
     return bit < 0 ? word : word | (1 << bit);
   });
   const bit = taken(before);
-  if (bit >= 0) yield* preemptDisable(cx);
+  if (bit >= 0) yield* preemptDisable(cx); // CC-H5.3
   return bit;
 }
 
-/** `trace_clear_recursion`. */
+/** `trace_clear_recursion` (CC-H5, unlock). */
 export function* traceClearRecursion(cx: Context, k: Kernel, bit: number): Path<void> {
   yield* preemptEnable(cx);
   yield* update(traceRecursion(cx, k), (word) => word & ~(1 << bit));

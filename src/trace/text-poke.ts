@@ -54,19 +54,19 @@ export function* textPokeBpBatch(cx: Context, k: Kernel, vec: readonly TextPokeL
   cx.make(() => {
     for (const loc of vec) k.machine.text.beginPatch(loc.ip, locWord(loc));
   });
-  for (const { ip } of vec) yield* writeHalf(cx, ip, 0, C_EBREAK);
+  for (const { ip } of vec) yield* writeHalf(cx, ip, 0, C_EBREAK); // CC-S1.3
   yield* k.fn.textPokeSyncBreakpoint(cx);
-  for (const loc of vec) yield* writeHalf(cx, loc.ip, 1, locWord(loc) >>> 16);
+  for (const loc of vec) yield* writeHalf(cx, loc.ip, 1, locWord(loc) >>> 16); // CC-S1.5
   yield* k.fn.textPokeSyncTail(cx);
-  for (const loc of vec) yield* writeHalf(cx, loc.ip, 0, locWord(loc) & LOW_HALF);
+  for (const loc of vec) yield* writeHalf(cx, loc.ip, 0, locWord(loc) & LOW_HALF); // CC-S1.7
   yield* k.fn.textPokeSyncDone(cx);
   yield* k.fn.textPokeRetire(cx, k);
 }
 
 /** CC-S1.1-2: what a breakpoint will find, then that there is something to find (FT-10). */
 export function* textPokePublish(_cx: Context, k: Kernel, vec: readonly TextPokeLoc[]): Path<void> {
-  yield* writeOnce(k.poke.vec, vec);
-  yield* writeOnce(k.poke.refs, 1);
+  yield* writeOnce(k.poke.vec, vec); // CC-S1.1
+  yield* writeOnce(k.poke.refs, 1); // CC-S1.2
 }
 
 /** CC-S1.9: no trap looks at the descriptor any more. */
@@ -93,12 +93,12 @@ export function* textPokeSyncDone(cx: Context): Path<void> {
 /** `poke_int3_handler` (CC-H2): emulates the new instruction (FT-7). The pc itself: not one of ours. */
 export function* pokeInt3Handler(cx: Context, k: Kernel, pc: Address): Path<Address> {
   const { refs, vec } = k.poke;
-  const before = yield* update(refs, (count) => (count === 0 ? 0 : count + 1));
+  const before = yield* update(refs, (count) => (count === 0 ? 0 : count + 1)); // CC-H2.1
   if (before === 0) return pc;
-  const sites = yield* readOnce(vec);
+  const sites = yield* readOnce(vec); // CC-H2.2
   const loc = sites.find(({ ip }) => ip === pc);
   const next = loc === undefined ? pc : emulate(cx, loc);
-  yield* fetchAdd(refs, -1);
+  yield* fetchAdd(refs, -1); // CC-H2.4
   return next;
 }
 

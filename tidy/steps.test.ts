@@ -1,0 +1,84 @@
+// Steps are found in source and in compiled code alike, with the ids that comments give them.
+import { expect, test } from 'vitest';
+import { parse } from './source.ts';
+import { markSteps, type Step, stepsIn } from './steps.ts';
+
+const LINKED = new Set(['arm', 'check']);
+
+const SOURCE = `import { mutexLock } from '../emu/lock.ts';
+import { enter, type Path, writeOnce } from '../emu/path.ts';
+import { other } from './other.ts';
+/** \`arm\` (CC-S4.1-9, FT-26). */
+export function* arm(cx: Context, k: Kernel): Path<number> {
+  yield* mutexLock(cx, k.lock); // Taken first (CC-S4.1).
+  const done = yield* enter(k.fn.check(cx));
+  yield* other(cx);
+  yield* writeOnce(k.cell, done);
+  return done;
+}
+
+/** \`check\` (CC-S5.1). */
+export function check(cx: Context): number {
+  return cx.level;
+}
+
+// CC-S6.1 is too far away.
+
+export function* helper(cx: Context): Path<void> {
+  yield* writeOnce(cx.cell, { aVeryLongName: 1, anotherVeryLongName: 2, theLastOne: 3 });
+}
+
+export function unlinked(): void {}
+`;
+
+const COMPILED = `import { mutexLock } from '../emu/lock.js';
+import { enter, writeOnce } from '../emu/path.js';
+import { other } from './other.js';
+export function* arm(cx, k) {
+    yield* mutexLock(cx, k.lock);
+    const done = yield* enter(k.fn.check(cx));
+    yield* other(cx);
+    yield* writeOnce(k.cell, done);
+    return done;
+}
+export function check(cx) {
+    return cx.level;
+}
+export function* helper(cx) {
+    yield* writeOnce(cx.cell, { aVeryLongName: 1, anotherVeryLongName: 2, theLastOne: 3 });
+}
+export function unlinked() { }
+`;
+
+test('a step is a yield of what src/emu offers, or the entry of a linked function without one', () => {
+  const steps = stepsIn(parse({ path: 'src/trace/a.ts', text: SOURCE }), LINKED);
+  const path = 'src/trace/a.ts';
+  const whole = ['CC-S4.1-9'];
+  expect(steps).toEqual<Step[]>([
+    { path, line: 6, func: 'arm', does: 'mutexLock(cx, k.lock)', rules: ['CC-S4.1'] },
+    { path, line: 9, func: 'arm', does: 'writeOnce(k.cell, done)', rules: whole },
+    { path, line: 14, func: 'check', does: '', rules: ['CC-S5.1'] },
+    {
+      path,
+      line: 21,
+      func: 'helper',
+      does: 'writeOnce(cx.cell, { aVeryLongName: 1, anotherVeryLongNa ...',
+      rules: [],
+    },
+  ]);
+});
+
+test('compiled code gets a counter before each of them, in the same order', () => {
+  const file = parse({ path: 'src/trace/a.js', text: COMPILED });
+  const { text, count } = markSteps(file, LINKED, { first: 7, counters: './marks.js' });
+  expect(count).toBe(4);
+  expect(text.split('\n').filter((line) => line.includes('reached'))).toEqual([
+    "import { reached } from './marks.js';",
+    '    yield* (reached[7]++, mutexLock(cx, k.lock));',
+    '    yield* (reached[8]++, writeOnce(k.cell, done));',
+    'export function check(cx) {reached[9]++;',
+    '    yield* (reached[10]++, writeOnce(cx.cell, { aVeryLongName: 1, anotherVeryLongName: 2, theLastOne: 3 }));',
+  ]);
+  const plain = text.replaceAll(/reached\[\d+\]\+\+[,;] ?|^.*marks\.js.*\n/gmu, '');
+  expect(plain.replaceAll(/\((\w+\(.*\))\);/gu, '$1;')).toBe(COMPILED);
+});
