@@ -23,7 +23,7 @@ import { ControlThread } from './control.ts';
 import type { EventLog } from './event-log.ts';
 import { makeProbes, OPERATION_NAMES, Operations } from './probes.ts';
 import { addSources, addTimers, levelOf } from './sources.ts';
-import { Timeline } from './timeline.ts';
+import { countsEvents, Timeline } from './timeline.ts';
 import { CONTROL_TASK } from './workload/model.ts';
 import { ANY_CPU, type Plan, type PlanAction, type PlanEntry } from './workload/plan.ts';
 
@@ -61,7 +61,7 @@ export class Session {
     const { log } = options;
     const machine = new Machine(machineOptions(plan), {
       chooser: options.chooser,
-      sink: this.#sink(),
+      sink: plan.timeline.some(({ trigger }) => countsEvents(trigger)) ? this.#sink() : log,
       strings: log.strings,
     });
     this.machine = machine;
@@ -117,7 +117,7 @@ export class Session {
     return memory.loadHi(at) * 0x100000000 + (memory.loadLo(at) >>> 0);
   }
 
-  /** Events go to the log, and past the timeline's triggers. */
+  /** Events go to the log, and past the triggers that count them. */
   #sink(): EventSink {
     const { log } = this;
     return {

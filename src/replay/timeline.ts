@@ -146,7 +146,8 @@ function watchOf(entry: PlanEntry, names: TimelineNames): Watch | undefined {
 
 type EventTrigger = Extract<PlanTrigger, { nth: number }>;
 
-function countsEvents(trigger: PlanTrigger): trigger is EventTrigger {
+/** Does the trigger wait for events? */
+export function countsEvents(trigger: PlanTrigger): trigger is EventTrigger {
   return 'nth' in trigger;
 }
 
