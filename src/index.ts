@@ -1,12 +1,47 @@
-// The public API: re-exports only. Reading and writing files is the caller's; everything here is pure.
+// The public API: re-exports only. Reading and writing files is the caller's; everything here is pure. Each export has
+// an example in its comment, which `index.test.ts` runs from the installed package.
 export { InputError, InvariantError } from './assert.ts';
-export type { Guarantee, Verdict } from './replay/guarantee/judge.ts';
-export { judgeLog } from './replay/judge-recording.ts';
-export type { Recording } from './replay/recording.ts';
-export { readRecording } from './replay/recording.ts';
-export type { RecordingHeader } from './replay/recording-header.ts';
-export type { ReplayOutcome } from './replay/replay.ts';
-export { replayRecording } from './replay/replay.ts';
-export type { ExpectationResult, RunResult, RunSettings, WorkloadSource } from './replay/run.ts';
-export { recordRun } from './replay/run.ts';
+export { type Choice, profiles, variants } from './replay/api/catalogue.ts';
+export { readEvents, type RecordingSource } from './replay/api/events.ts';
+export {
+  type GuaranteeInfo,
+  guarantees,
+  judge,
+  type Judged,
+  type Judgement,
+} from './replay/api/judge.ts';
+export {
+  record,
+  type RecordedRun,
+  type RecordOptions,
+  type WorkloadInput,
+} from './replay/api/record.ts';
+export { fromYaml } from './replay/api/yaml.ts';
+export type { Verdict } from './replay/guarantee/judge.ts';
+export {
+  defineHandler,
+  defineTask,
+  type Handler,
+  type HandlerContext,
+  type HandlerPath,
+  type Step,
+  type Task,
+  type TaskContext,
+  type TaskPath,
+} from './replay/handler.ts';
+export {
+  type ReplayOptions,
+  type ReplayOutcome,
+  replayRecording as replay,
+} from './replay/replay.ts';
+export type { ExpectationResult } from './replay/run.ts';
 export type { Event, EventName, EventOf } from './replay/schema.ts';
+export type {
+  DataReference,
+  ProbeReference,
+  Reference,
+} from './replay/workload/build-reference.ts';
+export { workload, type WorkloadBuilder } from './replay/workload/build.ts';
+export type { Workload } from './replay/workload/model.ts';
+export { workloadJsonSchema } from './replay/workload/json-schema.ts';
+export { toYaml } from './replay/workload/to-yaml.ts';

@@ -44,8 +44,6 @@ export function capture(options: CaptureOptions = {}): Captured {
 
 /** Records in this thread: cannot be stopped. */
 const recordNow: Shell['record'] = (job, listener): Running => ({
-  done: new Promise((resolve) => {
-    resolve(recordHere(job, listener));
-  }),
+  done: recordHere(job, listener),
   stop: () => undefined,
 });

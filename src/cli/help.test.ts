@@ -58,17 +58,19 @@ test('reprobe record --help', async () => {
       workload  A YAML file (see: reprobe schema)                [string] [required]
 
     Options:
-          --version  Show version number                                   [boolean]
-      -h, --help     Show help                                             [boolean]
-      -o, --output   File to write [default: WORKLOAD.trace here]           [string]
-          --seed     Seed of the chooser [default: the workload's, or 1]    [string]
-          --chooser  Who decides what a machine leaves open
+          --version   Show version number                                  [boolean]
+      -h, --help      Show help                                            [boolean]
+      -o, --output    File to write [default: WORKLOAD.trace here]          [string]
+          --seed      Seed of the chooser [default: the workload's, or 1]   [string]
+          --chooser   Who decides what a machine leaves open
                                      [choices: "random", "calm"] [default: "random"]
-          --profile  Which kernel era is emulated
+          --profile   Which kernel era is emulated
                                                [choices: "today"] [default: "today"]
-          --variant  Replace parts of the kernel by a faulty variant
+          --variant   Replace parts of the kernel by a faulty variant
                                                                [array] [default: []]
-          --json     Print the summary as JSON            [boolean] [default: false]
+          --handlers  Module that defines its TypeScript handlers
+                                                               [array] [default: []]
+          --json      Print the summary as JSON           [boolean] [default: false]
 
     Examples:
       reprobe record swap.yaml                  write swap.trace

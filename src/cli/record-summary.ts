@@ -17,13 +17,14 @@ export function recordJson({ file, job, command, summary }: Recorded): string {
 
 export function recordText({ file, job, command, summary }: Recorded, paint: Paint): string {
   const { seed, chooser, profile, variants } = job.settings;
-  const { events, steps, digest, ending, lastEvent, verdicts, expectations } = summary;
+  const { events, steps, digest, ending, lastEvent, thrown, verdicts, expectations } = summary;
   const setting = [`${chooser} chooser`, `profile ${profile}`, ...variants].join(', ');
   return [
     `recorded ${paint('bold', file)} from ${job.source.file} (${setting})`,
     `  events   ${events}`,
     `  steps    ${steps}, ended with ${ending}`,
     ...(lastEvent === undefined ? [] : [`  by       ${lastEvent}`]),
+    ...(thrown === undefined ? [] : [`           ${thrown}`]),
     `  digest   ${digest}`,
     'guarantees',
     ...verdictLines(verdicts, paint),

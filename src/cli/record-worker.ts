@@ -23,9 +23,9 @@ function sendBytes(view: Uint8Array): void {
   port.postMessage({ kind: 'bytes', chunk } satisfies WorkerMessage, [chunk.buffer]);
 }
 
-function record(job: RecordJob): void {
+async function record(job: RecordJob): Promise<void> {
   try {
-    const summary = recordHere(job, {
+    const summary = await recordHere(job, {
       bytes: sendBytes,
       progress: (steps) => send({ kind: 'progress', steps }),
     });
@@ -37,4 +37,4 @@ function record(job: RecordJob): void {
 }
 
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `record-thread.ts` made it
-record(workerData as RecordJob);
+await record(workerData as RecordJob);

@@ -113,6 +113,7 @@ test('without options the seed is the workload’s and the file is named after i
     {
       source: { file: 'little.yaml', text: WORKLOAD, image: undefined },
       settings: { seed: 42, chooser: 'random', profile: 'today', variants: [] },
+      modules: [],
     },
   ]);
   expect(existsSync(join(cwd, 'little.trace'))).toBe(true);

@@ -4,11 +4,13 @@ import { basename, extname } from 'node:path';
 import type { InferredOptionTypes } from 'yargs';
 import { InputError } from '../assert.ts';
 import { readRecording } from '../replay/recording.ts';
+import { SEED_DEFAULT } from '../replay/run.ts';
 import { LIMIT } from '../replay/workload/model.ts';
 import { parseWorkload } from '../replay/workload/parse.ts';
 import type { Command } from './command.ts';
 import { withSeed } from './fault.ts';
 import { beside, isSameFile, OutputFile, readInput, readText } from './files.ts';
+import { findModules, handlersOption } from './handlers.ts';
 import { type Progress, startProgress } from './progress.ts';
 import { commandLine } from './quote.ts';
 import { recordJson, recordText } from './record-summary.ts';
@@ -16,8 +18,6 @@ import type { RecordJob, RecordSummary } from './recorder.ts';
 import { EXIT, paintFor, type Shell } from './shell.ts';
 import { UsageError, wholeNumber } from './usage.ts';
 import { isBroken } from './verdict.ts';
-
-const SEED_DEFAULT = 1;
 
 const options = {
   output: {
@@ -49,6 +49,7 @@ const options = {
     default: [] as string[],
     describe: 'Replace parts of the kernel by a faulty variant',
   },
+  handlers: handlersOption,
   json: { type: 'boolean', default: false, describe: 'Print the summary as JSON' },
 } as const;
 
@@ -99,6 +100,7 @@ function readJob(file: string, args: InferredOptionTypes<typeof options>, shell:
   return {
     source: { file, text, image, imageFile },
     settings: { seed, chooser, profile, variants: variant },
+    modules: findModules(shell.cwd, args.handlers),
   };
 }
 
@@ -113,7 +115,8 @@ function openOutput(file: string, { source }: RecordJob, shell: Shell): OutputFi
 }
 
 /** The command that records the same run, with everything said that a default could change. */
-function reproduction(file: string, { source, settings }: RecordJob, shell: Shell): string {
+function reproduction(file: string, job: RecordJob, shell: Shell): string {
+  const { source, settings, modules } = job;
   const { seed, chooser, profile, variants } = settings;
   return commandLine(shell.self, [
     'record',
@@ -126,6 +129,7 @@ function reproduction(file: string, { source, settings }: RecordJob, shell: Shel
     chooser,
     ...(profile === 'today' ? [] : ['--profile', profile]),
     ...variants.flatMap((variant) => ['--variant', variant]),
+    ...modules.flatMap((module) => ['--handlers', module.file]),
   ]);
 }
 

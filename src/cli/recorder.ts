@@ -4,11 +4,13 @@ import type { EventLog } from '../replay/event-log.ts';
 import { type RunSettings, type WorkloadSource, recordRun } from '../replay/run.ts';
 import { Symbols } from '../replay/symbols.ts';
 import { formatEvent } from '../replay/text-form.ts';
+import { type HandlerModule, loadHandlers } from './handlers.ts';
 import { type VerdictSummary, summarizeVerdicts } from './verdict.ts';
 
 export interface RecordJob {
   readonly source: WorkloadSource;
   readonly settings: RunSettings;
+  readonly modules: readonly HandlerModule[];
 }
 
 export interface RecordListener {
@@ -24,6 +26,8 @@ export interface RecordSummary {
   readonly ending: string;
   /** What ended a run before its time: the last event. */
   readonly lastEvent: string | undefined;
+  /** Where a path in TypeScript threw, if that ended it. */
+  readonly thrown?: string | undefined;
   /** Triggers that never fired. */
   readonly unfired: readonly string[];
   readonly verdicts: readonly VerdictSummary[];
@@ -37,9 +41,10 @@ interface ExpectationSummary {
 }
 
 /** Records in this thread. */
-export function recordHere(job: RecordJob, listener: RecordListener): RecordSummary {
+export async function recordHere(job: RecordJob, listener: RecordListener): Promise<RecordSummary> {
+  const handlers = await loadHandlers(job.modules);
   const result = recordRun(
-    job.source,
+    { ...job.source, handlers },
     job.settings,
     (chunk) => listener.bytes(chunk),
     (steps) => listener.progress(steps),
@@ -47,7 +52,14 @@ export function recordHere(job: RecordJob, listener: RecordListener): RecordSumm
   const { events, steps, digest, ending, expectations, unfired, log } = result;
   const lastEvent = ending === 'run_end' ? undefined : lastEventOf(log);
   const verdicts = summarizeVerdicts(result.verdicts, result.log);
-  return { events, steps, digest, ending, lastEvent, verdicts, expectations, unfired };
+  const thrown = placeOf(result.thrown?.error);
+  return { events, steps, digest, ending, lastEvent, thrown, verdicts, expectations, unfired };
+}
+
+/** The innermost place of an exception's stack, which is the user's. */
+function placeOf(error: unknown): string | undefined {
+  const stack = error instanceof Error ? (error.stack ?? '') : '';
+  return /^\s+(at .*)$/mu.exec(stack)?.[1];
 }
 
 function lastEventOf(log: EventLog): string {

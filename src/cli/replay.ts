@@ -1,13 +1,16 @@
 // Layer cli. `reprobe replay`: runs a recording again from its workload and choices; the same run, or the
 // first difference.
 import { InputError } from '../assert.ts';
+import type { DefinedPath } from '../replay/handler.ts';
 import { type ReplayOutcome, replayRecording } from '../replay/replay.ts';
 import type { Command } from './command.ts';
 import { readInput } from './files.ts';
+import { findModules, handlersOption, loadHandlers } from './handlers.ts';
 import { type Progress, startProgress } from './progress.ts';
 import { EXIT, type Paint, paintFor } from './shell.ts';
 
 const options = {
+  handlers: handlersOption,
   json: { type: 'boolean', default: false, describe: 'Print the outcome as JSON' },
 } as const;
 
@@ -16,11 +19,15 @@ export const replayCommand: Command<typeof options> = {
   about: 'Run a recording again and compare every event',
   positional: { name: 'recording', about: 'A .trace file' },
   options,
-  examples: [['$0 replay swap.trace', 'identical, or the first difference']],
+  examples: [
+    ['$0 replay swap.trace', 'identical, or the first difference'],
+    ['$0 replay mine.trace --handlers mine.js', 'with its handlers in TypeScript'],
+  ],
   async run(args, shell) {
     const bytes = readInput(shell.cwd, args.file, 'the recording');
+    const handlers = await loadHandlers(findModules(shell.cwd, args.handlers));
     const progress = startProgress(shell, `replaying ${args.file}`);
-    const outcome = replay(bytes, args.file, progress);
+    const outcome = replay(bytes, args.file, { progress, handlers });
     const text = args.json
       ? JSON.stringify({ file: args.file, ...outcome }, undefined, 2)
       : outcomeLines(outcome, paintFor(shell, shell.out)).join('\n');
@@ -31,9 +38,16 @@ export const replayCommand: Command<typeof options> = {
   },
 };
 
-function replay(bytes: Uint8Array, file: string, progress: Progress): ReplayOutcome {
+function replay(
+  bytes: Uint8Array,
+  file: string,
+  {
+    progress,
+    handlers,
+  }: { readonly progress: Progress; readonly handlers: readonly DefinedPath[] },
+): ReplayOutcome {
   try {
-    return replayRecording(bytes, (steps) => progress.update(steps));
+    return replayRecording(bytes, { handlers, progress: (steps) => progress.update(steps) });
   } catch (error) {
     if (!(error instanceof InputError) || error.where !== undefined) throw error;
     throw new InputError(error.message, file);

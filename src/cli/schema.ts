@@ -1,5 +1,5 @@
 // Layer cli. `reprobe schema`: what an editor or a validator needs to know about workloads.
-import { workloadJsonSchema } from '../replay/workload/schema.ts';
+import { workloadJsonSchema } from '../replay/workload/json-schema.ts';
 import type { Command, NoOptions } from './command.ts';
 import { EXIT } from './shell.ts';
 

@@ -159,6 +159,13 @@ test('operations of the kernel are calls of its symbols', () => {
   expect([calls[4]?.a0, calls[4]?.a1]).toEqual([70_000n, 70_000n]);
 });
 
+test('to delegate is to call a symbol with the arguments as they came, and to return what it does', () => {
+  const fn = { ...main({ op: 'delegate', target: 'kmalloc' }), notrace: true };
+  const { value, calls } = execute([fn], [5, 6, 7], 42);
+  expect(value).toBe(42n);
+  expect(calls).toMatchObject([{ name: 'kmalloc', a0: 5n, a1: 6n }]);
+});
+
 test('return leaves from within blocks', () => {
   const leave: ScriptOp = { op: 'return', value: -22 };
   const loop: ScriptOp = {

@@ -89,7 +89,7 @@ export function assembleFunction(fn: ScriptFunction, placement: Placement): read
     // It falls into the epilogue.
     code.words.pop();
     code.returns.pop();
-  } else {
+  } else if (fn.body.at(-1)?.op !== 'delegate') {
     loadImmediate(code, REG.a0, 0n);
   }
   for (const index of code.returns) patchJump(code, index);
@@ -157,6 +157,8 @@ function operation(code: Code, op: ScriptOp, depth: number): void {
       return sleep(code, op);
     case 'return':
       return returnValue(code, op);
+    case 'delegate':
+      return delegate(code, op);
     case 'trylock':
       return trylock(code, op, depth);
     case 'regs':
@@ -238,6 +240,15 @@ function sleep(code: Code, { us }: Of<'sleep'>): void {
 function returnValue(code: Code, { value }: Of<'return'>): void {
   loadImmediate(code, REG.a0, integer(code, value));
   code.returns.push(reserve(code));
+}
+
+/**
+ * No tail call: what the symbol's path calls needs another sp than this function was entered with, or its return would
+ * pass for this one's.
+ */
+function delegate(code: Code, { target }: Of<'delegate'>): void {
+  assert(code.fn.body.length === 1 && !code.frame.keepsArguments, 'to delegate is the whole body');
+  callKernel(code, target);
 }
 
 /** A `return` in the body leaves without unlocking, as it would in C. */

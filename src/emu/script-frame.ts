@@ -57,6 +57,7 @@ function makesCalls(ops: readonly ScriptOp[]): boolean {
       case 'return':
         return false;
       case 'call':
+      case 'delegate':
       case 'preempt_off':
       case 'preempt_on':
       case 'rcu_read_lock':

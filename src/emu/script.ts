@@ -27,6 +27,8 @@ export type ScriptOp =
   | { readonly op: 'rcu_read_unlock' }
   | { readonly op: 'sleep'; readonly us: number }
   | { readonly op: 'return'; readonly value: number } // ends the function with a0 = value
+  /** The whole body: calls a kernel symbol with the arguments as they came; its result is the function's. */
+  | { readonly op: 'delegate'; readonly target: string }
   /** Callbacks only: `ftrace_test_recursion_trylock(ip, parent_ip)`; on success `body`, then unlock. */
   | { readonly op: 'trylock'; readonly body: readonly ScriptOp[] }
   /** Callbacks only: records the traced function's argument registers (`regs` events). */

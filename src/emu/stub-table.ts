@@ -6,6 +6,8 @@ import { type Address, STUB_BASE } from './address.ts';
 export const STUB_STRIDE = 16;
 /** Stubs of the tracing layer start at this index. */
 export const TRACE_STUBS_FIRST = 128;
+/** Those of a workload's TypeScript paths start here, so that a new symbol of the kernel moves none of them. */
+export const PATH_STUBS_FIRST = 1024;
 
 export const EMU_STUBS = [
   /** Where a guest function that a path called returns to; never called by name. */

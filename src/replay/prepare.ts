@@ -5,14 +5,16 @@ import { loadElf, type LoadedElf } from '../emu/elf.ts';
 import { PROFILES, type Profile } from '../trace/profile.ts';
 import type { Variant } from '../trace/variants/variant.ts';
 import { VARIANTS } from '../trace/variants/variants.ts';
+import { chooseHandlers } from './choose-handlers.ts';
 import { EventLog } from './event-log.ts';
+import type { DefinedPath } from './handler.ts';
 import { Session } from './session.ts';
 import { check } from './workload/check.ts';
 import type { Positions } from './workload/finding.ts';
 import { makePlan } from './workload/make-plan.ts';
 import type { Workload } from './workload/model.ts';
 import { didYouMean } from './workload/nearest.ts';
-import { parseWorkload, readWorkload } from './workload/parse.ts';
+import { type ParsedWorkload, parseWorkload, readWorkload } from './workload/parse.ts';
 import type { Plan } from './workload/plan.ts';
 
 /** A workload as it lies on disk. */
@@ -23,6 +25,8 @@ export interface WorkloadSource {
   readonly image: Uint8Array | undefined;
   /** Where that was read from, if it was a file. */
   readonly imageFile?: string | undefined;
+  /** Paths in TypeScript that are at hand; those that the workload does not name are left alone. */
+  readonly handlers?: readonly DefinedPath[] | undefined;
 }
 
 /** A checked workload, ready to be run any number of times. */
@@ -30,29 +34,33 @@ export interface Prepared {
   readonly workload: Workload;
   readonly positions: Positions;
   readonly plan: Plan;
+  /** Those of `Plan.paths`, in that order. */
+  readonly handlers: readonly DefinedPath[];
 }
 
 /** Parses and checks a workload file. InputError: everything that is wrong with it. */
 export function prepare(source: WorkloadSource): Prepared {
-  return finish(parseWorkload(source.text, source.file), source.image);
+  return finish(parseWorkload(source.text, source.file), source.image, source.handlers);
 }
 
-/** As `prepare`, for a workload that is data already; `origin` is named in messages. */
+/** As `prepare`, for a workload that is data already; its places are named in messages. */
 export function prepareModel(
   model: unknown,
   image: Uint8Array | undefined,
-  origin: string,
+  places: string | Positions,
+  handlers?: readonly DefinedPath[],
 ): Prepared {
-  return finish(readWorkload(model, origin), image);
+  return finish(readWorkload(model, places), image, handlers);
 }
 
 function finish(
-  parsed: { readonly workload: Workload; readonly positions: Positions },
+  { workload, positions }: ParsedWorkload,
   image: Uint8Array | undefined,
+  atHand: readonly DefinedPath[] = [],
 ): Prepared {
-  const { workload, positions } = parsed;
   check(workload, positions, imageOf(workload, image, positions));
-  return { workload, positions, plan: makePlan(workload, image) };
+  const plan = makePlan(workload, image);
+  return { workload, positions, plan, handlers: chooseHandlers(plan.paths, atHand, positions) };
 }
 
 function imageOf(
@@ -74,8 +82,14 @@ export interface Linkage {
 }
 
 /** A session over `plan`; its events go to a new log. */
-export function openSession(plan: Plan, linkage: Linkage, chooser: Chooser): Session {
+export function openSession(
+  plan: Plan,
+  linkage: Linkage,
+  chooser: Chooser,
+  handlers: readonly DefinedPath[] = [],
+): Session {
   return new Session(plan, {
+    handlers,
     chooser,
     profile: profileOf(linkage.profile),
     variants: linkage.variants.map(variantOf),

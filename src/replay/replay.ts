@@ -5,6 +5,7 @@ import { Divergence, RecordedChooser } from './choices.ts';
 import type { DigestHex } from './digest.ts';
 import type { EventLog } from './event-log.ts';
 import { driveFrames } from './frames.ts';
+import type { DefinedPath } from './handler.ts';
 import { openSession, prepareModel } from './prepare.ts';
 import { damageText, digestOfLog, readRecording, type Recording } from './recording.ts';
 import type { Session } from './session.ts';
@@ -13,6 +14,17 @@ import { formatEvent } from './text-form.ts';
 /** Events shown before the first difference. */
 const EVENTS_BEFORE = 8;
 
+/**
+ * What a replay found: the same run, or where it first differs.
+ *
+ * @example
+ * import type { ReplayOutcome } from 'reprobe';
+ * function say(outcome: ReplayOutcome): string {
+ *   if (outcome.status === 'identical') return `${outcome.events} events`;
+ *   return `event ${outcome.at}: ${outcome.recorded} became ${outcome.replayed}`;
+ * }
+ * console.log(say({ status: 'identical', events: 9, steps: 5, digest: '0' })); // → 9 events
+ */
 export type ReplayOutcome =
   | {
       readonly status: 'identical';
@@ -35,19 +47,49 @@ export type ReplayOutcome =
       readonly damage?: string | undefined;
     };
 
-/** Replays the bytes of a `.trace`. InputError when it is none, or cannot be run here. */
-export function replayRecording(
-  bytes: Uint8Array,
-  progress?: (steps: number) => void,
-): ReplayOutcome {
+/**
+ * What a replay is given besides the recording.
+ *
+ * @example
+ * import { record, replay, type ReplayOptions, workload } from 'reprobe';
+ * let told = 0;
+ * const options: ReplayOptions = { handlers: [], progress: (steps) => (told = steps) };
+ * const w = workload('small', { cpus: 1 });
+ * w.task('t', { cpu: 0, run: w.function('f', (f) => [f.work(3)]) });
+ * console.log(replay(record(w).bytes, options).status, told); // → identical 0
+ */
+export interface ReplayOptions {
+  /** Paths in TypeScript that are at hand; those that the recording names have to be among them. */
+  readonly handlers?: readonly DefinedPath[] | undefined;
+  readonly progress?: ((steps: number) => void) | undefined;
+}
+
+/**
+ * Replays the bytes of a `.trace`: runs its workload again with its choices and compares every event and state.
+ * InputError when it is no recording, or cannot be run here: a handler in TypeScript that it names is missing.
+ *
+ * @example
+ * import { defineHandler, record, replay, workload } from 'reprobe';
+ * const tick = (text: string) => defineHandler('tick', 1, function* (cx) {
+ *   yield* cx.printk(text);
+ * });
+ * const w = workload('ticking', { cpus: 1 });
+ * w.task('t', { cpu: 0, run: w.function('f', (f) => [f.sleep(50)]) });
+ * w.timer('clock', { run: tick('tick'), cpu: 0, first: 10 });
+ * const { bytes } = record(w);
+ * console.log(replay(bytes, { handlers: [tick('tick')] }).status); // → identical
+ * console.log(replay(bytes, { handlers: [tick('tock')] }).status); // → diverged
+ */
+export function replayRecording(bytes: Uint8Array, settings: ReplayOptions = {}): ReplayOutcome {
   const recording = readRecording(bytes);
   const { header, frames } = recording;
   const image = header.image?.bytes ?? undefined;
-  const { plan } = prepareModel(header.workload.model, image, header.workload.file);
+  const { model, file } = header.workload;
+  const { plan, handlers } = prepareModel(model, image, file, settings.handlers);
   const chooser = new RecordedChooser(frames.map((frame) => frame.choices));
-  const session = openSession(plan, header, chooser);
+  const session = openSession(plan, header, chooser, handlers);
   const comparison = new Comparison(recording, session);
-  const stopped = comparison.run(progress);
+  const stopped = comparison.run(settings.progress);
   return comparison.outcome(stopped, chooser.left);
 }
 

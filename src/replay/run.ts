@@ -11,12 +11,15 @@ import { judgeLog } from './judge-recording.ts';
 import { openSession, prepare, type Prepared, type WorkloadSource } from './prepare.ts';
 import type { Json, RecordingHeader } from './recording-header.ts';
 import { RecordingWriter } from './recording.ts';
-import type { Session } from './session.ts';
+import type { Session, Thrown } from './session.ts';
 import { VERSION } from './version.ts';
 import { ERRNO } from './workload/model.ts';
 import type { PlanCounter } from './workload/plan.ts';
 
 export type { WorkloadSource } from './prepare.ts';
+
+/** For a workload that names no seed. */
+export const SEED_DEFAULT = 1;
 
 export interface RunSettings {
   /** For the random chooser; a whole number from 0. */
@@ -37,9 +40,23 @@ export interface RunResult {
   readonly expectations: readonly ExpectationResult[];
   /** Triggers that never fired, one message each with its place; empty unless the run ended regularly. */
   readonly unfired: readonly string[];
+  /** A path in TypeScript threw, and the run ended with that. */
+  readonly thrown: Thrown | undefined;
   readonly log: EventLog;
 }
 
+/**
+ * What a workload expected, and what came of it.
+ *
+ * @example
+ * import { type ExpectationResult, record, workload } from 'reprobe';
+ * const w = workload('counting', { cpus: 1 });
+ * const hits = w.data('hits', 8);
+ * w.task('t', { cpu: 0, run: w.function('f', (f) => [f.add(hits, 2)]) });
+ * w.expect({ counter: hits, is: 3 });
+ * const [result]: readonly ExpectationResult[] = record(w).expectations;
+ * console.log(result?.text, result?.met, result?.found); // → hits is 3 false 2
+ */
 export interface ExpectationResult {
   readonly text: string;
   readonly met: boolean;
@@ -70,7 +87,7 @@ export interface RecordOptions {
 export function recordPrepared(prepared: Prepared, options: RecordOptions): RunResult {
   const { settings, sink, progress } = options;
   const chooser = new RecordingChooser(chooserOf(prepared, settings));
-  const session = openSession(prepared.plan, settings, chooser);
+  const session = openSession(prepared.plan, settings, chooser, prepared.handlers);
   const writer = new RecordingWriter(session.log);
   sink(writer.begin(headerOf(prepared, options)));
   driveFrames(session, {
@@ -89,6 +106,7 @@ export function recordPrepared(prepared: Prepared, options: RecordOptions): RunR
     unfired: unfiredIn(session, prepared),
     ending: session.ending,
     ...judged(session, prepared),
+    thrown: session.thrown,
     log: session.log,
   };
 }

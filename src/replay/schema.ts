@@ -9,6 +9,14 @@ export const EVENTS = { ...EMU_EVENTS, ...TRACE_EVENTS } as const satisfies Reco
   EventShape
 >;
 
+/**
+ * The name of a kind of event.
+ *
+ * @example
+ * import type { EventName } from 'reprobe';
+ * const told: readonly EventName[] = ['printk', 'oops'];
+ * console.log(told.length); // → 2
+ */
 export type EventName = keyof typeof EVENTS;
 
 type FieldValue<T extends FieldType> = T extends 'string'
@@ -19,7 +27,15 @@ type FieldValue<T extends FieldType> = T extends 'string'
       ? boolean
       : number;
 
-/** A decoded event. `index` counts the events of a run from 0. */
+/**
+ * A decoded event of one kind. `index` counts the events of a run from 0.
+ *
+ * @example
+ * import type { EventOf } from 'reprobe';
+ * const line = (event: EventOf<'printk'>): string => `${event.step}: ${event.text}`;
+ * const said = { event: 'printk', index: 9, step: 12, cpu: 0, level: 0, pid: 1, text: 'hi' } as const;
+ * console.log(line(said)); // → 12: hi
+ */
 export type EventOf<N extends EventName> = {
   readonly event: N;
   readonly index: number;
@@ -35,7 +51,17 @@ export type EventOf<N extends EventName> = {
     : never;
 };
 
-/** Any decoded event: a union that `switch (e.event)` narrows. */
+/**
+ * Any decoded event: a union that `switch (event.event)` narrows.
+ *
+ * @example
+ * import type { Event } from 'reprobe';
+ * function isOver(event: Event): boolean {
+ *   return event.event === 'run_end' || event.event === 'oops';
+ * }
+ * const end = { event: 'run_end', index: 8, step: 40, cpu: 0, level: 0, pid: 1 } as const;
+ * console.log(isOver(end)); // → true
+ */
 export type Event = { [N in EventName]: EventOf<N> }[EventName];
 
 /** One field of a kind: `word` is its place in the payload. */

@@ -1,6 +1,6 @@
 // Layer replay. A run being executed: machine, tracing subsystem, tasks and timeline built from a plan.
 // Recording and replaying both drive one; they differ only in the chooser and in what they do with frames.
-import { InputError, known } from '../assert.ts';
+import { assert, InputError, known } from '../assert.ts';
 import type { Chooser } from '../emu/choose.ts';
 import type { Context } from '../emu/context.ts';
 import { loadElf } from '../emu/elf.ts';
@@ -13,7 +13,7 @@ import { type Ending, Machine } from '../emu/machine.ts';
 import { act, callGuest, type Path } from '../emu/path.ts';
 import { start } from '../emu/schedule.ts';
 import { defineServices } from '../emu/services.ts';
-import { TRACE_STUBS_FIRST } from '../emu/stub-table.ts';
+import { PATH_STUBS_FIRST, TRACE_STUBS_FIRST } from '../emu/stub-table.ts';
 import type { Task } from '../emu/task.ts';
 import { bootKernel, type Kernel, publishStubs } from '../trace/kernel.ts';
 import type { Profile } from '../trace/profile.ts';
@@ -21,6 +21,9 @@ import { TRACE_STUBS } from '../trace/stub-table.ts';
 import type { Variant } from '../trace/variants/variant.ts';
 import { ControlThread } from './control.ts';
 import type { EventLog } from './event-log.ts';
+import { newPathHost } from './handler-host.ts';
+import { runPath } from './handler-path.ts';
+import { type DefinedPath, titleOf } from './handler.ts';
 import { makeProbes, OPERATION_NAMES, Operations } from './probes.ts';
 import { addSources, addTimers, levelOf } from './sources.ts';
 import { countsEvents, Timeline } from './timeline.ts';
@@ -32,6 +35,14 @@ export interface SessionOptions {
   readonly profile: Profile;
   readonly variants: readonly Variant[];
   readonly log: EventLog;
+  /** Those of `Plan.paths`, in that order. */
+  readonly handlers?: readonly DefinedPath[];
+}
+
+/** An exception that a path in TypeScript did not catch; the run ended with it. */
+export interface Thrown {
+  readonly who: string;
+  readonly error: unknown;
 }
 
 /** What an operation with an expectation returned. */
@@ -49,6 +60,7 @@ export class Session {
   readonly log: EventLog;
   readonly results: OperationResult[] = [];
   readonly operations: Operations;
+  thrown: Thrown | undefined;
   /** Undefined while the machine boots. */
   #timeline: Timeline | undefined;
   readonly #control: ControlThread;
@@ -67,7 +79,11 @@ export class Session {
     this.machine = machine;
     defineServices(machine);
     publishStubs(machine);
+    plan.paths.forEach(({ stub }, index) => {
+      machine.stubs.name(stub, PATH_STUBS_FIRST + index);
+    });
     this.image = loadPlanImage(machine, plan);
+    this.#definePaths(options.handlers ?? []);
     this.kernel = bootKernel(machine, this.image.functions, options);
     const probes = makeProbes(this.kernel, plan, this.image);
     this.operations = new Operations(this.kernel, probes, this.image);
@@ -127,6 +143,21 @@ export class Session {
         this.#timeline?.see(id, cpu, a, b);
       },
     };
+  }
+
+  /** Each path in TypeScript is what its kernel symbol does. */
+  #definePaths(handlers: readonly DefinedPath[]): void {
+    const { plan, machine, image } = this;
+    assert(handlers.length === plan.paths.length, 'every planned path is there');
+    if (handlers.length === 0) return;
+    const host = newPathHost(machine, image, (who, error) => {
+      this.thrown = { who: titleOf(who), error };
+    });
+    plan.paths.forEach(({ name, stub }, index) => {
+      const who = known(handlers[index], 'a planned path is there');
+      assert(who.name === name, 'paths are in the order of the plan');
+      machine.stubs.define(stub, { path: (cx, args) => runPath(cx, args, who, host) });
+    });
   }
 
   #newTask(name: string, cpu: number): Task {
@@ -226,7 +257,10 @@ function machineOptions(plan: Plan): ConstructorParameters<typeof Machine>[0] {
     preempt: machine.preempt,
     grain: machine.grain,
     stepsMax: machine.stepsMax,
-    stubCount: TRACE_STUBS_FIRST + TRACE_STUBS.length,
+    stubCount:
+      plan.paths.length > 0
+        ? PATH_STUBS_FIRST + plan.paths.length
+        : TRACE_STUBS_FIRST + TRACE_STUBS.length,
     tasksMax: machine.cpus + plan.tasks.length + 1,
   };
 }

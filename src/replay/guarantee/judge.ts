@@ -34,6 +34,16 @@ export interface Broken {
   readonly shows: readonly number[];
 }
 
+/**
+ * What a run says about a sentence. One that never met its situation is not one that holds.
+ *
+ * @example
+ * import type { Verdict } from 'reprobe';
+ * function text(verdict: Verdict): string {
+ *   return verdict.status === 'held' ? `held ${verdict.exercised} times` : verdict.why;
+ * }
+ * console.log(text({ status: 'held', exercised: 3 })); // → held 3 times
+ */
 export type Verdict =
   | { readonly status: 'held'; /** How often its situation arose. */ readonly exercised: number }
   | Broken

@@ -21,7 +21,11 @@ export function checkFunction(scope: Scope, name: string, path: KeyPath): Findin
 }
 
 /** `counter` or `counter+8`: eight bytes that lie inside. */
-export function checkSymbol(scope: Scope, text: string, path: KeyPath): Finding[] {
+export function checkSymbol(
+  scope: Pick<Scope, 'data' | 'complete'>,
+  text: string,
+  path: KeyPath,
+): Finding[] {
   const { symbol, offset } = readSymbol(text);
   const bytes = scope.data.get(symbol);
   if (bytes === undefined) {

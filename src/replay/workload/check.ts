@@ -55,7 +55,7 @@ function checkNames({ workload, imageFunctions, data }: Scope): Finding[] {
   for (const name of data.keys()) {
     if (entry(workload.data, name) === undefined) owners.set(name, 'the image');
   }
-  for (const section of ['functions', 'callbacks', 'data'] as const) {
+  for (const section of ['functions', 'callbacks', 'typescript', 'data'] as const) {
     for (const [name] of entries<unknown>(workload[section])) {
       const owner = owners.get(name);
       owners.set(name, owner ?? `'${section}'`);
@@ -83,6 +83,9 @@ function checkSizes(workload: Workload): Finding[] {
   const tasks = entries(workload.tasks).length;
   if (tasks > LIMIT.tasks)
     tooMany('tasks', `expected at most ${LIMIT.tasks} tasks, found ${tasks}`);
+  const paths = entries(workload.typescript).length;
+  if (paths > LIMIT.paths)
+    tooMany('typescript', `expected at most ${LIMIT.paths} paths, found ${paths}`);
   let instructions = 0;
   for (const section of ['functions', 'callbacks'] as const) {
     for (const [, { body }] of entries(workload[section])) {
@@ -197,13 +200,15 @@ function checkProbes(scope: Scope): Finding[] {
 function checkCallback(scope: Scope, { callback }: ProbeModel, path: KeyPath): Finding[] {
   const { workload, imageFunctions } = scope;
   if (entry(workload.callbacks, callback) !== undefined) return [];
+  if (entry(workload.typescript, callback) !== undefined) return [];
   if (isBuiltIn(workload, callback) || imageFunctions.has(callback)) return [];
   if (entry(workload.functions, callback) !== undefined) {
     const message = `'${callback}' is a function, expected a callback: define it under 'callbacks'`;
     return [{ path, part: 'value', message }];
   }
   if (!scope.complete) return [];
-  const defined = entries(workload.callbacks).map(([name]) => name);
+  const own = [...entries(workload.callbacks), ...entries<unknown>(workload.typescript)];
+  const defined = own.map(([name]) => name);
   const candidates = [...new Set([...defined, ...BUILT_IN_CALLBACKS, ...imageFunctions])];
   return [unknownName(path, 'callback', callback, candidates)];
 }

@@ -30,7 +30,7 @@ export function pathPositions(origin: string): Positions {
 }
 
 /** `timeline[2].register` */
-function showPath(path: KeyPath): string {
+export function showPath(path: KeyPath): string {
   return path
     .map((step, index) =>
       typeof step === 'number' ? `[${step}]` : `${index > 0 ? '.' : ''}${step}`,

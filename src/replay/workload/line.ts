@@ -51,6 +51,8 @@ const EXPECTED: Record<Operand, string> = {
   value: `a whole number from ${INT32_MIN} to ${INT32_MAX}`,
 };
 
+/** Names that a workload gives: C identifiers. What it refers to may be spelled as compilers do. */
+export const IDENTIFIER_PATTERN: RegExp = /^(?!__proto__$)[A-Za-z_][A-Za-z0-9_]*$/u;
 /** A name as C and assemblers spell it; compilers put dots and dollars into theirs. */
 export const NAME_PATTERN: RegExp = /^[A-Za-z_.$][A-Za-z0-9_.$]*$/u;
 const SYMBOL_PATTERN = /^(?<name>[A-Za-z_.$][A-Za-z0-9_.$]*)(?:\+(?<offset>[0-9]{1,6}))?$/u;

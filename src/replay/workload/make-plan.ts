@@ -16,6 +16,7 @@ import {
   type PlanCounter,
   type PlanMachine,
   type PlanOperation,
+  type PlanPath,
   type PlanTimer,
 } from './plan.ts';
 import { entries, isBuiltIn } from './scope.ts';
@@ -34,6 +35,7 @@ export function makePlan(workload: Workload, image?: Uint8Array): Plan {
       workload.image === undefined || image === undefined
         ? null
         : { path: workload.image, bytes: image },
+    paths: makePaths(workload),
     functions: makeFunctions(workload),
     data: makeData(workload),
     tasks: entries(workload.tasks).map(([name, { cpu, run, times }]) => ({
@@ -80,6 +82,14 @@ function counterName(probe: string): string {
   return `${probe}.count`;
 }
 
+function makePaths(workload: Workload): PlanPath[] {
+  return entries(workload.typescript).map(([name, version]) => ({
+    name,
+    version,
+    stub: `${name}.path`,
+  }));
+}
+
 function makeFunctions(workload: Workload): ScriptFunction[] {
   const functions = entries(workload.functions).map(([name, { body, notrace }]) => ({
     name,
@@ -96,7 +106,13 @@ function makeFunctions(workload: Workload): ScriptFunction[] {
   const generated = entries(workload.probes)
     .filter(([, { callback }]) => isBuiltIn(workload, callback))
     .map(([name, { callback }]) => generatedCallback(name, callback));
-  return [...functions, ...callbacks, ...generated];
+  const paths = makePaths(workload).map(({ name, stub }): ScriptFunction => ({
+    name,
+    body: [{ op: 'delegate', target: stub }],
+    notrace: true,
+    callback: false,
+  }));
+  return [...functions, ...callbacks, ...paths, ...generated];
 }
 
 /** `count` adds 1 to the probe's counter; `nothing` returns at once. */

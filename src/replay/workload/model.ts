@@ -5,6 +5,19 @@
 import { LIMITS } from '../../emu/limits.ts';
 import { EBUSY, EINVAL, ENODEV, ENOENT, ENOMEM } from '../../trace/errno.ts';
 
+/**
+ * A workload as plain data: what a YAML file says, and what `workload(...).build()` gives.
+ *
+ * @example
+ * import { record, type Workload } from 'reprobe';
+ * const small: Workload = {
+ *   name: 'small',
+ *   machine: { cpus: 1 },
+ *   functions: { vfs_open: { body: ['work 4'] } },
+ *   tasks: { opener: { cpu: 0, run: 'vfs_open', times: 2 } },
+ * };
+ * console.log(record(small).ending); // → run_end
+ */
 export interface Workload {
   readonly name: string;
   readonly story?: string;
@@ -18,6 +31,8 @@ export interface Workload {
   readonly idle?: readonly IdleModel[];
   readonly handlers?: Named<HandlerModel>;
   readonly callbacks?: Named<CallbackModel>;
+  /** Paths in TypeScript (`handler.ts`) and the version of each. They are functions without a call site. */
+  readonly typescript?: Named<number>;
   readonly probes?: Named<ProbeModel>;
   readonly timeline?: readonly TimelineItem[];
   readonly expect?: readonly Expectation[];
@@ -200,6 +215,8 @@ export const LIMIT = {
   storyLength: 20_000,
   cpus: LIMITS.cpusMax as number,
   tasks: 64,
+  paths: 64,
+  pathVersion: 1_000_000,
   entries: 1000,
   blockDepth: 4,
   work: 1000,

@@ -18,12 +18,16 @@ export function parseWorkload(text: string, file: string): ParsedWorkload {
   return { workload: accept(value, positions), positions };
 }
 
-/** Reads a workload that is data already: a builder's, or that of a recording's header. */
-export function readWorkload(value: unknown, origin: string): ParsedWorkload {
+/**
+ * Reads a workload that is data already: a builder's, or that of a recording's header. `places` says where its parts
+ * were written, or just where it is from.
+ */
+export function readWorkload(value: unknown, places: string | Positions): ParsedWorkload {
+  const positions = typeof places === 'string' ? pathPositions(places) : places;
   if (!isShallow(value)) {
-    throw new InputError(`expected at most ${LIMIT.yamlDepth} levels of nesting`, origin);
+    const message = `expected at most ${LIMIT.yamlDepth} levels of nesting`;
+    throw new InputError(message, positions.where([]));
   }
-  const positions = pathPositions(origin);
   return { workload: accept(value, positions), positions };
 }
 

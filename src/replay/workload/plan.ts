@@ -14,7 +14,9 @@ export interface Plan {
   readonly machine: PlanMachine;
   /** The ELF file that takes part, or null. `path` is as written, relative to the workload. */
   readonly image: { readonly path: string; readonly bytes: Uint8Array } | null;
-  /** Functions, then callbacks, then generated callbacks. */
+  /** TypeScript paths; each is a function of `functions` too, whose text calls its `stub`. */
+  readonly paths: readonly PlanPath[];
+  /** Functions, then callbacks, then TypeScript paths, then generated callbacks. */
   readonly functions: readonly ScriptFunction[];
   /** As declared, then the counters `PROBE.count`. */
   readonly data: readonly ScriptData[];
@@ -45,6 +47,13 @@ export interface PlanMachine {
   /** How often the random chooser leaves calm: at scheduling points, and for everything else. */
   readonly schedule: Ratio;
   readonly inject: Ratio;
+}
+
+export interface PlanPath {
+  readonly name: string;
+  readonly version: number;
+  /** The kernel symbol that starts it. */
+  readonly stub: string;
 }
 
 interface PlanTask {

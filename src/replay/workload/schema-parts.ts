@@ -1,11 +1,9 @@
 // Layer replay. Building blocks of the workload schema. Every block carries its own message, "expected ...",
 // and its own description and example: `issue.ts` prints the first, `reprobe schema` the others.
 import * as z from 'zod';
-import { linePattern, lineSamples, NAME_PATTERN, readLine } from './line.ts';
+import { IDENTIFIER_PATTERN, linePattern, lineSamples, NAME_PATTERN, readLine } from './line.ts';
 import { INTERRUPTS, type Line, LIMIT, OPERATIONS } from './model.ts';
 
-/** Names that a workload gives: C identifiers. What it refers to may be spelled as compilers do. */
-const IDENTIFIER_PATTERN = /^(?!__proto__$)[A-Za-z_][A-Za-z0-9_]*$/u;
 // oxlint-disable-next-line no-control-regex -- control characters are exactly what is refused
 const NO_CONTROLS = /^[^\u0000-\u001f\u007f]*$/u;
 

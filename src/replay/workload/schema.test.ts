@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { GUARANTEES } from '../guarantee/index.ts';
+import { workloadJsonSchema } from './json-schema.ts';
 import { GUARANTEE_NAMES, type Workload } from './model.ts';
 import { readWorkload } from './parse.ts';
-import { workloadJsonSchema } from './schema.ts';
 
 /** Uses every key of the model: one that the schema forgot would be refused as unknown. */
 const everyKey: Required<Workload> = {
@@ -32,6 +32,7 @@ const everyKey: Required<Workload> = {
     clock: { timer: 'vfs_open', cpu: 0, first: 10, every: 20, times: 3 },
   },
   callbacks: { note: { body: ['regs', { trylock: ['work 1'] }], notrace: true } },
+  typescript: { audit: 3 },
   probes: {
     ops0: { kind: 'ftrace', filter: 'vfs_*', notrace: ['vfs_read'], callback: 'note' },
     ops1: { kind: 'ftrace', callback: 'count' },

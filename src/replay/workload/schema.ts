@@ -313,6 +313,8 @@ const dataBytes = part
   .multipleOf(8, { error: 'expected a multiple of 8' })
   .meta({ examples: [8] });
 
+const pathVersion = part.whole(1, LIMIT.pathVersion, 'Version of the path that is meant.');
+
 /** Decides which data is a workload. */
 export const workloadSchema: z.ZodType<Workload> = part
   .map({
@@ -344,6 +346,7 @@ export const workloadSchema: z.ZodType<Workload> = part
       .exactOptional(),
     handlers: part.named(handler, 'Handlers by name.', { tick: { irq: 'timer_tick', inject: 2 } }),
     callbacks: part.named(callbackModel, 'Callbacks by name.', { note: { body: ['regs'] } }),
+    typescript: part.named(pathVersion, 'Paths in TypeScript and their versions.', { audit: 1 }),
     probes: part.named(probeModel, 'Probes by name.', { ops0: OPS0 }),
     timeline: part
       .list(timelineItem, 'What happens when.')
@@ -355,8 +358,3 @@ export const workloadSchema: z.ZodType<Workload> = part
       .exactOptional(),
   })
   .meta({ title: 'reprobe workload', description: 'A run of reprobe, described.' });
-
-/** JSON schema of a workload file (`reprobe schema`), for editors and other tools. */
-export function workloadJsonSchema(): Readonly<Record<string, unknown>> {
-  return z.toJSONSchema(workloadSchema, { io: 'input' });
-}

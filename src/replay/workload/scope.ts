@@ -42,6 +42,7 @@ export function makeScope(workload: Workload, image: ImageSymbols | undefined): 
   for (const { name, site } of image?.functions ?? []) functions.set(name, site !== NO_ADDRESS);
   for (const object of image?.objects.values() ?? []) data.set(object.name, object.bytes);
   for (const [name, fn] of entries(workload.functions)) functions.set(name, fn.notrace !== true);
+  for (const [name] of entries(workload.typescript)) functions.set(name, false);
   for (const [name, bytes] of entries(workload.data)) data.set(name, bytes);
   const callbacks = entries(workload.callbacks).filter(
     ([, callback]) => callback.notrace === false,
@@ -73,7 +74,8 @@ export function entry<T>(
 /** Does `name`, as a probe's callback, mean one that needs no definition? */
 export function isBuiltIn(workload: Workload, name: string): boolean {
   const builtIns: readonly string[] = BUILT_IN_CALLBACKS;
-  return builtIns.includes(name) && entry(workload.callbacks, name) === undefined;
+  if (entry(workload.callbacks, name) ?? entry(workload.typescript, name)) return false;
+  return builtIns.includes(name);
 }
 
 const LISTED_MAX = 12;

@@ -5,7 +5,15 @@ import type { Workload } from './model.ts';
 
 const COLUMNS = 100;
 
-/** Reads back to an equal workload (`parse.ts`). */
+/**
+ * A workload as YAML text, which reads back to an equal one.
+ *
+ * @example
+ * import { fromYaml, toYaml, workload } from 'reprobe';
+ * const built = workload('small', { cpus: 2, seed: 7 }).build();
+ * console.log(toYaml(built).trim().split('\n').join(' | ')); // → name: small | machine: { cpus: 2, seed: 7 }
+ * console.log(fromYaml(toYaml(built)).machine.seed); // → 7
+ */
 export function toYaml(workload: Workload): string {
   const document = new Document(workload, { aliasDuplicateObjects: false });
   visit(document, {

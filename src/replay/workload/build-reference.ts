@@ -1,0 +1,140 @@
+// Layer replay. What the builder has where a YAML file has a name: the thing itself. A name that is mistyped is then
+// an error of the compiler, and an editor knows where it is used.
+import type { EmuStub } from '../../emu/stub-table.ts';
+import type { TraceStub } from '../../trace/stub-table.ts';
+import type { DefinedPath, Handler } from '../handler.ts';
+import type { EventName } from '../schema.ts';
+import type { IdleModel, OnEvent, ProbeModel, TaskModel, TimelineItem } from './model.ts';
+import type { CounterExpectation, HandlerModel, GuaranteeName } from './model.ts';
+
+export type ReferenceKind =
+  | 'function'
+  | 'external'
+  | 'callback'
+  | 'data'
+  | 'task'
+  | 'control'
+  | 'irq'
+  | 'softirq'
+  | 'nmi'
+  | 'timer'
+  | 'probe'
+  | 'point'
+  | 'counter';
+
+/**
+ * A thing of a workload that other parts of it can name; the builder's methods make them.
+ *
+ * @example
+ * import { type Reference, workload } from 'reprobe';
+ * const w = workload('small', { cpus: 1 });
+ * const open: Reference<'function'> = w.function('vfs_open', (f) => [f.work(4)]);
+ * console.log(open.kind, open.name); // → function vfs_open
+ */
+export class Reference<K extends ReferenceKind> {
+  readonly kind: K;
+  readonly name: string;
+
+  constructor(kind: K, name: string) {
+    this.kind = kind;
+    this.name = name;
+  }
+}
+
+/**
+ * A shared variable, or 8 bytes of one.
+ *
+ * @example
+ * import { type DataReference, workload } from 'reprobe';
+ * const table: DataReference = workload('small', { cpus: 1 }).data('table', 16);
+ * console.log(table.name, table.at(8).name); // → table table+8
+ */
+export class DataReference extends Reference<'data'> {
+  constructor(name: string) {
+    super('data', name);
+  }
+
+  /** The 8 bytes at `offset`. */
+  at(offset: number): Reference<'data'> {
+    return new Reference('data', `${this.name}+${offset}`);
+  }
+}
+
+/**
+ * A probe, with the places and the counter that belong to it.
+ *
+ * @example
+ * import { type ProbeReference, workload } from 'reprobe';
+ * const w = workload('small', { cpus: 1 });
+ * const ops: ProbeReference = w.probe('ops', { kind: 'ftrace', callback: 'count' });
+ * console.log(ops.callback.name, ops.count.name); // → ops.callback ops.count
+ */
+export class ProbeReference extends Reference<'probe'> {
+  /** For triggers: its callback is entered, or returns. */
+  readonly callback: Reference<'point'>;
+  /** How often it was hit, if its callback is `count`. */
+  readonly count: Reference<'counter'>;
+
+  constructor(name: string) {
+    super('probe', name);
+    this.callback = new Reference('point', `${name}.callback`);
+    this.count = new Reference('counter', `${name}.count`);
+  }
+}
+
+/** What an interrupt or an idle CPU can run. */
+type Runs = Reference<'function' | 'external'> | Handler;
+/** What a line can call. */
+export type Callable = Runs | Exclude<EmuStub | TraceStub, Hypercall>;
+
+/** Of trampolines and of callback actions: no function that code could call. */
+type Hypercall =
+  | '__return_to_path'
+  | 'ftrace_ops_list_func'
+  | 'ftrace_ops_assist_func'
+  | 'reprobe_record_regs';
+
+/** By key of the model: what stands there for the name. */
+interface Stands {
+  readonly run: Runs;
+  readonly callback: Reference<'callback' | 'external'> | Handler | 'count' | 'nothing';
+  readonly register: ProbeReference;
+  readonly unregister: ProbeReference;
+  readonly probe: ProbeReference;
+  readonly function: Reference<'function' | 'external'>;
+  readonly enter: Runs | Reference<'point'>;
+  readonly return: Runs | Reference<'point'>;
+  readonly event: EventName;
+  readonly by: Reference<'control'>;
+  readonly counter: Reference<'counter' | 'data'>;
+  readonly irq: Raises<'irq'>;
+  readonly softirq: Raises<'softirq'>;
+  readonly nmi: Raises<'nmi'>;
+}
+
+type Raises<K extends ReferenceKind> = Reference<K> | Runs | { readonly run: Runs };
+
+/** `T` of the model with things instead of their names; all other words are those of the YAML. */
+type With<T> = T extends readonly unknown[]
+  ? T
+  : T extends object
+    ? { readonly [K in keyof T]: K extends keyof Stands ? Stands[K] : With<T[K]> }
+    : T;
+
+export interface TaskSpec extends Omit<TaskModel, 'run'> {
+  readonly run: Runs | DefinedPath;
+}
+export type IdleSpec = With<IdleModel>;
+export type ProbeSpec = With<ProbeModel>;
+export interface InterruptSpec extends Pick<HandlerModel, 'cpu' | 'inject'> {
+  readonly run: Runs;
+}
+export interface TimerSpec extends Pick<HandlerModel, 'every' | 'times'> {
+  readonly run: Runs;
+  readonly cpu: number;
+  readonly first: number;
+}
+export type Trigger = Exclude<TimelineItem['at'], undefined>;
+export type EventTrigger = With<OnEvent>;
+export type Action = With<Omit<TimelineItem, 'at' | 'on'>>;
+export type Expected = GuaranteeName | With<CounterExpectation>;
