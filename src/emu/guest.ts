@@ -73,7 +73,7 @@ function stopped(cpu: Cpu, stop: Stop): void {
       cpu.settle();
       return;
     case STOP_FAULT:
-      machine.fault(cpu);
+      machine.fault(cpu, hart.faultReason ?? 'illegal', hart.faultAddress);
       return;
     case STOP_STEPS:
     case STOP_ATTENTION:

@@ -25,7 +25,7 @@ import { Memory } from './memory.ts';
 import type { Path } from './path.ts';
 import { Rcu } from './rcu.ts';
 import { isReady } from './ready.ts';
-import { FRAME_HI, FRAME_WORDS, Hart, REG, restoreFrame } from './regs.ts';
+import { type FaultReason, FRAME_HI, FRAME_WORDS, Hart, REG, restoreFrame } from './regs.ts';
 import { Core } from './riscv/core.ts';
 import { Slab, touch } from './slab.ts';
 import { Stubs } from './stubs.ts';
@@ -203,8 +203,9 @@ export class Machine {
     return this.events >= this.eventsPause;
   }
 
-  /** Reports from whatever runs on `cpu`. */
+  /** Reports from whatever runs on `cpu`. After an oops nobody reports anything. */
   report(cpu: Cpu, id: number, a = 0, b = 0, c = 0, d = 0, e = 0): void {
+    if (this.ending === 'oops') return;
     const cx = cpu.top;
     this.events++;
     this.sink.emit(id, this.step, cpu.id, cx.level, cx.task.pid, a, b, c, d, e, 0, 0, 0);
@@ -212,6 +213,7 @@ export class Machine {
 
   /** Reports from `cx`; eight payload words. */
   emitFrom(cx: Context, id: number, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0): void {
+    if (this.ending === 'oops') return;
     this.events++;
     this.sink.emit(id, this.step, cx.cpu.id, cx.level, cx.task.pid, a, b, c, d, e, f, g, h);
   }
@@ -300,16 +302,16 @@ export class Machine {
     this.ending = 'oops';
   }
 
-  /** The core refused an instruction: says why, and whether freed memory was behind it (CC-M15). */
-  fault(cpu: Cpu): void {
-    const { hart } = cpu;
-    const fetched = hart.faultReason === 'illegal' || hart.faultReason === 'fetch';
-    const place = this.slab.covering(fetched ? hart.pc : hart.faultAddress);
+  /** `cpu` cannot do what it must at `address`: an oops, and a use of whatever was freed there (CC-M15). */
+  fault(cpu: Cpu, reason: FaultReason, address: Address): void {
+    const { pc } = cpu.hart;
+    const fetched = reason === 'illegal' || reason === 'fetch';
+    const place = this.slab.covering(fetched ? pc : address);
     if (place === undefined || place.live) {
-      this.oops(cpu, hart.faultReason ?? 'illegal', hart.pc, hart.faultAddress);
+      this.oops(cpu, reason, pc, address);
       return;
     }
     touch(cpu.top, place);
-    this.oops(cpu, fetched ? 'poison' : 'freed', hart.pc, hart.faultAddress);
+    this.oops(cpu, fetched ? 'poison' : 'freed', pc, address);
   }
 }

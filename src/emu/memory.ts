@@ -8,7 +8,7 @@ import { type Address, NO_ADDRESS } from './address.ts';
 export const PAGE_SHIFT = 8;
 export const PAGE_BYTES: number = 1 << PAGE_SHIFT;
 /** Liveness is kept for granules of this size; segments begin and end at one. */
-export const GRANULE_SHIFT = 4;
+const GRANULE_SHIFT = 4;
 const GRANULE_BYTES = 1 << GRANULE_SHIFT;
 
 /** Kept unmapped at the ends of the user and kernel halves, so that base + offset never wraps into one. */
@@ -249,6 +249,17 @@ export class Memory {
       if (who.reservation === first || who.reservation === last) this.unreserve(who);
     }
   }
+}
+
+/** The first of these bytes, all mapped by `segment`, that lies in a granule which is not live. */
+export function firstDead(segment: Segment, address: Address, bytes: number): Address | undefined {
+  const { live, base } = segment;
+  if (live === undefined) return undefined;
+  const last = (address - base + bytes - 1) >> GRANULE_SHIFT;
+  for (let granule = (address - base) >> GRANULE_SHIFT; granule <= last; granule++) {
+    if (live[granule] !== 1) return Math.max(address, base + (granule << GRANULE_SHIFT));
+  }
+  return undefined;
 }
 
 /** Unsigned; the offset may be odd. The host is little-endian, as every platform of Node we support. */

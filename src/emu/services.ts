@@ -3,6 +3,7 @@
 import { type Address, NO_ADDRESS } from './address.ts';
 import { type Context, LEVEL } from './context.ts';
 import { EMU_EVENTS } from './event.ts';
+import { readString } from './kernel-access.ts';
 import {
   Mutex,
   mutexLock,
@@ -35,7 +36,8 @@ export function defineServices(machine: Machine): void {
     ...memory(),
     _printk: {
       now: (cx, args) => {
-        cx.emit(EMU_EVENTS.printk.id, machine.strings.id(args.text(0) ?? '(bad pointer)'));
+        const text = readString(cx, args.address(0));
+        if (text !== undefined) cx.emit(EMU_EVENTS.printk.id, machine.strings.id(text));
         return 0;
       },
     },

@@ -16,16 +16,12 @@ const A0 = 10;
 /** `ecall; ret` */
 const STUB_TEXT = Uint16Array.of(ECALL & 0xffff, ECALL >>> 16, RET & 0xffff, RET >>> 16);
 const ARGUMENTS = 8;
-/** Longest string that a kernel symbol takes from a guest. */
-const TEXT_BYTES_MAX = 4096;
 
 /** a0..a7 as they were at the call. */
 export class StubArguments {
   private readonly words: Int32Array;
-  private readonly machine: Machine;
 
   constructor(cpu: Cpu) {
-    this.machine = cpu.machine;
     this.words = new Int32Array(2 * ARGUMENTS);
     for (let i = 0; i < ARGUMENTS; i++) {
       this.words[2 * i] = cpu.hart.lo[A0 + i] as number;
@@ -49,19 +45,6 @@ export class StubArguments {
 
   isNull(index: number): boolean {
     return this.lo(index) === 0 && this.hi(index) === 0;
-  }
-
-  /** The NUL-terminated string at argument `index`; undefined when it is not mapped or too long. */
-  text(index: number): string | undefined {
-    const start = this.address(index);
-    let text = '';
-    for (let at = start; at < start + TEXT_BYTES_MAX; at++) {
-      if (start === NO_ADDRESS || !this.machine.memory.contains(at, 1)) return undefined;
-      const byte = this.machine.memory.load8(at);
-      if (byte === 0) return text;
-      text += String.fromCharCode(byte);
-    }
-    return undefined;
   }
 }
 

@@ -5,6 +5,7 @@ import type { Context } from '../emu/context.ts';
 import { callGuest, type Path, readOnce } from '../emu/path.ts';
 import { TRACE_EVENTS } from './event.ts';
 import { hashIps } from './ftrace-hash.ts';
+import { touchOps, useOps } from './ftrace-ops-memory.ts';
 import type { FtraceOps } from './ftrace-ops.ts';
 import type { Kernel } from './kernel.ts';
 import { TRACE_LIST_START } from './recursion.ts';
@@ -39,7 +40,9 @@ export function* ftraceOpsListFunc(cx: Context, k: Kernel, hit: FtraceHit): Path
     const reason = yield* k.fn.ftraceOpsTest(cx, ops, hit.ip);
     if (reason === undefined) yield* callOps(cx, { func, ops, generation }, hit);
     else skip(cx, { object, generation, reason, ip: hit.ip });
-    ops = yield* readOnce(ops.next); // CC-H4.5
+    const next: FtraceOps | undefined = yield* readOnce(ops.next); // CC-H4.5
+    useOps(cx, ops);
+    ops = next;
   }
   yield* k.fn.traceClearRecursion(cx, k, bit);
 }
@@ -52,6 +55,7 @@ interface Found {
 
 /** What the walker knows once it stands on `ops`: part of the step that loaded the pointer. */
 function found(cx: Context, ops: FtraceOps): Found {
+  touchOps(cx, ops);
   return cx.make(() => ({
     object: ops.object,
     generation: ops.generation.value,
@@ -66,7 +70,9 @@ export function* ftraceOpsTest(
   ip: Address,
 ): Path<SkipReason | undefined> {
   const filterHash = yield* readOnce(ops.filterHash);
+  useOps(cx, ops);
   const notraceHash = yield* readOnce(ops.notraceHash);
+  useOps(cx, ops);
   const filter = hashIps(cx, filterHash);
   if (filter.size > 0 && !filter.has(ip)) return 'filter';
   return hashIps(cx, notraceHash).has(ip) ? 'notrace' : undefined;

@@ -7,6 +7,7 @@ import { mutexLock, mutexUnlock } from '../emu/lock.ts';
 import { type Path, readOnce, writeOnce } from '../emu/path.ts';
 import { EINVAL, ENODEV, ENOENT, ENOMEM, type Errno } from './errno.ts';
 import { type FtraceHash, ftraceSelection, hashIps, type WhichHash } from './ftrace-hash.ts';
+import { useOps } from './ftrace-ops-memory.ts';
 import { FTRACE_OPS_FL_ENABLED, type FtraceOps, opsHas } from './ftrace-ops.ts';
 import { ftraceLocation } from './ftrace-record.ts';
 import { filterParseRegex, regexMatch } from './glob.ts';
@@ -44,8 +45,10 @@ export function* ftraceSetHash(
 ): Path<Errno> {
   if (yield* readOnce(k.ftrace.disabled)) return -ENODEV; // CC-S6.1
   yield* mutexLock(cx, ops.regexLock); // CC-S6.1
+  useOps(cx, ops);
   const hash = yield* k.fn.allocFtraceHash(cx, k);
   const result = hash === undefined ? -ENOMEM : yield* fillAndPublish(cx, k, ops, { change, hash });
+  useOps(cx, ops);
   yield* mutexUnlock(cx, ops.regexLock); // CC-S6.8
   return result;
 }
@@ -138,6 +141,7 @@ export function* ftraceHashMove(
   const previous = cx.read(ops[which]);
   if (enabled) k.fn.ftraceHashRecDisable(cx, k, ops, ftraceSelection(cx, ops));
   yield* writeOnce(ops[which], next); // The switch (CC-S6.4).
+  useOps(cx, ops);
   if (enabled) k.fn.ftraceHashRecEnable(cx, k, ops, ftraceSelection(cx, ops));
   return previous;
 }

@@ -6,6 +6,7 @@ import type { Context } from '../emu/context.ts';
 import type { Path } from '../emu/path.ts';
 import { callRcu } from '../emu/rcu.ts';
 import { allocate, type KObject, release, touch } from '../emu/slab.ts';
+import { useOps } from './ftrace-ops-memory.ts';
 import type { FtraceOps } from './ftrace-ops.ts';
 import type { Kernel } from './kernel.ts';
 
@@ -57,6 +58,7 @@ export function hashIps(cx: Context, hash: FtraceHash): ReadonlySet<Address> {
 
 /** What the hashes of `ops` select. Caller holds `ftrace_lock`. */
 export function ftraceSelection(cx: Context, ops: FtraceOps): Selection {
+  useOps(cx, ops);
   return {
     filter: hashIps(cx, cx.read(ops.filterHash)),
     notrace: hashIps(cx, cx.read(ops.notraceHash)),

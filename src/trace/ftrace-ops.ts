@@ -1,7 +1,7 @@
 // Layer trace. `struct ftrace_ops`: the part that callers fill in lies in guest memory, as
 // include/linux/ftrace.h publishes it; what the kernel keeps about it is here.
 import { assert } from '../assert.ts';
-import { type Address, addressHi, addressLo, toAddress } from '../emu/address.ts';
+import { type Address, addressHi, addressLo, HEAP_BASE, toAddress } from '../emu/address.ts';
 import type { Cell } from '../emu/cell.ts';
 import type { Context } from '../emu/context.ts';
 import { Mutex } from '../emu/lock.ts';
@@ -9,6 +9,7 @@ import type { KObject } from '../emu/slab.ts';
 import { TRACE_EVENTS } from './event.ts';
 import { watchCallback } from './ftrace-callback.ts';
 import type { FtraceHash } from './ftrace-hash.ts';
+import { useOps } from './ftrace-ops-memory.ts';
 import type { Kernel } from './kernel.ts';
 
 /** Offsets in the guest's struct; include/linux/ftrace.h repeats them: change both or neither. */
@@ -41,6 +42,8 @@ export interface FtraceOps {
   readonly name: string;
   /** `struct ftrace_ops` in guest memory: what callbacks get. */
   readonly address: Address;
+  /** The heap object that the struct lies in; undefined elsewhere. */
+  readonly memory: KObject | undefined;
   /** The callback. Read from the struct at registration. */
   readonly func: Cell<Address>;
   /** Written to the struct as well, so that guests see them. */
@@ -115,7 +118,10 @@ export function bindFtraceOps(cx: Context, k: Kernel, address: Address): FtraceO
   return cx.make(() => {
     const flags = k.machine.memory.loadLo(address + FTRACE_OPS_FLAGS);
     const present = k.ops.byAddress.get(address);
-    if (present !== undefined && (flags & FTRACE_OPS_FL_INITIALIZED) !== 0) return present;
+    const initialized = (flags & FTRACE_OPS_FL_INITIALIZED) !== 0;
+    if (initialized && present !== undefined && present.memory === heapObject(k, address)) {
+      return present;
+    }
     const ops = makeOps(k, address, k.machine.nameOf(address));
     cx.emit(TRACE_EVENTS.object.id, ...objectWords(k, ops));
     return ops;
@@ -130,6 +136,7 @@ function makeOps(k: Kernel, address: Address, name: string): FtraceOps {
     object: ++k.ops.numbered,
     name,
     address,
+    memory: heapObject(k, address),
     func: cells.cell(named('func'), structFunc(k, address), ftraceLock),
     flags: cells.cell(named('flags'), memory.loadLo(address + FTRACE_OPS_FLAGS), ftraceLock),
     next: cells.cell<FtraceOps | undefined>(named('next'), undefined, ftraceLock),
@@ -143,6 +150,10 @@ function makeOps(k: Kernel, address: Address, name: string): FtraceOps {
   ops.flags.set(ops.flags.value | FTRACE_OPS_FL_INITIALIZED);
   memory.store64(address + FTRACE_OPS_FLAGS, ops.flags.value, 0);
   return ops;
+}
+
+function heapObject(k: Kernel, address: Address): KObject | undefined {
+  return address < HEAP_BASE ? undefined : k.machine.slab.covering(address);
 }
 
 function objectWords(k: Kernel, ops: FtraceOps): readonly [number, number, number, number] {
@@ -159,6 +170,7 @@ function structFunc(k: Kernel, address: Address): Address {
 
 /** Takes over what the user put into the struct; from here on changing it is undefined (FT-17). */
 export function readOpsStruct(cx: Context, k: Kernel, ops: FtraceOps): void {
+  useOps(cx, ops);
   const func = cx.make(() => {
     const found = structFunc(k, ops.address);
     watchCallback(k, found);
@@ -171,6 +183,7 @@ export function readOpsStruct(cx: Context, k: Kernel, ops: FtraceOps): void {
 
 /** Stores ops->flags. Caller holds `ftrace_lock`. */
 export function writeOpsFlags(cx: Context, k: Kernel, ops: FtraceOps, flags: number): void {
+  useOps(cx, ops);
   cx.write(ops.flags, flags);
   cx.make(() => {
     k.machine.memory.store64(ops.address + FTRACE_OPS_FLAGS, flags, 0);
@@ -179,5 +192,6 @@ export function writeOpsFlags(cx: Context, k: Kernel, ops: FtraceOps, flags: num
 
 /** Is any of `bits` set in ops->flags? Caller holds `ftrace_lock`. */
 export function opsHas(cx: Context, ops: FtraceOps, bits: number): boolean {
+  useOps(cx, ops);
   return (cx.read(ops.flags) & bits) !== 0;
 }

@@ -9,6 +9,7 @@ import type { Context } from '../emu/context.ts';
 import type { FunctionSymbol } from '../emu/image.ts';
 import type { Selection } from './ftrace-hash.ts';
 import { MCOUNT_INSN_SIZE } from './ftrace-insn.ts';
+import { useOps } from './ftrace-ops-memory.ts';
 import type { FtraceOps } from './ftrace-ops.ts';
 import type { Kernel } from './kernel.ts';
 
@@ -56,6 +57,7 @@ export function ftraceGetAddrNew(cx: Context, k: Kernel, record: DynFtrace): Add
   const users = cx.read(record.users);
   const [only] = users;
   if (only === undefined) return NO_ADDRESS;
+  useOps(cx, only);
   const trampoline = users.length === 1 ? cx.read(only.trampoline) : undefined;
   return trampoline?.address ?? k.caller.entry;
 }

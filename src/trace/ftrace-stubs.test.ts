@@ -1,38 +1,15 @@
 import { expect, test } from 'vitest';
+import { type Argument, call, pointer } from '../../properties/guest-call.ts';
 import { smallKernel, type SmallKernel } from '../../properties/small-kernel.ts';
 import { addressHi, addressLo } from '../emu/address.ts';
-import type { Context } from '../emu/context.ts';
-import { callGuest, type Path } from '../emu/path.ts';
 import { preemptDisable } from '../emu/preempt.ts';
 import type { ScriptOp } from '../emu/script.ts';
+import type { EmuStub } from '../emu/stub-table.ts';
 import { EBUSY, EINVAL, ENOENT } from './errno.ts';
 import type { TraceStub } from './stub-table.ts';
 
 const WORK: readonly ScriptOp[] = [{ op: 'work', count: 2 }];
 const FUNCTIONS = { a1: WORK, a2: WORK, b1: WORK, '-quiet': WORK } as const;
-
-/** A pointer, or a small number, as an argument. */
-type Argument = { readonly at: number } | number;
-
-function pointer(at: number): Argument {
-  return { at };
-}
-
-/** Calls a kernel symbol as guest code does. */
-function call(
-  m: SmallKernel,
-  cx: Context,
-  name: TraceStub,
-  args: readonly Argument[],
-): Path<number> {
-  const target = m.machine.stubs.addresses().get(name) ?? -1;
-  const words = args.flatMap((argument) =>
-    typeof argument === 'number'
-      ? [argument, argument >> 31]
-      : [addressLo(argument.at), addressHi(argument.at)],
-  );
-  return callGuest(cx.cpu.state, target, words);
-}
 
 /** A machine whose guest keeps a zeroed struct ftrace_ops with a callback, and a string. */
 function guest(): { m: SmallKernel; ops: Argument; write: (text: string) => Argument } {
@@ -117,9 +94,11 @@ test('flags in the struct say what the kernel thinks; a zeroed struct is a new o
 });
 
 test('bad pointers and calls that may not sleep are oops events', () => {
-  const cases: readonly (readonly [string, TraceStub, readonly Argument[]])[] = [
+  const cases: readonly (readonly [string, EmuStub | TraceStub, readonly Argument[]])[] = [
     ['unmapped', 'register_ftrace_function', [pointer(0x7000000)]],
     ['unmapped', 'register_ftrace_function', [0]],
+    ['readonly', 'register_ftrace_function', [pointer(0)]],
+    ['unmapped', '_printk', [0]],
     ['unmapped', 'reprobe_record_regs', [pointer(0x7000000), pointer(0)]],
     ['preempt imbalance', 'ftrace_test_recursion_unlock', [3]],
   ];

@@ -2,6 +2,7 @@
 // that crashes a real kernel is an oops event here, never an assertion.
 import { type Address, NO_ADDRESS } from '../emu/address.ts';
 import type { Context } from '../emu/context.ts';
+import { mayUse, readString } from '../emu/kernel-access.ts';
 import type { Path } from '../emu/path.ts';
 import type { Stub, StubArguments } from '../emu/stubs.ts';
 import { EINVAL } from './errno.ts';
@@ -24,9 +25,9 @@ export function defineStubs(k: Kernel): void {
     ftrace_ops_list_func: { path: (cx, args) => listFunc(cx, k, args) },
     register_ftrace_function: control(k, () => ({ op: 'register_ftrace_function' })),
     unregister_ftrace_function: control(k, () => ({ op: 'unregister_ftrace_function' })),
-    ftrace_set_filter: control(k, (args) => pattern('ftrace_set_filter', args)),
-    ftrace_set_notrace: control(k, (args) => pattern('ftrace_set_notrace', args)),
-    ftrace_set_filter_ip: control(k, (args) => ({
+    ftrace_set_filter: control(k, (cx, args) => pattern(cx, 'ftrace_set_filter', args)),
+    ftrace_set_notrace: control(k, (cx, args) => pattern(cx, 'ftrace_set_notrace', args)),
+    ftrace_set_filter_ip: control(k, (_cx, args) => ({
       op: 'ftrace_set_filter_ip',
       ip: args.address(1),
       remove: args.lo(2) !== 0,
@@ -45,8 +46,8 @@ function* listFunc(cx: Context, k: Kernel, args: StubArguments): Path<number> {
   return 0;
 }
 
-/** What a guest asks for; undefined when an argument points nowhere. */
-type Reader = (args: StubArguments) => OperationRequest | undefined;
+/** What a guest asks for; undefined after an oops over an argument. */
+type Reader = (cx: Context, args: StubArguments) => OperationRequest | undefined;
 
 /** A call on the `struct ftrace_ops` in a0. */
 function control(k: Kernel, read: Reader): Stub {
@@ -56,11 +57,9 @@ function control(k: Kernel, read: Reader): Stub {
 function* controlCall(cx: Context, k: Kernel, args: StubArguments, read: Reader): Path<number> {
   const at = args.address(0);
   const request = cx.make(() => {
-    const { memory } = k.machine;
     // The kernel writes its flags into the struct.
-    const usable = memory.contains(at, FTRACE_OPS_BYTES) && memory.segmentAt(at)?.writable === true;
-    const asked = usable ? read(args) : undefined;
-    if (asked === undefined) return oops(cx, 'unmapped', at);
+    if (!mayUse(cx, { at, bytes: FTRACE_OPS_BYTES, writes: true })) return undefined;
+    const asked = read(cx, args);
     return cx.cpu.preemptible() ? asked : oops(cx, 'scheduling while atomic', at);
   });
   if (request === undefined) return -EINVAL;
@@ -68,10 +67,14 @@ function* controlCall(cx: Context, k: Kernel, args: StubArguments, read: Reader)
 }
 
 /** buf, len and reset of set_filter and set_notrace, in a1..a3. */
-function pattern(op: PatternRequest['op'], args: StubArguments): PatternRequest | undefined {
+function pattern(
+  cx: Context,
+  op: PatternRequest['op'],
+  args: StubArguments,
+): PatternRequest | undefined {
   const reset = args.lo(3) !== 0;
   if (args.isNull(1)) return { op, text: undefined, reset };
-  const text = args.text(1);
+  const text = readString(cx, args.address(1));
   return text === undefined ? undefined : { op, text, length: args.lo(2), reset };
 }
 
@@ -104,10 +107,8 @@ function recordRegs(cx: Context, k: Kernel, args: StubArguments): number {
   const { memory, strings } = k.machine;
   const ops = k.ops.byAddress.get(args.address(0));
   const regs = args.address(1);
-  if (ops === undefined || !memory.contains(regs, 8 * ARGUMENTS)) {
-    oops(cx, 'unmapped', ops === undefined ? args.address(0) : regs);
-    return 0;
-  }
+  if (ops === undefined) oops(cx, 'unmapped', args.address(0));
+  if (ops === undefined || !mayUse(cx, { at: regs, bytes: 8 * ARGUMENTS, writes: false })) return 0;
   for (let i = 0; i < ARGUMENTS; i++) {
     const at = regs + FTRACE_REGS.a0 + 8 * i;
     const name = strings.id(`a${i}`);

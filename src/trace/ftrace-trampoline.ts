@@ -17,6 +17,7 @@ import { REG } from '../emu/regs.ts';
 import { encode, PLAIN } from '../emu/riscv/encode.ts';
 import { allocate, release } from '../emu/slab.ts';
 import { callWord, MCOUNT_INSN_SIZE } from './ftrace-insn.ts';
+import { useOps } from './ftrace-ops-memory.ts';
 import type { FtraceOps } from './ftrace-ops.ts';
 import type { Kernel } from './kernel.ts';
 
@@ -105,6 +106,7 @@ export function* ftraceUpdateTrampoline(cx: Context, k: Kernel, ops: FtraceOps):
 
 /** `arch_ftrace_trampoline_free` (CC-S5.8). Caller holds `ftrace_lock` and has waited. */
 export function* ftraceTrampolineFree(cx: Context, k: Kernel, ops: FtraceOps): Path<void> {
+  useOps(cx, ops);
   const memory = cx.read(ops.trampoline);
   if (memory === undefined) return;
   yield* release(cx, memory);

@@ -7,6 +7,7 @@ import { enter, type Path, writeOnce } from '../emu/path.ts';
 import { synchronize } from '../emu/rcu.ts';
 import { EBUSY, EINVAL, ENODEV, type Errno } from './errno.ts';
 import { ftraceSelection } from './ftrace-hash.ts';
+import { useOps } from './ftrace-ops-memory.ts';
 import {
   FTRACE_OPS_FL_ADDING,
   FTRACE_OPS_FL_DYNAMIC,
@@ -129,6 +130,7 @@ export function* synchronizeRcuTasks(cx: Context): Path<void> {
 export function* addFtraceOps(cx: Context, k: Kernel, ops: FtraceOps): Path<void> {
   const head = cx.read(k.ftrace.opsList);
   yield* writeOnce(ops.next, head); // CC-S4.2
+  useOps(cx, ops);
   yield* writeOnce(k.ftrace.opsList, ops); // CC-S4.3
 }
 
@@ -137,6 +139,7 @@ export function* removeFtraceOps(cx: Context, k: Kernel, ops: FtraceOps): Path<E
   let link = k.ftrace.opsList;
   for (let found = cx.read(link); found !== ops; found = cx.read(link)) {
     if (found === undefined) return -1;
+    useOps(cx, found);
     link = found.next;
   }
   yield* writeOnce(link, cx.read(ops.next));

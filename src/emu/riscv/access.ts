@@ -2,7 +2,7 @@
 // A guest access never throws: it faults. Which reason wins: unmapped (or stack), readonly, freed.
 import { type Address, GUARD_BYTES, STACK_BYTES, toAddress } from '../address.ts';
 import {
-  GRANULE_SHIFT,
+  firstDead,
   type Memory,
   type Segment,
   read16,
@@ -53,11 +53,7 @@ export function reachable(
     fault(hart, guard ? 'stack' : 'unmapped', address);
     return undefined;
   }
-  const { live } = segment;
-  if (live === undefined) return segment;
-  const first = (address - segment.base) >> GRANULE_SHIFT;
-  const last = (address - segment.base + bytes - 1) >> GRANULE_SHIFT;
-  if (live[first] === 1 && live[last] === 1) return segment;
+  if (firstDead(segment, address, bytes) === undefined) return segment;
   fault(hart, 'freed', address);
   return undefined;
 }

@@ -1,0 +1,27 @@
+// Layer trace. The memory of a `struct ftrace_ops` that a guest allocated, and may free too early (CC-M15).
+import type { Context } from '../emu/context.ts';
+import { useObject } from '../emu/kernel-access.ts';
+import { touch } from '../emu/slab.ts';
+import type { FtraceOps } from './ftrace-ops.ts';
+
+/**
+ * The kernel reads or writes `ops`: an oops when its memory was freed. Called where a step first follows the
+ * pointer, and once more after whatever may have let others run.
+ */
+export function useOps(cx: Context, ops: FtraceOps): void {
+  const { memory, address } = ops;
+  if (memory === undefined) return;
+  cx.make(() => {
+    useObject(cx, memory, address);
+  });
+}
+
+/** As `useOps`, on behalf of a hit: live memory is reported as used, too. */
+export function touchOps(cx: Context, ops: FtraceOps): void {
+  const { memory } = ops;
+  if (memory === undefined) return;
+  cx.make(() => {
+    if (memory.live) touch(cx, memory);
+  });
+  useOps(cx, ops);
+}
