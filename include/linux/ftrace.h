@@ -13,7 +13,9 @@ struct ftrace_regs;
 typedef void (*ftrace_func_t)(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *op,
 			      struct ftrace_regs *regs);
 
-/* ops->flags, for the user to set. Read at registration (FT-17). */
+/*
+ * ops->flags, for the user to set before register, filters or not. Read at registration (FT-17).
+ */
 #define FTRACE_OPS_FL_SAVE_REGS BIT(2)
 #define FTRACE_OPS_FL_SAVE_REGS_IF_SUPPORTED BIT(3)
 #define FTRACE_OPS_FL_RECURSION BIT(4)
@@ -34,7 +36,7 @@ struct ftrace_ops {
 	ftrace_func_t func;   /*  0 */
 	unsigned long flags;  /*  8 */
 	void *private;        /* 16 */
-	u64 reserved[5];      /* 24: zero */
+	u64 reserved[5];      /* 24: the kernel's; zero in a new ops */
 };
 
 _Static_assert(offsetof(struct ftrace_ops, func) == 0, "ABI");

@@ -5,7 +5,7 @@ import type { EventShape } from '../emu/event.ts';
 export const TRACE_EVENTS = {
   object: {
     id: 100,
-    about: 'A probe object of the workload exists.',
+    about: 'A probe object exists, or has another callback than before.',
     fields: { kind: 'string', object: 'int', name: 'string', callback: 'address' },
   },
   ctl_begin: {

@@ -16,6 +16,8 @@ import type { Kernel } from './kernel.ts';
 const FTRACE_OPS_FUNC = 0;
 const FTRACE_OPS_FLAGS = 8;
 const FTRACE_OPS_PRIVATE = 16;
+/** Stands for the hashes that a real kernel keeps in the struct: as long as it is there, they are. */
+const FTRACE_OPS_MARK = 24;
 export const FTRACE_OPS_BYTES = 64;
 
 export const FTRACE_OPS_FL_ENABLED: number = 1 << 0;
@@ -42,6 +44,8 @@ export interface FtraceOps {
   readonly name: string;
   /** `struct ftrace_ops` in guest memory: what callbacks get. */
   readonly address: Address;
+  /** What the struct of a guest's ops holds at FTRACE_OPS_MARK; a script's has no mark. */
+  readonly mark: number;
   /** The heap object that the struct lies in; undefined elsewhere. */
   readonly memory: KObject | undefined;
   /** The callback. Read from the struct at registration. */
@@ -103,7 +107,7 @@ export function newFtraceOps(k: Kernel, request: OpsRequest): FtraceOps {
   memory.store64(address + FTRACE_OPS_FUNC, addressLo(request.func), addressHi(request.func));
   memory.store64(address + FTRACE_OPS_FLAGS, request.flags ?? 0, 0);
   memory.store64(address + FTRACE_OPS_PRIVATE, own, own >> 31);
-  const ops = makeOps(k, address, request.name);
+  const ops = makeOps(k, address, { name: request.name, mark: 0 });
   const [cpu] = k.machine.cpus;
   assert(cpu !== undefined, 'there is a first CPU');
   k.machine.report(cpu, TRACE_EVENTS.object.id, ...objectWords(k, ops));
@@ -111,24 +115,37 @@ export function newFtraceOps(k: Kernel, request: OpsRequest): FtraceOps {
 }
 
 /**
- * The ops whose struct a guest keeps at `address` (`ftrace_ops_init`): a struct without INITIALIZED, zeroed
- * for reuse or never used, is a new one.
+ * The ops whose struct a guest keeps at `address` (`ftrace_ops_init`). One that is zeroed for reuse, copied
+ * or never used is a new ops; assigning flags before register only chooses attributes (FT-17).
  */
 export function bindFtraceOps(cx: Context, k: Kernel, address: Address): FtraceOps {
   return cx.make(() => {
-    const flags = k.machine.memory.loadLo(address + FTRACE_OPS_FLAGS);
-    const present = k.ops.byAddress.get(address);
-    const initialized = (flags & FTRACE_OPS_FL_INITIALIZED) !== 0;
-    if (initialized && present !== undefined && present.memory === heapObject(k, address)) {
-      return present;
-    }
-    const ops = makeOps(k, address, k.machine.nameOf(address));
-    cx.emit(TRACE_EVENTS.object.id, ...objectWords(k, ops));
+    const ops = presentOps(k, address) ?? newGuestOps(cx, k, address);
+    const { memory } = k.machine;
+    const flags = memory.loadLo(address + FTRACE_OPS_FLAGS);
+    memory.store64(address + FTRACE_OPS_FLAGS, flags | FTRACE_OPS_FL_INITIALIZED, 0);
     return ops;
   });
 }
 
-function makeOps(k: Kernel, address: Address, name: string): FtraceOps {
+function presentOps(k: Kernel, address: Address): FtraceOps | undefined {
+  const present = k.ops.byAddress.get(address);
+  if (present === undefined || present.memory !== heapObject(k, address)) return undefined;
+  return k.machine.memory.loadLo(address + FTRACE_OPS_MARK) === present.mark ? present : undefined;
+}
+
+function newGuestOps(cx: Context, k: Kernel, address: Address): FtraceOps {
+  const ops = makeOps(k, address, { name: k.machine.nameOf(address), mark: k.ops.numbered + 1 });
+  k.machine.memory.store64(address + FTRACE_OPS_MARK, ops.mark, 0);
+  cx.emit(TRACE_EVENTS.object.id, ...objectWords(k, ops));
+  return ops;
+}
+
+function makeOps(
+  k: Kernel,
+  address: Address,
+  { name, mark }: { readonly name: string; readonly mark: number },
+): FtraceOps {
   const { cells, memory } = k.machine;
   const { ftraceLock, emptyHash } = k.ftrace;
   const named = (field: string): string => `${field}/${name}`;
@@ -136,6 +153,7 @@ function makeOps(k: Kernel, address: Address, name: string): FtraceOps {
     object: ++k.ops.numbered,
     name,
     address,
+    mark,
     memory: heapObject(k, address),
     func: cells.cell(named('func'), structFunc(k, address), ftraceLock),
     flags: cells.cell(named('flags'), memory.loadLo(address + FTRACE_OPS_FLAGS), ftraceLock),
@@ -171,12 +189,14 @@ function structFunc(k: Kernel, address: Address): Address {
 /** Takes over what the user put into the struct; from here on changing it is undefined (FT-17). */
 export function readOpsStruct(cx: Context, k: Kernel, ops: FtraceOps): void {
   useOps(cx, ops);
+  const before = cx.read(ops.func);
   const func = cx.make(() => {
     const found = structFunc(k, ops.address);
     watchCallback(k, found);
     return found;
   });
   cx.write(ops.func, func);
+  if (func !== before) cx.emit(TRACE_EVENTS.object.id, ...cx.make(() => objectWords(k, ops)));
   const flags = cx.make(() => k.machine.memory.loadLo(ops.address + FTRACE_OPS_FLAGS));
   writeOpsFlags(cx, k, ops, flags | FTRACE_OPS_FL_INITIALIZED);
 }

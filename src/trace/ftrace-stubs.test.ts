@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
 import { type Argument, call, pointer } from '../../properties/guest-call.ts';
 import { smallKernel, type SmallKernel } from '../../properties/small-kernel.ts';
-import { addressHi, addressLo } from '../emu/address.ts';
+import { addressHi, addressLo, toAddress } from '../emu/address.ts';
+import type { Context } from '../emu/context.ts';
+import type { Path } from '../emu/path.ts';
 import { preemptDisable } from '../emu/preempt.ts';
 import type { ScriptOp } from '../emu/script.ts';
 import type { EmuStub } from '../emu/stub-table.ts';
@@ -12,8 +14,15 @@ const WORK: readonly ScriptOp[] = [{ op: 'work', count: 2 }];
 const FUNCTIONS = { a1: WORK, a2: WORK, b1: WORK, '-quiet': WORK } as const;
 
 /** A machine whose guest keeps a zeroed struct ftrace_ops with a callback, and a string. */
-function guest(): { m: SmallKernel; ops: Argument; write: (text: string) => Argument } {
-  const m = smallKernel({ functions: FUNCTIONS, data: ['ops', 'buffer'] });
+function guest(more: Readonly<Record<string, readonly ScriptOp[]>> = {}): {
+  m: SmallKernel;
+  ops: Argument;
+  write: (text: string) => Argument;
+} {
+  const notrace = Object.fromEntries(
+    Object.entries(more).map(([name, body]) => [`-${name}`, body]),
+  );
+  const m = smallKernel({ functions: { ...FUNCTIONS, ...notrace }, data: ['ops', 'buffer'] });
   const { memory } = m.machine;
   const func = m.fn('cb').address;
   memory.store64(m.data('ops'), addressLo(func), addressHi(func));
@@ -85,10 +94,75 @@ test('flags in the struct say what the kernel thinks; a zeroed struct is a new o
     expect(flags() & 3).toBe(3); // ENABLED and DYNAMIC.
     yield* call(m, cx, 'unregister_ftrace_function', [ops]);
     expect(flags() & 1).toBe(0);
-    memory.store64(m.data('ops') + 8, 0, 0);
+    for (let offset = 8; offset < 64; offset += 8) memory.store64(m.data('ops') + offset, 0, 0);
     yield* call(m, cx, 'register_ftrace_function', [ops]);
   });
   // The filter went with the old one.
+  expect(m.hooked()).toHaveLength(3);
+  expect(m.events('object').map((e) => e.object)).toEqual([1, 2]);
+});
+
+/** `ops.flags = FTRACE_OPS_FL_SAVE_REGS_IF_SUPPORTED;` in guest code. */
+const ASSIGN: ScriptOp = { op: 'store', symbol: 'ops', offset: 8, value: 8 };
+
+test('flags that a guest assigns before it registers leave its filter alone (FT-17)', () => {
+  const { m, ops, write } = guest({ assign: [ASSIGN] });
+  const { memory } = m.machine;
+  const filter = (cx: Context, text: string): Path<number> =>
+    call(m, cx, 'ftrace_set_filter', [ops, write(text), text.length, 0]);
+  m.control(function* (cx) {
+    yield* m.call(cx, 'assign'); // As a static initialiser would.
+    expect(yield* filter(cx, 'a1')).toBe(0);
+    yield* m.call(cx, 'assign');
+    expect(yield* filter(cx, 'b1')).toBe(0);
+    yield* m.call(cx, 'assign');
+    expect(yield* call(m, cx, 'register_ftrace_function', [ops])).toBe(0);
+    expect(memory.loadLo(m.data('ops') + 8) & 0xb).toBe(0xb);
+    expect(m.hooked()).toEqual(['a1 -> ops', 'b1 -> ops']);
+    expect(yield* call(m, cx, 'unregister_ftrace_function', [ops])).toBe(0);
+    yield* m.call(cx, 'assign');
+    expect(yield* call(m, cx, 'register_ftrace_function', [ops])).toBe(0);
+    expect(m.hooked()).toEqual(['a1 -> ops', 'b1 -> ops']);
+  });
+  expect(m.events('object')).toHaveLength(1);
+  expect(m.events('ctl_end').at(-1)?.generation).toBe(2);
+});
+
+const NULL = toAddress(0, 0);
+
+test('a callback that is assigned before register is the one that is told and run', () => {
+  const { m, ops, write } = guest();
+  const { memory } = m.machine;
+  const func = m.fn('cb').address;
+  memory.store64(m.data('ops'), 0, 0);
+  m.control(function* (cx) {
+    yield* call(m, cx, 'ftrace_set_filter', [ops, write('a1'), 2, 0]);
+    memory.store64(m.data('ops'), addressLo(func), addressHi(func));
+    yield* call(m, cx, 'register_ftrace_function', [ops]);
+    yield* m.call(cx, 'a1');
+  });
+  expect(m.events('object').map((e) => [e.object, e.callback])).toEqual([
+    [1, NULL],
+    [1, func],
+  ]);
+  expect(m.events('cb_begin').map((e) => e.object)).toEqual([1]);
+});
+
+test('a struct that was copied from an ops is another one', () => {
+  const { m, ops, write } = guest();
+  const { memory } = m.machine;
+  const copy = m.data('ops') + 64;
+  m.control(function* (cx) {
+    yield* call(m, cx, 'ftrace_set_filter', [ops, write('a1'), 2, 0]);
+    for (let at = 0; at < 64; at += 8) {
+      memory.store64(
+        copy + at,
+        memory.loadLo(m.data('ops') + at),
+        memory.loadHi(m.data('ops') + at),
+      );
+    }
+    yield* call(m, cx, 'register_ftrace_function', [pointer(copy)]);
+  });
   expect(m.hooked()).toHaveLength(3);
   expect(m.events('object').map((e) => e.object)).toEqual([1, 2]);
 });
