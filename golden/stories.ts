@@ -1,29 +1,36 @@
 // What the stories of the goldens claim, as checks of the recorded runs. A workload's comment says what to look
 // at; when a change of the product or of the workload moves that out of the picture, the claim fails.
 import {
+  changes,
+  type Claim,
+  ends,
+  exclusions,
+  HARDIRQ,
+  isQuietAfter,
+  isWatched,
+  lockOf,
+  ofProbe,
+  REGISTER,
+  strandings,
+  swaps,
+  waitsBegin,
+} from './moments.ts';
+import { NO_MEMORY } from './story-no-memory.ts';
+import {
   calls,
   fetches,
   isIn,
   isWithin,
   isWithinOne,
   like,
-  type OperationSpan,
   ofKind,
   type Span,
   syncs,
-  type Told,
 } from './told.ts';
 
-export interface Claim {
-  readonly says: string;
-  readonly holds: (told: Told) => boolean;
-}
-
-const REGISTER = 'register_ftrace_function';
 const UNREGISTER = 'unregister_ftrace_function';
 const RUDE = 'synchronize_rcu_tasks_rude';
 const TASKS = 'synchronize_rcu_tasks';
-const HARDIRQ = 2;
 const NMI = 3;
 
 /** By the golden's name. */
@@ -81,6 +88,7 @@ export const STORIES: Readonly<Record<string, readonly Claim[]>> = {
       holds: (told) => isQuietAfter(told, ends(told, UNREGISTER, 'ops0')[0], 'kmalloc'),
     },
   ],
+  'filter-swap-no-memory': NO_MEMORY,
   'filter-swap-two-threads': [
     {
       says: 'both changes are under way at once, and the lock of the filter lets one after the other',
@@ -327,74 +335,3 @@ export const STORIES: Readonly<Record<string, readonly Claim[]>> = {
     },
   ],
 };
-
-/** Where operations of this name on this probe end. */
-function ends(told: Told, op: string, probe: string): readonly number[] {
-  return like(told.operations, { op, probe }).map(({ end }) => end);
-}
-
-/** Filter changes of a registered probe: those of the set-up come before any registration. */
-function swaps(told: Told): readonly OperationSpan[] {
-  return changes(told, 'ftrace_set_filter');
-}
-
-function exclusions(told: Told): readonly OperationSpan[] {
-  return changes(told, 'ftrace_set_notrace');
-}
-
-function changes(told: Told, op: string): readonly OperationSpan[] {
-  const registered = like(told.operations, { op: REGISTER })[0]?.end ?? Infinity;
-  return like(told.operations, { op }).filter(({ begin }) => begin > registered);
-}
-
-function ofProbe(told: Told, probe: string, generation?: number): Told['callbacks'] {
-  return like(told.callbacks, generation === undefined ? { probe } : { probe, generation });
-}
-
-/** Where the filter's lock is held within an operation. */
-function lockOf(told: Told, { begin, end, pid }: OperationSpan): Span | undefined {
-  const isOwn = (event: { readonly index: number; readonly pid: number; readonly name: string }) =>
-    event.pid === pid && event.name === 'regex_lock/ops0' && isIn(event.index, { begin, end });
-  const taken = ofKind(told.events, 'lock').find(isOwn);
-  const released = ofKind(told.events, 'unlock').findLast(isOwn);
-  if (taken === undefined || released === undefined) return undefined;
-  return { begin: taken.index, end: released.index };
-}
-
-function waitsBegin(told: Told, kind: string, span: Span): boolean {
-  return like(told.waits, { kind }).some(({ begin }) => isIn(begin, span));
-}
-
-/** `func` is called behind event `end`, and no callback runs there. */
-function isQuietAfter(told: Told, end: number | undefined, func: string): boolean {
-  if (end === undefined) return false;
-  return (
-    told.callbacks.every((hit) => hit.end < end) &&
-    calls(told, func).some(({ index }) => index > end)
-  );
-}
-
-/** Did RCU watch CPU `cpu` at event `begin`? */
-function isWatched(told: Told, { begin, cpu }: Told['callbacks'][number]): boolean {
-  const change = ofKind(told.events, 'rcu_watching').findLast(
-    (event) => event.cpu === cpu && event.index < begin,
-  );
-  return change?.watching ?? true;
-}
-
-/** From each preemption of alpha between the fetch of a call and the callback, to that callback. */
-function strandings(told: Told): readonly Span[] {
-  const alpha = told.pid('alpha');
-  return ofKind(told.events, 'site_fetch')
-    .filter(({ pid, does }) => pid === alpha && does === 'call')
-    .flatMap((fetch) => {
-      const hit = like(told.callbacks, { pid: alpha }).find(({ begin }) => begin > fetch.index);
-      if (hit === undefined) return [];
-      return ofKind(told.events, 'sched_switch')
-        .filter(
-          ({ index, prev }) =>
-            prev === alpha && isIn(index, { begin: fetch.index, end: hit.begin }),
-        )
-        .map(({ index }) => ({ begin: index, end: hit.begin }));
-    });
-}

@@ -30,7 +30,7 @@ export function call(
   return callGuest(cx.cpu.state, target, words);
 }
 
-/** `kmalloc`: the host address of the new object. */
+/** `kmalloc`: the host address of the new object; NO_ADDRESS for NULL. */
 export function* kmalloc(
   m: Pick<SmallKernel, 'machine'>,
   cx: Context,

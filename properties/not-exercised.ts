@@ -1,15 +1,11 @@
 // What exists and is never exercised, each with its reason; whatever else is not, fails the test. A line whose
 // thing is exercised by now has to go.
 
-const NO_FAILING_ALLOCATIONS = 'no workload lets allocations fail; src/trace/*.test.ts do';
 const ENDING = 'runs of the kernel as it is do not end so, or the properties fail';
 const KILL = 'nobody but ftrace writes its sites; src/trace/ftrace.test.ts does';
 
 /** By section and name, as in the table of `npm run -s exercised`. */
 export const NOT_EXERCISED: Readonly<Record<string, string>> = {
-  'choice point alloc': NO_FAILING_ALLOCATIONS,
-  'choice point alloc, not calm': NO_FAILING_ALLOCATIONS,
-  'event alloc_failed': NO_FAILING_ALLOCATIONS,
   'event printk': 'only C code prints, and that of the goldens does not',
   'event oops': ENDING,
   'event deadlock': ENDING,

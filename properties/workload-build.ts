@@ -1,5 +1,6 @@
 // From the plain numbers of `workloads.ts` to a workload: pure, so that a failing workload shrinks well.
 import type {
+  AllocKind,
   CallbackModel,
   FunctionModel,
   HandlerModel,
@@ -77,6 +78,7 @@ export interface Raw {
   readonly probes: readonly RawProbe[];
   readonly shared: boolean;
   readonly secondControl: boolean;
+  readonly failAlloc: readonly AllocKind[];
 }
 
 /** Pure: equal numbers, equal workload. */
@@ -102,6 +104,7 @@ export function buildWorkload(drawn: Raw): Workload {
       landingPad: raw.landingPad,
       grain: raw.grain,
       steps_max: 50_000,
+      ...(raw.failAlloc.length > 0 ? { fail_alloc: raw.failAlloc } : {}),
     },
     data: { hits: 8, shared: 16 },
     functions,

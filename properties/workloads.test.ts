@@ -86,6 +86,7 @@ const FEATURES: Record<string, (workload: Workload) => boolean> = {
     (timeline ?? []).some(({ set_filter }) => set_filter?.reset === true),
   'a probe that comes back': ({ timeline }) =>
     (timeline ?? []).filter(({ register }) => register === 'ops0').length > 1,
+  'allocations that may fail': ({ machine }) => machine.fail_alloc !== undefined,
   'an unregister during the run': ({ timeline }) =>
     (timeline ?? []).some(({ unregister }) => unregister !== undefined),
 };

@@ -3,7 +3,7 @@
 // whose handlers are hooked too, filters that change and probes that go and come back while all of it runs.
 // What is drawn are plain numbers; `workload-build.ts` makes a workload of them.
 import fc from 'fast-check';
-import type { Workload } from '../src/replay/workload/model.ts';
+import { ALLOC_KINDS, type Workload } from '../src/replay/workload/model.ts';
 import {
   buildWorkload,
   NAMES,
@@ -81,6 +81,10 @@ function rawWorkload(features: Features): fc.Arbitrary<Raw> {
     }),
     shared: fixed(features.shared, rarely()),
     secondControl: rarely(),
+    failAlloc: fc.oneof(
+      { arbitrary: fc.constant([]), weight: 2 },
+      { arbitrary: fc.subarray([...ALLOC_KINDS]), weight: 1 },
+    ),
   });
 }
 

@@ -41,8 +41,8 @@ export class Slab {
   private readonly free = new Map<number, Address[]>();
   /** The object that lies, or lay last, at an address. */
   private readonly places = new Map<Address, KObject>();
-  /** May allocations fail by choice? */
-  mayFail = false;
+  /** Kinds of objects whose allocation may fail by choice. */
+  failing: ReadonlySet<string> = new Set();
 
   constructor(machine: Machine, heap: Segment) {
     this.machine = machine;
@@ -52,7 +52,8 @@ export class Slab {
   /** Makes an object of `kind` (an effect: inside a step). Undefined when memory is out or by choice. */
   create(cx: Context, request: Request): KObject | undefined {
     const machine = this.machine;
-    const fails = this.mayFail && machine.chooseAt(cx.cpu, CHOICE.alloc, 2) === 1;
+    const mayFail = this.failing.has(request.kind);
+    const fails = mayFail && machine.chooseAt(cx.cpu, CHOICE.alloc, 2) === 1;
     const address = fails ? undefined : this.place(request);
     if (address === undefined) {
       cx.emit(EMU_EVENTS.alloc_failed.id, machine.strings.id(request.kind), request.bytes);

@@ -14,7 +14,7 @@ import { RecordingWriter } from './recording.ts';
 import type { Session, Thrown } from './session.ts';
 import { VERSION } from './version.ts';
 import { ERRNO } from './workload/model.ts';
-import type { PlanCounter } from './workload/plan.ts';
+import type { Plan, PlanCounter, PlanMachine } from './workload/plan.ts';
 
 export type { WorkloadSource } from './prepare.ts';
 
@@ -113,8 +113,8 @@ export function recordPrepared(prepared: Prepared, options: RecordOptions): RunR
 
 function chooserOf({ plan }: Prepared, settings: RunSettings): Chooser {
   if (settings.chooser === 'calm') return calmChooser;
-  const { schedule, inject } = plan.machine;
-  return randomChooser({ seed: settings.seed, schedule, inject });
+  const { schedule, inject, alloc } = plan.machine;
+  return randomChooser({ seed: settings.seed, schedule, inject, alloc });
 }
 
 function headerOf(
@@ -140,12 +140,18 @@ function headerOf(
       grain: plan.machine.grain,
       patching: plan.machine.patching,
       stepsMax: plan.machine.stepsMax,
+      ...failAllocOf(plan),
     },
     image:
       image === undefined || plan.image === null
         ? null
         : { file: plan.image.path, digest: digestOfBytes(image, 0, image.length), bytes: image },
   };
+}
+
+/** Named where there is something to name. */
+function failAllocOf({ machine: { failAlloc } }: Plan): Pick<Partial<PlanMachine>, 'failAlloc'> {
+  return failAlloc.length === 0 ? {} : { failAlloc };
 }
 
 /** A checked workload is plain data by its schema. */

@@ -204,6 +204,7 @@ export class Session {
       }
       addSources(this.machine, this.plan, (name) => this.address(name));
       addTimers(this.machine, this.plan, (name) => this.address(name));
+      this.machine.slab.failing = new Set(this.plan.machine.failAlloc);
       this.#timeline?.start();
       this.machine.plan();
     });

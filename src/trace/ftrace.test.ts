@@ -117,12 +117,9 @@ test('a site of one ops calls its trampoline, a shared one the list (FT-19, FT-2
 });
 
 test('without memory for a trampoline an ops uses the list (FT-19)', () => {
-  let allocations = 0;
-  const secondFails: Chooser = {
-    choose: (point) => (point.kind === CHOICE.alloc && ++allocations === 2 ? 1 : 0),
-  };
-  const m = smallKernel({ functions: FIVE, chooser: secondFails });
-  m.machine.slab.mayFail = true;
+  const failing: Chooser = { choose: ({ kind }) => (kind === CHOICE.alloc ? 1 : 0) };
+  const m = smallKernel({ functions: FIVE, chooser: failing });
+  m.machine.slab.failing = new Set(['trampoline']);
   const ops = m.ops('A', 'cb');
   m.control(function* (cx) {
     yield* perform(cx, m.k, ops, setFilter('a1'));

@@ -10,8 +10,10 @@ export interface RandomOptions {
   readonly seed: number;
   /** At scheduling points, stale fetches and late waits. */
   readonly schedule: Ratio;
-  /** Injections and allocation failures. */
+  /** Injections. */
   readonly inject: Ratio;
+  /** Allocation failures; INJECT_RATIO by default. */
+  readonly alloc?: Ratio;
 }
 
 export const SCHEDULE_RATIO: Ratio = [1, 8];
@@ -48,12 +50,20 @@ export class Random {
   }
 }
 
-/** Leaves calm at random: how many answers are still calm is drawn in advance, for each of two groups. */
+/**
+ * Leaves calm at random: how many answers are still calm is drawn in advance, for each of three groups. That of
+ * allocations is drawn when the first is asked for: a run without such questions does not depend on it. They
+ * are asked within steps only, so nobody looks ahead over them.
+ */
 export function randomChooser(options: RandomOptions): Chooser {
   const random = new Random(options.seed);
   const schedule = new Gap(random, options.schedule);
   const inject = new Gap(random, options.inject);
-  const gapOf = (kind: ChoiceKind): Gap => (isRare(kind) ? inject : schedule);
+  let alloc: Gap | undefined;
+  const gapOf = (kind: ChoiceKind): Gap => {
+    if (kind === CHOICE.alloc) return (alloc ??= new Gap(random, options.alloc ?? INJECT_RATIO));
+    return kind === CHOICE.inject ? inject : schedule;
+  };
   return {
     choose(point: ChoicePoint, count: number): number {
       if (gapOf(point.kind).isCalm()) return 0;
@@ -61,26 +71,22 @@ export function randomChooser(options: RandomOptions): Chooser {
     },
     calm: {
       ahead(kinds, max) {
-        const rare = countRare(kinds);
-        const often = kinds.length - rare;
-        return Math.min(max, schedule.boundaries(often), inject.boundaries(rare));
+        const injections = countInjections(kinds);
+        const often = kinds.length - injections;
+        return Math.min(max, schedule.boundaries(often), inject.boundaries(injections));
       },
       pass(kinds, boundaries) {
-        const rare = countRare(kinds);
-        schedule.left -= (kinds.length - rare) * boundaries;
-        inject.left -= rare * boundaries;
+        const injections = countInjections(kinds);
+        schedule.left -= (kinds.length - injections) * boundaries;
+        inject.left -= injections * boundaries;
       },
     },
   };
 }
 
-function isRare(kind: ChoiceKind): boolean {
-  return kind === CHOICE.inject || kind === CHOICE.alloc;
-}
-
-function countRare(kinds: readonly ChoiceKind[]): number {
+function countInjections(kinds: readonly ChoiceKind[]): number {
   let count = 0;
-  for (const kind of kinds) if (isRare(kind)) count++;
+  for (const kind of kinds) if (kind === CHOICE.inject) count++;
   return count;
 }
 

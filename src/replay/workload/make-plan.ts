@@ -23,6 +23,7 @@ import { entries, isBuiltIn } from './scope.ts';
 
 const SCHEDULE_DEFAULT: Ratio = [1, 8];
 const INJECT_DEFAULT: Ratio = [1, 32];
+const ALLOC_DEFAULT: Ratio = [1, 32];
 
 /** Resolves a workload that `check` accepted. `image` is the content of the file that it names. */
 export function makePlan(workload: Workload, image?: Uint8Array): Plan {
@@ -68,8 +69,10 @@ function makeMachine({ machine }: Workload): PlanMachine {
     grain: machine.grain ?? 'visible',
     stepsMax: machine.steps_max ?? LIMIT.stepsDefault,
     patching: machine.patching ?? 'breakpoint',
+    failAlloc: machine.fail_alloc ?? [],
     schedule: machine.random?.schedule ?? SCHEDULE_DEFAULT,
     inject: machine.random?.inject ?? INJECT_DEFAULT,
+    alloc: machine.random?.alloc ?? ALLOC_DEFAULT,
   };
 }
 

@@ -49,8 +49,18 @@ export interface MachineModel {
   readonly grain?: 'visible' | 'instruction';
   readonly steps_max?: number;
   readonly patching?: 'breakpoint';
-  readonly random?: { readonly schedule?: Ratio; readonly inject?: Ratio };
+  /** Kinds of allocations that the chooser may let fail. */
+  readonly fail_alloc?: readonly AllocKind[];
+  readonly random?: {
+    readonly schedule?: Ratio;
+    readonly inject?: Ratio;
+    readonly alloc?: Ratio;
+  };
 }
+
+/** What can be allocated while a run goes on, by the `kind` of `alloc` events. `heap` is kmalloc. */
+export const ALLOC_KINDS = ['heap', 'ftrace_hash', 'trampoline'] as const;
+export type AllocKind = (typeof ALLOC_KINDS)[number];
 
 /** `[1, 8]` is one time in eight: probabilities are never floats (style.md section 3). */
 export type Ratio = readonly [number, number];

@@ -44,8 +44,10 @@ test('defaults are filled in', () => {
     grain: 'visible',
     stepsMax: 1_000_000,
     patching: 'breakpoint',
+    failAlloc: [],
     schedule: [1, 8],
     inject: [1, 32],
+    alloc: [1, 32],
   });
   expect(design.image).toBeNull();
 });

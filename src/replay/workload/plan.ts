@@ -4,7 +4,7 @@
 // that the timeline raises become sources.
 import type { ScriptData, ScriptFunction } from '../../emu/script.ts';
 import type { EventName } from '../schema.ts';
-import type { GuaranteeName, InterruptName, OperationName, Ratio } from './model.ts';
+import type { AllocKind, GuaranteeName, InterruptName, OperationName, Ratio } from './model.ts';
 
 /** Stands for "any CPU" in a condition and for "the CPU on which the trigger fired" in an action. */
 export const ANY_CPU = -1;
@@ -44,9 +44,12 @@ export interface PlanMachine {
   readonly grain: 'visible' | 'instruction';
   readonly stepsMax: number;
   readonly patching: 'breakpoint';
-  /** How often the random chooser leaves calm: at scheduling points, and for everything else. */
+  /** Once everybody has started, allocations of these kinds may fail. */
+  readonly failAlloc: readonly AllocKind[];
+  /** How often the random chooser leaves calm: at scheduling points, for injections, for allocations. */
   readonly schedule: Ratio;
   readonly inject: Ratio;
+  readonly alloc: Ratio;
 }
 
 export interface PlanPath {

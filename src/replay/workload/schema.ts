@@ -2,6 +2,7 @@
 // published JSON schema is generated from it. Names are compared with each other later (`check.ts`).
 import * as z from 'zod';
 import {
+  ALLOC_KINDS,
   type Expectation,
   type HandlerModel,
   type IdleModel,
@@ -53,13 +54,18 @@ const machine: z.ZodType<MachineModel> = part
       .whole(1, LIMIT.steps, `A run ends here at the latest; default ${LIMIT.stepsDefault}.`)
       .exactOptional(),
     patching: part.word(['breakpoint'], 'How call sites are patched.').exactOptional(),
+    fail_alloc: part
+      .list(part.word(ALLOC_KINDS, 'A kind of object.'), 'Allocations that may fail; default none.')
+      .meta({ examples: [['ftrace_hash']] })
+      .exactOptional(),
     random: part
       .map({
         schedule: ratio
           .meta({ description: 'Leave the running CPU or task; default [1, 8].' })
           .exactOptional(),
-        inject: ratio
-          .meta({ description: 'Raise an interrupt, fail, be late; default [1, 32].' })
+        inject: ratio.meta({ description: 'Raise an interrupt; default [1, 32].' }).exactOptional(),
+        alloc: ratio
+          .meta({ description: 'Let an allocation of `fail_alloc` fail; default [1, 32].' })
           .exactOptional(),
       })
       .meta({
