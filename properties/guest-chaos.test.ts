@@ -8,6 +8,7 @@ import { callGuest, type Path } from '../src/emu/path.ts';
 import { EMU_STUBS, stubAddress, TRACE_STUBS_FIRST } from '../src/emu/stub-table.ts';
 import { randomChooser } from '../src/replay/explore/random.ts';
 import { TRACE_STUBS } from '../src/trace/stub-table.ts';
+import { TEST_MS } from './check-guarantee.ts';
 import { type SmallKernel, smallKernel } from './small-kernel.ts';
 
 const PLACE: Address = 0x1000;
@@ -58,7 +59,7 @@ function start(m: SmallKernel, args: readonly number[]): void {
   m.machine.injector.add({ name: 'chaos', level: 3, handler: PLACE, cpu: -1, left: 2 });
 }
 
-test('any text and any calls end as runs end', () => {
+test('any text and any calls end as runs end', { timeout: TEST_MS }, () => {
   const seen = new Set<string>();
   fc.assert(
     fc.property(text, fc.array(fc.integer(), { maxLength: 16 }), fc.nat(), (parts, args, seed) => {

@@ -5,6 +5,7 @@ import type { Cpu } from './cpu.ts';
 import { LIMITS } from './limits.ts';
 import type { GuestArguments } from './path.ts';
 import { RETURN_STUB } from './stub-table.ts';
+import { abandonCalls } from './true-call.ts';
 
 const RA = 1;
 const SP = 2;
@@ -49,9 +50,9 @@ export function comeBack(cpu: Cpu, cx: Context): number | undefined {
     return undefined;
   }
   const result = hart.lo[A0] as number;
+  abandonCalls(cpu, cx, activity.callsBelow);
   cx.pop();
   cx.preemptFloor = activity.floorBelow;
-  cx.calls.length = Math.min(cx.calls.length, activity.callsBelow);
   [hart.lo[RA], hart.hi[RA]] = [activity.saved[0] ?? 0, activity.saved[1] ?? 0];
   [hart.lo[SP], hart.hi[SP]] = [activity.saved[2] ?? 0, activity.saved[3] ?? 0];
   hart.pc = activity.pc;

@@ -150,6 +150,12 @@ export const EMU_EVENTS = {
     about: 'An allocation failed, by choice or for want of memory.',
     fields: { kind: 'string', bytes: 'int' },
   },
+  func_abandon: {
+    id: 39,
+    about:
+      'Ground truth: the function will not return: code jumped out of its frame, or its task ended.',
+    fields: { func: 'address' },
+  },
 } as const satisfies Record<string, EventShape>;
 
 /** Interns texts that events carry: equal texts get equal numbers, in order of first use from 0. */

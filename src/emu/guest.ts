@@ -1,14 +1,12 @@
 // Layer emu. One step of guest code: what the machine looks at before an instruction that carries a flag
 // (true calls and returns, patched sites, watched functions), then the core, then how it stopped.
-import { type Address, NO_ADDRESS, toAddress } from './address.ts';
+import { type Address, NO_ADDRESS } from './address.ts';
 import { comeBack } from './call.ts';
 import type { ChoiceKind } from './choose.ts';
-import type { Context, TrueCall } from './context.ts';
 import type { Cpu } from './cpu.ts';
 import { EMU_EVENTS } from './event.ts';
 import { FLAG } from './flags.ts';
 import { enterTrap } from './interrupt.ts';
-import { LIMITS } from './limits.ts';
 import type { Machine } from './machine.ts';
 import { runFetched } from './riscv/run-fetched.ts';
 import { run } from './riscv/run.ts';
@@ -24,10 +22,8 @@ import {
 } from './riscv/stop.ts';
 import { resumePath } from './step-path.ts';
 import { C_EBREAK } from './text.ts';
+import { enterFunction, leaveFunctions } from './true-call.ts';
 
-const RA = 1;
-const SP = 2;
-const A0 = 10;
 const HALF_MASK = 0xffff;
 const OPCODE_MASK = 0x7f;
 const OPCODE_JAL = 0x6f;
@@ -84,7 +80,7 @@ function stopped(cpu: Cpu, stop: Stop): void {
 /** Looks at a flagged instruction; true when that was the step. */
 function attend(cpu: Cpu, flags: number): boolean {
   const cx = cpu.top;
-  if ((flags & FLAG.after) !== 0) returns(cpu, cx);
+  if ((flags & FLAG.after) !== 0) leaveFunctions(cpu, cx);
   if ((flags & FLAG.back) !== 0) {
     const result = comeBack(cpu, cx);
     if (result !== undefined) resumePath(cpu, cx, result);
@@ -92,53 +88,6 @@ function attend(cpu: Cpu, flags: number): boolean {
   }
   if ((flags & FLAG.entry) !== 0) enterFunction(cpu, cx, flags);
   return (flags & FLAG.site) !== 0 && fetchSite(cpu);
-}
-
-/** Notes a true call. */
-function enterFunction(cpu: Cpu, cx: Context, flags: number): void {
-  const { hart, machine } = cpu;
-  const ra = toAddress(hart.lo[RA] as number, hart.hi[RA] as number);
-  const sp = toAddress(hart.lo[SP] as number, hart.hi[SP] as number);
-  const { calls } = cx;
-  const top = calls[calls.length - 1];
-  // A branch back to the first instruction is no new call; neither is one beyond the limit noted.
-  if (top !== undefined && top.func === hart.pc && returnsTo(top, ra, sp)) return;
-  if (calls.length >= LIMITS.callsMax) return;
-  const watcher = (flags & FLAG.watch) === 0 ? undefined : machine.watcher(hart.pc);
-  calls.push({ func: hart.pc, ra, sp, watcher });
-  markReturn(cpu, ra);
-  machine.report(cpu, EMU_EVENTS.func_enter.id, hart.pc, ra, sp);
-  watcher?.enter(cx);
-}
-
-function markReturn(cpu: Cpu, ra: Address): void {
-  const { core } = cpu.machine;
-  const flags = core.flagsAt(ra);
-  if ((flags & FLAG.after) !== 0 || core.regionAt(ra) === undefined) return;
-  core.setFlags(ra, flags | FLAG.visible | FLAG.attention | FLAG.after);
-}
-
-/** Ends every true call that returns to this pc and sp; calls above them were abandoned. */
-function returns(cpu: Cpu, cx: Context): void {
-  const { hart } = cpu;
-  const { calls } = cx;
-  const sp = toAddress(hart.lo[SP] as number, hart.hi[SP] as number);
-  let top = calls[calls.length - 1];
-  if (top === undefined) return;
-  if (!returnsTo(top, hart.pc, sp)) {
-    top = calls.findLast((call) => returnsTo(call, hart.pc, sp));
-    if (top === undefined) return;
-    calls.length = calls.lastIndexOf(top) + 1;
-  }
-  for (; top !== undefined && returnsTo(top, hart.pc, sp); top = calls[calls.length - 1]) {
-    calls.pop();
-    cpu.machine.report(cpu, EMU_EVENTS.func_return.id, top.func, hart.lo[A0], hart.hi[A0]);
-    top.watcher?.leave(cx);
-  }
-}
-
-function returnsTo(call: TrueCall, pc: Address, sp: Address): boolean {
-  return call.ra === pc && call.sp === sp;
 }
 
 /** Fetches a site that has been patched; true when the step is over (a trap, or an old instruction). */

@@ -208,7 +208,7 @@ test('a jump to nowhere, a stack that is gone and bad calls are oops events', ()
     stack: [{ op: 'call', target: 'f' }],
     'preempt imbalance': [{ op: 'call', target: 'preempt_enable' }],
     'scheduling while atomic': [{ op: 'preempt_off' }, { op: 'sleep', us: 5 }],
-    'unlock by another': [{ op: 'call', target: 'mutex_unlock' }],
+    unmapped: [{ op: 'call', target: 'mutex_unlock' }],
   };
   for (const [reason, body] of Object.entries(cases)) {
     const m = smallMachine({ functions: { f: body } });

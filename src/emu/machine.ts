@@ -65,6 +65,7 @@ function boot(cpu: Cpu, idle: Task): void {
 /** Someone who sees a function's true calls and returns. */
 export interface Watcher {
   enter(cx: Context): void;
+  /** It returned, or was abandoned. */
   leave(cx: Context): void;
 }
 

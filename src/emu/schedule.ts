@@ -8,6 +8,7 @@ import { act, callGuest, type Path, type PathStart } from './path.ts';
 import { changePreemptCount } from './preempt.ts';
 import { restoreFrame, saveFrame } from './regs.ts';
 import type { Task } from './task.ts';
+import { abandonCalls } from './true-call.ts';
 
 /** Makes a new task ready; it begins `program` when it first runs. */
 export function start(task: Task, program: PathStart<unknown>): void {
@@ -45,6 +46,7 @@ export function mayExit(cpu: Cpu): boolean {
 /** The running task is over. */
 export function exitTask(cpu: Cpu): void {
   const task = cpu.current;
+  abandonCalls(cpu, task.context, 0);
   task.state = 'dead';
   task.context.abandon();
   cpu.machine.report(cpu, EMU_EVENTS.task_exit.id);

@@ -3,16 +3,10 @@
 import { type Address, NO_ADDRESS } from './address.ts';
 import { type Context, LEVEL } from './context.ts';
 import { EMU_EVENTS } from './event.ts';
+import { guestLocks } from './guest-locks.ts';
 import { readString } from './kernel-access.ts';
-import {
-  Mutex,
-  mutexLock,
-  mutexUnlock,
-  SpinLock,
-  spinLockIrqsave,
-  spinUnlockIrqrestore,
-} from './lock.ts';
 import type { Machine } from './machine.ts';
+import { misuse, whenSleepable } from './misuse.ts';
 import { act, type Path } from './path.ts';
 import { changePreemptCount, setIrqs } from './preempt.ts';
 import { synchronize, type WaitKind } from './rcu.ts';
@@ -32,7 +26,7 @@ export function defineServices(machine: Machine): void {
     ...preemption(),
     ...rcuServices(),
     ...sleeping(),
-    ...locks(machine),
+    ...guestLocks(machine),
     ...memory(),
     _printk: {
       now: (cx, args) => {
@@ -136,54 +130,6 @@ function sleeping(): Pick<Record<EmuStub, Stub>, 'msleep' | 'usleep_range' | 'do
   };
 }
 
-function locks(
-  machine: Machine,
-): Pick<
-  Record<EmuStub, Stub>,
-  'mutex_lock' | 'mutex_unlock' | '_raw_spin_lock_irqsave' | '_raw_spin_unlock_irqrestore'
-> {
-  const mutexes = new Map<Address, Mutex>();
-  const spins = new Map<Address, SpinLock>();
-  const mutexAt = (at: Address): Mutex =>
-    found(mutexes, at, () => new Mutex(machine.cells, machine.nameOf(at)));
-  const spinAt = (at: Address): SpinLock =>
-    found(spins, at, () => new SpinLock(machine.cells, machine.nameOf(at)));
-  return {
-    mutex_lock: {
-      path: (cx, args) => whenSleepable(cx, () => mutexLock(cx, mutexAt(args.address(0)))),
-    },
-    mutex_unlock: {
-      path: (cx, args) => {
-        const mutex = mutexAt(args.address(0));
-        return mutex.holder === cx
-          ? zero(mutexUnlock(cx, mutex))
-          : refused(cx, 'unlock by another');
-      },
-    },
-    _raw_spin_lock_irqsave: {
-      path: (cx, args) => {
-        const lock = spinAt(args.address(0));
-        return lock.holder === cx ? refused(cx, 'spinlock recursion') : irqsave(cx, lock);
-      },
-    },
-    _raw_spin_unlock_irqrestore: {
-      path: (cx, args) => {
-        const lock = spinAt(args.address(0));
-        if (lock.holder !== cx) return refused(cx, 'unlock by another');
-        return zero(spinUnlockIrqrestore(cx, lock, args.lo(1) !== 0));
-      },
-    },
-  };
-}
-
-function found<T>(map: Map<Address, T>, at: Address, make: () => T): T {
-  const known = map.get(at);
-  if (known !== undefined) return known;
-  const made = make();
-  map.set(at, made);
-  return made;
-}
-
 function memory(): Pick<Record<EmuStub, Stub>, 'kmalloc' | 'kfree'> {
   return {
     kmalloc: { path: (cx, args) => kmalloc(cx, args.lo(0)), pointer: true },
@@ -207,31 +153,6 @@ function* kfree(cx: Context, address: Address | undefined): Path<number> {
     machine.slab.destroy(cx, made);
     return 0;
   });
-}
-
-function* irqsave(cx: Context, lock: SpinLock): Path<number> {
-  return (yield* spinLockIrqsave(cx, lock)) ? 1 : 0;
-}
-
-/** Runs `path` where sleeping is allowed; else an oops (CC-M17). */
-function whenSleepable(cx: Context, path: () => Path<void>): Path<number> {
-  if (!cx.cpu.preemptible() || cx.task.kind === 'idle')
-    return refused(cx, 'scheduling while atomic');
-  return zero(path());
-}
-
-function* zero(path: Path<void>): Path<number> {
-  yield* path;
-  return 0;
-}
-
-function* refused(cx: Context, reason: string): Path<number> {
-  return yield* act(cx.cpu.state, () => misuse(cx, reason));
-}
-
-function misuse(cx: Context, reason: string): number {
-  cx.cpu.machine.oops(cx.cpu, reason, cx.cpu.hart.pc);
-  return 0;
 }
 
 /** For effects without a result. */

@@ -98,6 +98,11 @@ export class Slab {
     return undefined;
   }
 
+  /** The heap object whose memory covers `address`, dead or alive. */
+  holding(address: Address): KObject | undefined {
+    return address < HEAP_BASE ? undefined : this.covering(address);
+  }
+
   /** The live heap object that begins at `address`. */
   at(address: Address): KObject | undefined {
     const made = this.places.get(address);

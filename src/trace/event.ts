@@ -34,7 +34,7 @@ export const TRACE_EVENTS = {
   },
   cb_end: {
     id: 104,
-    about: 'It returned.',
+    about: 'It returned, or was left for good (`func_abandon`).',
     fields: { kind: 'string', object: 'int', generation: 'int', ip: 'address' },
   },
   skip: {

@@ -1,7 +1,7 @@
 // Layer trace. `struct ftrace_ops`: the part that callers fill in lies in guest memory, as
 // include/linux/ftrace.h publishes it; what the kernel keeps about it is here.
 import { assert } from '../assert.ts';
-import { type Address, addressHi, addressLo, HEAP_BASE, toAddress } from '../emu/address.ts';
+import { type Address, addressHi, addressLo, toAddress } from '../emu/address.ts';
 import type { Cell } from '../emu/cell.ts';
 import type { Context } from '../emu/context.ts';
 import { Mutex } from '../emu/lock.ts';
@@ -130,7 +130,7 @@ export function bindFtraceOps(cx: Context, k: Kernel, address: Address): FtraceO
 
 function presentOps(k: Kernel, address: Address): FtraceOps | undefined {
   const present = k.ops.byAddress.get(address);
-  if (present === undefined || present.memory !== heapObject(k, address)) return undefined;
+  if (present === undefined || present.memory !== k.machine.slab.holding(address)) return undefined;
   return k.machine.memory.loadLo(address + FTRACE_OPS_MARK) === present.mark ? present : undefined;
 }
 
@@ -154,7 +154,7 @@ function makeOps(
     name,
     address,
     mark,
-    memory: heapObject(k, address),
+    memory: k.machine.slab.holding(address),
     func: cells.cell(named('func'), structFunc(k, address), ftraceLock),
     flags: cells.cell(named('flags'), memory.loadLo(address + FTRACE_OPS_FLAGS), ftraceLock),
     next: cells.cell<FtraceOps | undefined>(named('next'), undefined, ftraceLock),
@@ -168,10 +168,6 @@ function makeOps(
   ops.flags.set(ops.flags.value | FTRACE_OPS_FL_INITIALIZED);
   memory.store64(address + FTRACE_OPS_FLAGS, ops.flags.value, 0);
   return ops;
-}
-
-function heapObject(k: Kernel, address: Address): KObject | undefined {
-  return address < HEAP_BASE ? undefined : k.machine.slab.covering(address);
 }
 
 function objectWords(k: Kernel, ops: FtraceOps): readonly [number, number, number, number] {

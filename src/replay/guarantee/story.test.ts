@@ -88,16 +88,19 @@ test('a callback knows when its hit began, and is open until it ends in its own 
   expect(heard([...run, ends(1, 1, 'vfs_read', other)]).open).toEqual([]);
 });
 
-test('a nested hit is over when its function returned', () => {
-  const run = [
-    ...image(1),
-    ...enters('vfs_read', {}, 0x900),
-    ...enters('vfs_read', {}, 0x800),
-    leaves('vfs_read'),
-    begins(1, 1, 'vfs_read'),
-  ];
-  const index = run.findIndex(([event]) => event === 'site_fetch');
-  expect(heard(run).open[0]?.hitBegan).toBe(index);
+test('a nested hit is over when its function returned or was abandoned', () => {
+  const returned = leaves('vfs_read');
+  for (const left of [returned, ['func_abandon', returned[1]] as Told]) {
+    const run = [
+      ...image(1),
+      ...enters('vfs_read', {}, 0x900),
+      ...enters('vfs_read', {}, 0x800),
+      left,
+      begins(1, 1, 'vfs_read'),
+    ];
+    const index = run.findIndex(([event]) => event === 'site_fetch');
+    expect(heard(run).open[0]?.hitBegan).toBe(index);
+  }
 });
 
 test('functions are counted by rising site, notrace ones not at all (index form)', () => {

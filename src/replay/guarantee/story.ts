@@ -109,8 +109,10 @@ export function storyListeners(story: Story): Listeners {
       functionEntered(story, e);
     },
     func_return: (e) => {
-      const left = story.functions.byAddress.get(e.func);
-      if (left !== undefined && left.site !== -1) leaveFunction(contextOf(story, e), left.site);
+      functionLeft(story, e);
+    },
+    func_abandon: (e) => {
+      functionLeft(story, e);
     },
     site_fetch: (e) => {
       fetchSite(contextOf(story, e), e.ip, e.index);
@@ -170,6 +172,11 @@ function functionEntered(story: Story, e: EventOf<'func_enter'>): void {
     enterFunction(contextOf(story, e), { site, sp: e.sp, index: e.index });
   }
   if (story.callbackFunctions.has(e.func)) callbackFunctionEntered(story, e);
+}
+
+function functionLeft(story: Story, e: EventOf<'func_return' | 'func_abandon'>): void {
+  const left = story.functions.byAddress.get(e.func);
+  if (left !== undefined && left.site !== -1) leaveFunction(contextOf(story, e), left.site);
 }
 
 /** A callback function's entry and its `cb_begin` belong to one step; either may be told first. */
