@@ -13,6 +13,7 @@ import { reportCommand } from './report.ts';
 import { schemaCommand } from './schema.ts';
 import { EXIT, type Shell, paintFor } from './shell.ts';
 import { UsageError, explain } from './usage.ts';
+import { variantsCommand } from './variants.ts';
 
 const COMMANDS: readonly CommandFace[] = [
   face(recordCommand),
@@ -20,6 +21,7 @@ const COMMANDS: readonly CommandFace[] = [
   face(reportCommand),
   face(judgeCommand),
   face(schemaCommand),
+  face(variantsCommand),
   face(completionCommand),
 ];
 

@@ -77,6 +77,44 @@ test('an expectation that is not met is status 1', async () => {
   expect(out).toContain('  ops0.count is 41: not met, found 40\n');
 });
 
+test.each([
+  ['is: 39', false],
+  ['is: 40', true],
+  ['is: 41', false],
+  ['at_least: 39', true],
+  ['at_least: 40', true],
+  ['at_least: 41', false],
+  ['at_most: 39', false],
+  ['at_most: 40', true],
+  ['at_most: 41', true],
+])('a counter of 40 and the expectation %s: met is %s', async (relation, met) => {
+  write('edge.yaml', WORKLOAD.replace('is: 40', relation));
+  const { status, out } = await reprobe('record edge.yaml -o edge.trace');
+  expect(status).toBe(met ? 0 : 1);
+  const said = `ops0.count ${relation.replace('_', ' ').replace(':', '')}`;
+  expect(out).toContain(`  ${said}: ${met ? 'met' : 'not met, found 40'}\n`);
+});
+
+test('a control call that fails without an expect is shown, and is no failure of the run', async () => {
+  const twice = '  - { at: start, register: ops0 }\n';
+  write('twice.yaml', WORKLOAD.replace('timeline:\n', `timeline:\n${twice}`));
+  const { status, out } = await reprobe('record twice.yaml');
+  expect(status).toBe(0);
+  expect(out).toContain(
+    'failed without an expect\n  twice.yaml:14:5: register_ftrace_function(ops0) returned -EBUSY\n',
+  );
+  const json = await reprobe('record twice.yaml --json');
+  expect(JSON.parse(json.out)).toMatchObject({
+    failed: ['twice.yaml:14:5: register_ftrace_function(ops0) returned -EBUSY'],
+  });
+  const expected = twice.replace('ops0 }', 'ops0, expect: -EBUSY }');
+  write('twice.yaml', WORKLOAD.replace('  - { at: end', `${expected}  - { at: end`));
+  const said = await reprobe('record twice.yaml');
+  expect(said.status).toBe(0);
+  expect(said.out).not.toContain('failed');
+  expect(said.out).toContain('timeline[1] returns -EBUSY: met');
+});
+
 /** The recording as if another workload had led to its events. */
 function forge(from: string, to: string): Uint8Array {
   const { header, frames, log, end } = readRecording(read('little.trace'));
@@ -129,6 +167,10 @@ test('reports are for people, kernels and programs', async () => {
   expect([...cpus]).toEqual([1]);
   const counts = await reprobe('report little.trace --summary');
   expect(counts.out).toMatch(/^\d+ events, last step \d+, ending: run_end\n/u);
+  // The run ends on CPU 0, for both.
+  const other = await reprobe('report little.trace --summary --cpu 1');
+  expect(other.out).toMatch(/^\d+ events, last step \d+, ending: run_end\n/u);
+  expect(other.out).not.toMatch(/^ +run_end /mu);
 });
 
 test('a CPU that the recording does not have is refused', async () => {
@@ -168,6 +210,46 @@ test.each([
       err: `reprobe: ${name}: ${message}\n`,
     });
   }
+});
+
+test('a file of another kind is told what it is, and which command takes it', async () => {
+  write('my run.trace', read('little.trace'));
+  write('little.txt', (await reprobe('report little.trace')).out);
+  write('code.elf', Uint8Array.of(0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, 0));
+  const { shell, err } = capture({ cwd });
+  expect(await main(['record', 'my run.trace'], shell)).toBe(2);
+  expect(err()).toBe(
+    "reprobe: my run.trace: this is a recording, not a workload; did you mean: reprobe replay 'my run.trace'\n",
+  );
+  const others = {
+    'record little.txt': 'little.txt: this is the text form of a recording, expected a workload',
+    'record code.elf': "code.elf: this is an ELF file: a workload can name it as its 'image'",
+    ...Object.fromEntries(
+      ['replay', 'judge', 'report'].flatMap((command) => [
+        [
+          `${command} little.yaml`,
+          'little.yaml: this is a workload, not a recording; did you mean: reprobe record little.yaml',
+        ],
+        [
+          `${command} little.txt`,
+          'little.txt: this is the text form of a recording, expected the recording itself (.trace)',
+        ],
+      ]),
+    ),
+  };
+  for (const [line, message] of Object.entries(others)) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    expect(await reprobe(line)).toEqual({ status: 2, out: '', err: `reprobe: ${message}\n` });
+  }
+});
+
+test('reprobe variants lists what --variant takes', async () => {
+  const { status, out } = await reprobe('variants');
+  expect(status).toBe(0);
+  const lines = out.trimEnd().split('\n');
+  expect(lines).toContain('M-01  unregister does not wait for RCU tasks rude');
+  expect(lines).toContain('E-1   unregister waits in the other order');
+  expect(lines.toSorted((a, b) => (a < b ? -1 : 1))).toEqual(lines);
 });
 
 test('a file of a newer version names both versions', async () => {

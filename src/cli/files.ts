@@ -28,16 +28,6 @@ export function readInput(cwd: string, file: string, what: string): Uint8Array {
   }
 }
 
-/** The whole file as text. */
-export function readText(cwd: string, file: string, what: string): string {
-  const bytes = readInput(cwd, file, what);
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    throw new InputError(`expected ${what} in UTF-8, found other bytes`, file);
-  }
-}
-
 /** A file of the same folder whose name is near. */
 function nearestFile(cwd: string, file: string): string {
   try {

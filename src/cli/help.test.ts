@@ -22,6 +22,7 @@ test('reprobe --help', async () => {
       reprobe report <recording>  Print a recording
       reprobe judge <recording>   Judge a recording by every documented guarantee
       reprobe schema              Print the JSON schema of a workload
+      reprobe variants            List the faulty kernels for record --variant
       reprobe completion          Print a completion script for bash or zsh
 
     Options:
@@ -66,8 +67,8 @@ test('reprobe record --help', async () => {
                                      [choices: "random", "calm"] [default: "random"]
           --profile   Which kernel era is emulated
                                                [choices: "today"] [default: "today"]
-          --variant   Replace parts of the kernel by a faulty variant
-                                                               [array] [default: []]
+          --variant   Replace parts of the kernel by a faulty variant (see: reprobe
+                      variants)                                [array] [default: []]
           --handlers  Module that defines its TypeScript handlers
                                                                [array] [default: []]
           --json      Print the summary as JSON           [boolean] [default: false]

@@ -1,7 +1,8 @@
 // Layer cli. `reprobe judge`: every guarantee over a recording.
 import { judgeLog } from '../replay/judge-recording.ts';
-import { damageText, readRecording } from '../replay/recording.ts';
+import { damageText } from '../replay/recording.ts';
 import type { Command } from './command.ts';
+import { openRecording } from './file-kind.ts';
 import { readInput, refuseDamage } from './files.ts';
 import { EXIT, paintFor } from './shell.ts';
 import { isBroken, summarizeVerdicts, verdictLines } from './verdict.ts';
@@ -18,7 +19,7 @@ export const judgeCommand: Command<typeof options> = {
   examples: [['$0 judge swap.trace --json', 'verdicts for a program']],
   async run(args, shell) {
     const bytes = readInput(shell.cwd, args.file, 'the recording');
-    const recording = readRecording(bytes, args.file);
+    const recording = openRecording(bytes, args.file, shell);
     const { log } = recording;
     const verdicts = summarizeVerdicts(judgeLog(log), log);
     const text = args.json

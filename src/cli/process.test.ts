@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -139,6 +139,41 @@ test(
       status: 2,
       stderr: 'reprobe: /dev/full: cannot write the recording: no space is left on the device\n',
     });
+  },
+  TIMEOUT_MS,
+);
+
+/** Wakes a fault of our own: whoever draws one of three CPUs gets one that is not there. */
+const BREAKS = (random: string): string => `
+import { Random } from ${JSON.stringify(random)};
+Random.prototype.below = () => 99;
+`;
+
+test(
+  'a fault of ours ends a recording with status 70, the seed and the command that shows it',
+  () => {
+    const three = SHORT.replace('cpus: 2', 'cpus: 3').concat(
+      '  v: { cpu: 2, run: f, times: 20 }\n',
+    );
+    writeFileSync(join(cwd, 'three.yaml'), three);
+    expect(reprobe('record', 'three.yaml').status).toBe(0);
+    const breaks = join(cwd, 'breaks.mjs');
+    const random = pathToFileURL(join(build, 'replay', 'explore', 'random.js')).href;
+    writeFileSync(breaks, BREAKS(random));
+    const ran = spawnSync(process.execPath, [program(), 'record', 'three.yaml', '--seed', '4'], {
+      cwd,
+      encoding: 'utf8',
+      env: { ...process.env, NODE_OPTIONS: `--import ${pathToFileURL(breaks).href}` },
+    });
+    expect({ status: ran.status, stdout: ran.stdout }).toEqual({ status: 70, stdout: '' });
+    const [first, ...rest] = ran.stderr.trimEnd().split('\n');
+    expect(first).toBe(
+      'reprobe: this is a fault of reprobe, not yours: InvariantError: a choice is one of the options',
+    );
+    expect(rest.at(-2)).toBe('seed 4');
+    expect(rest.at(-1)).toMatch(
+      /^reproduce it with: node \S+ record three\.yaml -o three\.trace --seed 4 --chooser random$/u,
+    );
   },
   TIMEOUT_MS,
 );

@@ -17,7 +17,8 @@ export function recordJson({ file, job, command, summary }: Recorded): string {
 
 export function recordText({ file, job, command, summary }: Recorded, paint: Paint): string {
   const { seed, chooser, profile, variants } = job.settings;
-  const { events, steps, digest, ending, lastEvent, thrown, verdicts, expectations } = summary;
+  const { events, steps, digest, ending, lastEvent, thrown, verdicts, expectations, failed } =
+    summary;
   const setting = [`${chooser} chooser`, `profile ${profile}`, ...variants].join(', ');
   return [
     `recorded ${paint('bold', file)} from ${job.source.file} (${setting})`,
@@ -29,9 +30,16 @@ export function recordText({ file, job, command, summary }: Recorded, paint: Pai
     'guarantees',
     ...verdictLines(verdicts, paint),
     ...expectationLines(expectations, paint),
+    ...failureLines(failed, paint),
     `seed ${seed}; the same run again:`,
     `  ${command}`,
   ].join('\n');
+}
+
+/** Failures that the workload does not speak of; one that is meant can be said with `expect:`. */
+function failureLines(failed: RecordSummary['failed'], paint: Paint): readonly string[] {
+  if (failed.length === 0) return [];
+  return ['failed without an expect', ...failed.map((line) => `  ${paint('yellow', line)}`)];
 }
 
 function expectationLines(

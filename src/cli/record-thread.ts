@@ -22,7 +22,7 @@ export function recordInThread(job: RecordJob, listener: RecordListener): Runnin
         case 'wrong input':
           return reject(new InputError(message.message));
         case 'fault':
-          return reject(message.error);
+          return reject(Object.assign(message.error, { name: message.name }));
       }
     });
     worker.on('error', reject);

@@ -9,7 +9,8 @@ export type WorkerMessage =
   | { readonly kind: 'progress'; readonly steps: number }
   | { readonly kind: 'done'; readonly summary: RecordSummary }
   | { readonly kind: 'wrong input'; readonly message: string }
-  | { readonly kind: 'fault'; readonly error: Error };
+  /** A message forgets names that JavaScript does not know. */
+  | { readonly kind: 'fault'; readonly error: Error; readonly name: string };
 
 const port = known(parentPort ?? undefined, 'this file runs in a worker thread');
 
@@ -23,6 +24,10 @@ function sendBytes(view: Uint8Array): void {
   port.postMessage({ kind: 'bytes', chunk } satisfies WorkerMessage, [chunk.buffer]);
 }
 
+function sendFault(error: Error): void {
+  send({ kind: 'fault', error, name: error.name });
+}
+
 async function record(job: RecordJob): Promise<void> {
   try {
     const summary = await recordHere(job, {
@@ -32,7 +37,7 @@ async function record(job: RecordJob): Promise<void> {
     send({ kind: 'done', summary });
   } catch (error) {
     if (error instanceof InputError) send({ kind: 'wrong input', message: error.message });
-    else send({ kind: 'fault', error: error instanceof Error ? error : new Error(String(error)) });
+    else sendFault(error instanceof Error ? error : new Error(String(error)));
   }
 }
 

@@ -68,6 +68,7 @@ const SUMMARY: RecordSummary = {
   ending: 'run_end',
   lastEvent: undefined,
   unfired: [],
+  failed: [],
   verdicts: [HELD, NEVER],
   expectations: [],
 };

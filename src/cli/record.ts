@@ -9,7 +9,8 @@ import { LIMIT } from '../replay/workload/model.ts';
 import { parseWorkload } from '../replay/workload/parse.ts';
 import type { Command } from './command.ts';
 import { withSeed } from './fault.ts';
-import { beside, isSameFile, OutputFile, readInput, readText } from './files.ts';
+import { readText } from './file-kind.ts';
+import { beside, isSameFile, OutputFile, readInput } from './files.ts';
 import { findModules, handlersOption } from './handlers.ts';
 import { type Progress, startProgress } from './progress.ts';
 import { commandLine } from './quote.ts';
@@ -17,6 +18,7 @@ import { recordJson, recordText } from './record-summary.ts';
 import type { RecordJob, RecordSummary } from './recorder.ts';
 import { EXIT, paintFor, type Shell } from './shell.ts';
 import { UsageError, wholeNumber } from './usage.ts';
+import { checkVariant } from './variants.ts';
 import { isBroken } from './verdict.ts';
 
 const options = {
@@ -47,7 +49,7 @@ const options = {
     requiresArg: true,
     nargs: 1,
     default: [] as string[],
-    describe: 'Replace parts of the kernel by a faulty variant',
+    describe: 'Replace parts of the kernel by a faulty variant (see: reprobe variants)',
   },
   handlers: handlersOption,
   json: { type: 'boolean', default: false, describe: 'Print the summary as JSON' },
@@ -88,7 +90,7 @@ export const recordCommand: Command<typeof options> = {
 };
 
 function readJob(file: string, args: InferredOptionTypes<typeof options>, shell: Shell): RecordJob {
-  const text = readText(shell.cwd, file, 'the workload');
+  const text = readText(shell, file);
   const { workload } = parseWorkload(text, file);
   const imageFile = workload.image === undefined ? undefined : beside(file, workload.image);
   const image = imageFile === undefined ? undefined : readInput(shell.cwd, imageFile, 'the image');
@@ -97,6 +99,7 @@ function readJob(file: string, args: InferredOptionTypes<typeof options>, shell:
       ? (workload.machine.seed ?? SEED_DEFAULT)
       : wholeNumber('seed', args.seed, LIMIT.seed);
   const { chooser, profile, variant } = args;
+  variant.forEach(checkVariant);
   return {
     source: { file, text, image, imageFile },
     settings: { seed, chooser, profile, variants: variant },

@@ -30,6 +30,8 @@ export interface RecordSummary {
   readonly thrown?: string | undefined;
   /** Triggers that never fired. */
   readonly unfired: readonly string[];
+  /** Operations that failed without an `expect:`. */
+  readonly failed: readonly string[];
   readonly verdicts: readonly VerdictSummary[];
   readonly expectations: readonly ExpectationSummary[];
 }
@@ -49,11 +51,22 @@ export async function recordHere(job: RecordJob, listener: RecordListener): Prom
     (chunk) => listener.bytes(chunk),
     (steps) => listener.progress(steps),
   );
-  const { events, steps, digest, ending, expectations, unfired, log } = result;
+  const { events, steps, digest, ending, expectations, unfired, failed, log } = result;
   const lastEvent = ending === 'run_end' ? undefined : lastEventOf(log);
   const verdicts = summarizeVerdicts(result.verdicts, result.log);
   const thrown = placeOf(result.thrown?.error);
-  return { events, steps, digest, ending, lastEvent, thrown, verdicts, expectations, unfired };
+  return {
+    events,
+    steps,
+    digest,
+    ending,
+    lastEvent,
+    thrown,
+    verdicts,
+    expectations,
+    unfired,
+    failed,
+  };
 }
 
 /** The innermost place of an exception's stack, which is the user's. */

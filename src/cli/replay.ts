@@ -4,6 +4,7 @@ import { InputError } from '../assert.ts';
 import type { DefinedPath } from '../replay/handler.ts';
 import { type ReplayOutcome, replayRecording } from '../replay/replay.ts';
 import type { Command } from './command.ts';
+import { refuseOthers } from './file-kind.ts';
 import { readInput } from './files.ts';
 import { findModules, handlersOption, loadHandlers } from './handlers.ts';
 import { type Progress, startProgress } from './progress.ts';
@@ -25,6 +26,7 @@ export const replayCommand: Command<typeof options> = {
   ],
   async run(args, shell) {
     const bytes = readInput(shell.cwd, args.file, 'the recording');
+    refuseOthers(bytes, args.file, shell);
     const handlers = await loadHandlers(findModules(shell.cwd, args.handlers));
     const progress = startProgress(shell, `replaying ${args.file}`);
     const outcome = replay(bytes, args.file, { progress, handlers });

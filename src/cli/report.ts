@@ -1,9 +1,10 @@
 // Layer cli. `reprobe report`: a recording to read, line by line or as the kernel would show it.
-import { type Recording, readRecording } from '../replay/recording.ts';
+import type { Recording } from '../replay/recording.ts';
 import { summarize } from '../replay/report-summary.ts';
 import { ftraceReport, jsonReport, summaryReport } from '../replay/report.ts';
 import { textLines } from '../replay/text-form.ts';
 import type { Command } from './command.ts';
+import { openRecording } from './file-kind.ts';
 import { readInput, refuseDamage } from './files.ts';
 import { EXIT, type Output } from './shell.ts';
 import { UsageError, wholeNumber } from './usage.ts';
@@ -36,7 +37,7 @@ export const reportCommand: Command<typeof options> = {
   ],
   async run(args, shell) {
     const bytes = readInput(shell.cwd, args.file, 'the recording');
-    const recording = readRecording(bytes, args.file);
+    const recording = openRecording(bytes, args.file, shell);
     const cpu = args.cpu === undefined ? undefined : readCpu(args.cpu, recording);
     const format = args.json ? 'json' : args.format;
     await writeLines(shell.out, linesOf(recording, { format, cpu, summary: args.summary }));

@@ -12,7 +12,7 @@ async function refused(command: string): Promise<string> {
   return err().slice('reprobe: '.length, -1);
 }
 
-const COMMANDS = 'expected one of record, replay, report, judge, schema, completion';
+const COMMANDS = 'expected one of record, replay, report, judge, schema, variants, completion';
 
 test.each([
   ['', `no command, ${COMMANDS}`],
@@ -36,6 +36,14 @@ test.each([
   [
     'report a --format txt',
     "--format: expected one of text, ftrace, json, found 'txt', did you mean 'text'?",
+  ],
+  [
+    'record golden/unregister-idle.yaml --variant m13',
+    "--variant: unknown variant 'm13', did you mean 'M-13'? see all with reprobe variants",
+  ],
+  [
+    'record golden/unregister-idle.yaml --variant nothing',
+    "--variant: unknown variant 'nothing', see all with reprobe variants",
   ],
   [
     'record a --profile tody',

@@ -169,6 +169,13 @@ export function readRecording(bytes: Uint8Array, file?: string): Recording {
   return new RecordingReader(plain, file).read();
 }
 
+const MAGIC_BYTES: Uint8Array = pack([FORMAT_MAGIC, FORMAT_VERSION]).subarray(0, -1);
+
+/** Does a file begin as recordings of every version do? */
+export function isRecording(bytes: Uint8Array): boolean {
+  return MAGIC_BYTES.every((byte, index) => bytes[index] === byte);
+}
+
 /** One line that says where a file is damaged and what is left. */
 export function damageText(recording: Pick<Recording, 'damage' | 'frames' | 'log'>): string {
   const { damage, frames, log } = recording;

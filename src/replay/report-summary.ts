@@ -56,6 +56,7 @@ export function summarize(log: EventLog, cpu?: number): Summary {
   for (const event of log.events()) {
     if (event.event === 'object') count.probe(event.object, event.name, event.kind);
     if (cpu === undefined || event.cpu === cpu) count.take(event);
+    count.end(event);
   }
   return count.summary();
 }
@@ -127,6 +128,10 @@ class Count {
     add(this.#kinds, event.event);
     this.#takeCpu(event);
     this.#takeHit(event);
+  }
+
+  /** A run ends for all CPUs, wherever that shows. */
+  end(event: Event): void {
     this.#ending = endingOf(event) ?? this.#ending;
   }
 

@@ -1,4 +1,5 @@
 // Layer replay. Recording: a workload and settings in, the bytes of a `.trace` and a verdict out.
+import { known } from '../assert.ts';
 import { type Chooser, calmChooser } from '../emu/choose.ts';
 import type { Ending } from '../emu/machine.ts';
 import { RecordingChooser } from './choices.ts';
@@ -9,12 +10,13 @@ import { driveFrames } from './frames.ts';
 import type { Guarantee, Verdict } from './guarantee/judge.ts';
 import { judgeLog } from './judge-recording.ts';
 import { openSession, prepare, type Prepared, type WorkloadSource } from './prepare.ts';
+import { OPERATION_NAMES } from './probes.ts';
 import type { Json, RecordingHeader } from './recording-header.ts';
 import { RecordingWriter } from './recording.ts';
-import type { Session, Thrown } from './session.ts';
+import type { OperationResult, Session, Thrown } from './session.ts';
 import { VERSION } from './version.ts';
 import { ERRNO } from './workload/model.ts';
-import type { Plan, PlanCounter, PlanMachine } from './workload/plan.ts';
+import type { Plan, PlanCounter, PlanEntry, PlanMachine, PlanOperation } from './workload/plan.ts';
 
 export type { WorkloadSource } from './prepare.ts';
 
@@ -42,6 +44,8 @@ export interface RunResult {
   readonly unfired: readonly string[];
   /** A path in TypeScript threw, and the run ended with that. */
   readonly thrown: Thrown | undefined;
+  /** Operations that failed although nobody expected anything of them, one message each with its place. */
+  readonly failed: readonly string[];
   readonly log: EventLog;
 }
 
@@ -104,6 +108,7 @@ export function recordPrepared(prepared: Prepared, options: RecordOptions): RunR
     steps: step,
     digest,
     unfired: unfiredIn(session, prepared),
+    failed: failedIn(session, prepared),
     ending: session.ending,
     ...judged(session, prepared),
     thrown: session.thrown,
@@ -179,12 +184,35 @@ function judged(
     return { text: `${name} holds`, met: found === 'held', found };
   });
   const counters = plan.counters.map((counter) => counterResult(session, counter));
-  const results = session.results.map(({ item, expected, found }) => ({
-    text: `timeline[${item}] returns ${errnoName(expected)}`,
-    met: expected === found,
-    found: errnoName(found),
-  }));
+  const results = session.results.flatMap(({ of, found }): ExpectationResult[] => {
+    const expected = expectedOf(of);
+    if (expected === null || !('item' in of)) return [];
+    const text = `timeline[${of.item}] returns ${errnoName(expected)}`;
+    return [{ text, met: expected === found, found: errnoName(found) }];
+  });
   return { verdicts, expectations: [...guarantees, ...counters, ...results] };
+}
+
+/** What the workload says that an operation must return; null when it does not say. */
+function expectedOf(of: OperationResult['of']): number | null {
+  return 'action' in of && of.action.kind === 'operation' ? of.action.expect : null;
+}
+
+/** A failure that the workload does not speak of is no broken expectation, but nothing to pass over. */
+function failedIn(session: Session, { plan, positions }: Prepared): readonly string[] {
+  return session.results.flatMap(({ of, found }) => {
+    if (found >= 0 || expectedOf(of) !== null) return [];
+    const operation = 'item' in of ? operationOf(of) : of;
+    if (operation === undefined) return [];
+    const probe = known(plan.probes[operation.probe], 'an operation has its probe').name;
+    const where = 'item' in of ? ['timeline', of.item] : ['probes', probe];
+    const call = `${OPERATION_NAMES[operation.op]}(${probe})`;
+    return [`${positions.where(where)}: ${call} returned ${errnoName(found)}`];
+  });
+}
+
+function operationOf({ action }: PlanEntry): PlanOperation | undefined {
+  return action.kind === 'operation' ? action.operation : undefined;
 }
 
 function counterResult(session: Session, counter: PlanCounter): ExpectationResult {

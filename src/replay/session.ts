@@ -28,7 +28,13 @@ import { makeProbes, OPERATION_NAMES, Operations } from './probes.ts';
 import { addSources, addTimers, levelOf } from './sources.ts';
 import { countsEvents, Timeline } from './timeline.ts';
 import { CONTROL_TASK } from './workload/model.ts';
-import { ANY_CPU, type Plan, type PlanAction, type PlanEntry } from './workload/plan.ts';
+import {
+  ANY_CPU,
+  type Plan,
+  type PlanAction,
+  type PlanEntry,
+  type PlanOperation,
+} from './workload/plan.ts';
 
 export interface SessionOptions {
   readonly chooser: Chooser;
@@ -45,10 +51,10 @@ export interface Thrown {
   readonly error: unknown;
 }
 
-/** What an operation with an expectation returned. */
+/** What an operation of the timeline, or of the set-up, returned. */
 export interface OperationResult {
-  readonly item: number;
-  readonly expected: number;
+  /** The entry of the timeline; of the set-up, its operation. */
+  readonly of: PlanEntry | PlanOperation;
   readonly found: number;
 }
 
@@ -191,7 +197,8 @@ export class Session {
   /** The set-up, then everybody starts. */
   *#setUp(cx: Context, tasks: readonly Task[]): Path<void> {
     for (const operation of this.plan.setup) {
-      yield* this.operations.perform(cx, operation);
+      const found = yield* this.operations.perform(cx, operation);
+      cx.make(() => this.results.push({ of: operation, found }));
     }
     yield* act(cx.cpu.state, () => {
       tasks.forEach((task, index) => {
@@ -227,13 +234,13 @@ export class Session {
       this.#raise(action.source, action.cpu === ANY_CPU ? firedOn : action.cpu);
       return;
     }
-    const { operation, expect } = action;
+    const { operation } = action;
     const thread = action.by < 0 ? this.#control : this.#threads.get(action.by);
     const serving = known(thread, 'operations are served by control threads');
     serving.add({
       perform: (cx) => this.operations.perform(cx, operation),
       done: (found) => {
-        if (expect !== null) this.results.push({ item: entry.item, expected: expect, found });
+        this.results.push({ of: entry, found });
       },
     });
     // The trigger says that this happens now: the calm continuation is the operation.

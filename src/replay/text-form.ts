@@ -9,8 +9,14 @@ import { type RecordedFrame, FORMAT_VERSION, type Recording } from './recording.
 import { type Event, type EventField, kindByName } from './schema.ts';
 import { Symbols } from './symbols.ts';
 
+const TITLE = '-- reprobe recording, format ';
 /** The first line of every text form. */
-export const TEXT_FORM_TITLE = `-- reprobe recording, format ${FORMAT_VERSION}`;
+export const TEXT_FORM_TITLE = `${TITLE}${FORMAT_VERSION}`;
+
+/** Does a text begin as text forms of every version do? */
+export function isTextForm(text: string): boolean {
+  return text.startsWith(TITLE);
+}
 
 /** Lists are broken into lines of about this length. */
 const LIST_COLUMNS = 96;

@@ -75,6 +75,8 @@ export interface RecordedRun {
   readonly expectations: readonly ExpectationResult[];
   /** Triggers that never fired, one message each; empty unless the run ended regularly. */
   readonly unfired: readonly string[];
+  /** Operations that failed although the workload does not say what they return, one message each. */
+  readonly failed: readonly string[];
   /** A path in TypeScript threw this, and the run ended with an oops. */
   readonly thrown: { readonly who: string; readonly error: unknown } | undefined;
 }
@@ -104,10 +106,21 @@ export function record(workload: WorkloadInput, options: RecordOptions = {}): Re
   };
   const settings = settingsOf(prepared, options);
   const run = recordPrepared(prepared, { source, settings, sink, progress: options.progress });
-  const { events, steps, digest, ending, expectations, unfired, thrown } = run;
+  const { events, steps, digest, ending, expectations, unfired, failed, thrown } = run;
   const guarantees = run.verdicts.map(judgementOf);
   const bytes = joinBytes(parts);
-  return { bytes, events, steps, digest, ending, guarantees, expectations, unfired, thrown };
+  return {
+    bytes,
+    events,
+    steps,
+    digest,
+    ending,
+    guarantees,
+    expectations,
+    unfired,
+    failed,
+    thrown,
+  };
 }
 
 /** As it would lie on disk: the recording quotes it. */

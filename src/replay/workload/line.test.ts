@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { eachLine, lineSamples, readBody, readLine } from './line.ts';
+import { eachLine, linePattern, lineSamples, readBody, readLine } from './line.ts';
 
 function read(text: string): unknown {
   const reading = readLine(text, 'function');
@@ -33,6 +33,37 @@ test('every sample of the published schema is a line', () => {
     expect(readLine(sample, 'callback')).toHaveProperty('op');
   }
   expect(lineSamples('function')).toHaveLength(lineSamples('callback').length - 1);
+});
+
+test('the published pattern and the reader accept the same lines, but for the bounds of numbers', () => {
+  const words = lineSamples('callback').map((sample) => sample.split(' ')[0] ?? '');
+  const operand = fc.constantFrom(
+    '4',
+    '-4',
+    '-0',
+    '1.5',
+    '0x4',
+    'vfs_open',
+    'counter+8',
+    '+',
+    '9a',
+    '',
+  );
+  const line = fc
+    .tuple(fc.constantFrom(...words, 'wrk'), fc.array(operand, { maxLength: 3 }))
+    .map(([word, operands]) => [word, ...operands].join(' '));
+  for (const where of ['function', 'callback'] as const) {
+    const pattern = new RegExp(linePattern(where), 'u');
+    fc.assert(
+      fc.property(line, (text) => {
+        expect(pattern.test(text)).toBe('op' in readLine(text, where));
+      }),
+    );
+    for (const text of ['work -4', 'sleep -1', 'work -0', 'call 9', 'work', 'regs 1', 'load -1']) {
+      expect([text, pattern.test(text)]).toEqual([text, false]);
+      expect(readLine(text, where)).toHaveProperty('problem');
+    }
+  }
 });
 
 test('what is wrong with a line is said with what was expected', () => {

@@ -53,9 +53,23 @@ const EXPECTED: Record<Operand, string> = {
 
 /** Names that a workload gives: C identifiers. What it refers to may be spelled as compilers do. */
 export const IDENTIFIER_PATTERN: RegExp = /^(?!__proto__$)[A-Za-z_][A-Za-z0-9_]*$/u;
+const NAME = '[A-Za-z_.$][A-Za-z0-9_.$]*';
 /** A name as C and assemblers spell it; compilers put dots and dollars into theirs. */
-export const NAME_PATTERN: RegExp = /^[A-Za-z_.$][A-Za-z0-9_.$]*$/u;
-const SYMBOL_PATTERN = /^(?<name>[A-Za-z_.$][A-Za-z0-9_.$]*)(?:\+(?<offset>[0-9]{1,6}))?$/u;
+export const NAME_PATTERN: RegExp = new RegExp(`^${NAME}$`, 'u');
+const SYMBOL_PATTERN = new RegExp(`^(?<name>${NAME})(?:\\+(?<offset>[0-9]{1,6}))?$`, 'u');
+
+/** How an operand is spelled. Numbers have bounds, too. */
+const SPELLED: Record<Operand, string> = {
+  count: '[0-9]{1,11}',
+  us: '[0-9]{1,11}',
+  function: NAME,
+  symbol: `${NAME}(\\+[0-9]{1,6})?`,
+  value: '-?[0-9]{1,11}',
+};
+
+const OPERAND_PATTERNS: ReadonlyMap<string, RegExp> = new Map(
+  Object.entries(SPELLED).map(([kind, spelled]) => [kind, new RegExp(`^(?:${spelled})$`, 'u')]),
+);
 
 export type LineReading = { readonly op: ScriptOp } | { readonly problem: string };
 
@@ -106,22 +120,21 @@ function oneOf(words: readonly string[]): string {
 }
 
 function fits(kind: Operand, text: string): boolean {
+  if (OPERAND_PATTERNS.get(kind)?.test(text) !== true) return false;
   switch (kind) {
     case 'count':
-      return isWhole(text, 0, LIMIT.work);
+      return isWithin(text, 0, LIMIT.work);
     case 'us':
-      return isWhole(text, 0, LIMIT.microseconds);
+      return isWithin(text, 0, LIMIT.microseconds);
     case 'value':
-      return isWhole(text, INT32_MIN, INT32_MAX);
+      return isWithin(text, INT32_MIN, INT32_MAX);
     case 'function':
-      return NAME_PATTERN.test(text);
     case 'symbol':
-      return SYMBOL_PATTERN.test(text);
+      return true;
   }
 }
 
-function isWhole(text: string, low: number, high: number): boolean {
-  if (!/^-?[0-9]{1,11}$/u.test(text)) return false;
+function isWithin(text: string, low: number, high: number): boolean {
   const value = Number(text);
   return low <= value && value <= high;
 }
@@ -159,9 +172,14 @@ export function readSymbol(text: string): { readonly symbol: string; readonly of
   return { symbol: groups?.['name'] ?? text, offset: Number(groups?.['offset'] ?? 0) };
 }
 
-/** A regular expression for editors; `readLine` is stricter about the operands. */
+/** A regular expression for editors; `readLine` knows the bounds of numbers, too. */
 export function linePattern(where: 'function' | 'callback'): string {
-  return `^\\s*(${lineWords(where).join('|')})(\\s+\\S+){0,2}\\s*$`;
+  const lines = lineWords(where).flatMap((word) => {
+    if (!isWord(word)) return [];
+    const form: readonly Operand[] = FORMS[word];
+    return [[word, ...form.map((kind) => SPELLED[kind])].join('\\s+')];
+  });
+  return `^\\s*(${lines.join('|')})\\s*$`;
 }
 
 /** Calls `visit` for every text line of a body with the key path below it, blocks included, in order. */

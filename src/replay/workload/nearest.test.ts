@@ -33,6 +33,7 @@ test('a third of the letters may differ, and one of a short word', () => {
 
 test('case is the smallest difference and the first among equals wins', () => {
   expect(nearest('TIMELINE', ['timelines', 'timeline'])).toBe('timeline');
+  expect(nearest('m13', ['M-12', 'M-13'])).toBe('M-13');
   expect(nearest('a', ['b', 'c'])).toBe('b');
 });
 

@@ -36,7 +36,7 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(Math.min(word.length, LENGTH_MAX) / 3)) + 1;
   for (const candidate of candidates) {
-    const distance = distanceIgnoringCase(word, candidate);
+    const distance = distanceOf(word, candidate);
     if (distance >= bestDistance) continue;
     best = candidate;
     bestDistance = distance;
@@ -44,10 +44,10 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   return best;
 }
 
-/** A word that differs in case only is the nearest of all, however many letters that are. */
-function distanceIgnoringCase(word: string, candidate: string): number {
-  if (word.toLowerCase() === candidate.toLowerCase()) return word === candidate ? 0 : 0.5;
-  return editDistance(word, candidate);
+/** Letters in the wrong case count as half a letter, however many they are. */
+function distanceOf(word: string, candidate: string): number {
+  const ignoringCase = editDistance(word.toLowerCase(), candidate.toLowerCase()) + 0.5;
+  return Math.min(editDistance(word, candidate), ignoringCase);
 }
 
 /** `, did you mean 'filter'?`, or nothing when no candidate is near. */
