@@ -6,7 +6,7 @@
 // date. The writing CPU sees its own write at once.
 import { assert } from '../assert.ts';
 import type { Address } from './address.ts';
-import type { Cell } from './cell.ts';
+import type { Cell, Guard } from './cell.ts';
 import type { Context } from './context.ts';
 import type { Cpu } from './cpu.ts';
 import { EMU_EVENTS } from './event.ts';
@@ -49,6 +49,8 @@ export interface Fetched {
 
 export class Text {
   private readonly machine: Machine;
+  /** `text_mutex`, once somebody has made it: who patches holds it. */
+  guard: Guard | undefined;
   private readonly sites = new Map<Address, Site>();
   /** Sites that some CPU may still see an old version of. */
   private stale: Site[] = [];
@@ -211,8 +213,11 @@ function isSettled(part: Part): boolean {
 
 /** Writes one halfword of the site at `ip`: one step. Caller holds `text_mutex`. */
 export function* writeHalf(cx: Context, ip: Address, part: 0 | 1, value: number): Path<void> {
-  yield* act(cx.cpu.machine.textCell, () => {
-    cx.cpu.machine.text.store(cx.cpu, ip, part, value);
+  const { text, textCell } = cx.cpu.machine;
+  yield* act(textCell, () => {
+    const { guard } = text;
+    if (guard !== undefined) assert(guard.holder === cx, `text is written under ${guard.name}`);
+    text.store(cx.cpu, ip, part, value);
   });
 }
 

@@ -40,6 +40,7 @@ export function* ftraceModifyAllCode(cx: Context, k: Kernel): Path<void> {
   const final = cx.read(ftrace.traceFunction);
   const innerChanges = final !== cx.read(ftrace.innerCalls);
   if (innerChanges) yield* k.fn.ftraceUpdateFtraceFunc(cx, k, caller.listFunc);
+  if (cx.read(ftrace.disabled)) return;
   yield* k.fn.ftraceReplaceCode(cx, k);
   if (!innerChanges || final === caller.listFunc) return;
   yield* writeOnce(ftrace.functionTraceOp, undefined); // CC-S3.3
@@ -47,11 +48,20 @@ export function* ftraceModifyAllCode(cx: Context, k: Kernel): Path<void> {
   yield* k.fn.ftraceUpdateFtraceFunc(cx, k, final);
 }
 
-/** `ftrace_update_ftrace_func` (CC-S3.1, CC-S3.5): PATCH(inner call := target), unless it is that already. */
+/**
+ * `ftrace_update_ftrace_func` (CC-S3.1, CC-S3.5): PATCH(inner call := target), unless it is that already. Like
+ * every site it must hold what ftrace believes it holds (FT-11).
+ */
 export function* ftraceUpdateFtraceFunc(cx: Context, k: Kernel, target: Address): Path<void> {
   const { innerCalls } = k.ftrace;
-  if (cx.read(innerCalls) === target) return;
-  yield* k.fn.textPoke(cx, k, [{ ip: k.caller.innerCall, target, link: REG.ra }]);
+  const ip = k.caller.innerCall;
+  const believed = cx.read(innerCalls);
+  if (believed === target) return;
+  if (!holds(cx, k, ip, callWord(ip, believed, REG.ra))) {
+    k.fn.ftraceBug(cx, k, ip);
+    return;
+  }
+  yield* k.fn.textPoke(cx, k, [{ ip, target, link: REG.ra }]);
   cx.write(innerCalls, target);
 }
 
@@ -61,8 +71,7 @@ export function* ftraceReplaceCode(cx: Context, k: Kernel): Path<void> {
     (record) => k.fn.ftraceGetAddrNew(cx, k, record) !== cx.read(record.calls),
   );
   for (const { ip, calls } of stale) {
-    const found = cx.make(() => k.machine.text.word(ip));
-    if (found === callWord(ip, cx.read(calls), REG.t0)) continue;
+    if (holds(cx, k, ip, callWord(ip, cx.read(calls), REG.t0))) continue;
     k.fn.ftraceBug(cx, k, ip);
     return;
   }
@@ -75,6 +84,11 @@ export function* ftraceReplaceCode(cx: Context, k: Kernel): Path<void> {
   stale.forEach(({ calls }, i) => {
     cx.write(calls, known(locs[i], 'every stale record has its patch').target);
   });
+}
+
+/** `ftrace_verify_code`: is that the word at `ip`? */
+function holds(cx: Context, k: Kernel, ip: Address, word: number): boolean {
+  return cx.make(() => k.machine.text.word(ip)) === word;
 }
 
 /** `ftrace_bug` and `ftrace_kill` (FT-11): the text is not what it must be; nothing works from here on. */

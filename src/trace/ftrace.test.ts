@@ -236,6 +236,23 @@ test('unexpected text kills ftrace: -ENODEV from then on (FT-11, FT-25.3, FT-29.
   expect(ran(m)).toEqual([]);
 });
 
+test('an unexpected inner call of the generic caller kills ftrace, too (FT-11, FT-13)', () => {
+  const m = smallKernel({ functions: FIVE });
+  const ops = m.ops('A', 'cb');
+  const { innerCall } = m.k.caller;
+  const results: number[] = [];
+  m.control(function* (cx) {
+    m.machine.text.writeCode(innerCall, [0x0001, 0x0001]);
+    results.push(yield* perform(cx, m.k, ops, REGISTER));
+    results.push(yield* perform(cx, m.k, ops, UNREGISTER));
+  });
+  expect(results).toEqual([-ENODEV, -ENODEV]);
+  expect(m.events('kill').map((e) => e.ip)).toEqual([innerCall]);
+  // Neither that call nor any site was touched.
+  expect(m.events('text_write')).toEqual([]);
+  expect(m.hooked()).toEqual([]);
+});
+
 test('a function that is called as any other is no callback', () => {
   const m = smallKernel({ functions: { a1: [{ op: 'call', target: 'cb' }] } });
   const ops = m.ops('A', 'cb');

@@ -68,6 +68,7 @@ export function bootKernel(
   const directMutex = new Mutex(machine.cells, 'direct_mutex');
   const ftrace = newFtraceState(machine, caller);
   const textMutex = new Mutex(machine.cells, 'text_mutex');
+  machine.text.guard = textMutex;
   const base = { machine, ftrace };
   const k: Kernel = {
     machine,

@@ -24,14 +24,15 @@ test('CC-S1.1-9, FT-6, FT-10: the descriptor is there before the first breakpoin
   const m = smallKernel({ functions: { a1: WORK, a2: WORK } });
   const { site } = m.fn('a1');
   const { refs, vec } = m.k.poke;
-  m.thread('poker', 0, (cx) =>
-    m.k.fn.textPoke(
+  m.thread('poker', 0, (cx) => {
+    m.k.textMutex.holder = cx;
+    return m.k.fn.textPoke(
       cx,
       m.k,
       // Handed over in the wrong order.
       ['a2', 'a1'].map((name) => ({ ip: m.fn(name).site, target: site + 0x40, link: REG.t0 })),
-    ),
-  );
+    );
+  });
   const seen = watchAccesses(m.machine, () => {
     const sites = vec.value.map(({ ip }) => (ip === site ? 'a1' : 'a2')).join(' ');
     return `${refs.value} refs, ${sites}; ${['a1', 'a2'].map((name) => holds(m, name)).join(' ')}`;
@@ -70,6 +71,7 @@ function holds(m: SmallKernel, name: string): string {
 /** A breakpoint in the site of a1, with a descriptor of `refs` references that stands for a nop at `ip`. */
 function* breakpoint(m: SmallKernel, cx: Context, refs: number, ip: number): Path<void> {
   const { site } = m.fn('a1');
+  m.k.textMutex.holder = cx;
   yield* writeOnce(m.k.poke.vec, [{ ip, target: NO_ADDRESS, link: REG.t0 }]);
   yield* writeOnce(m.k.poke.refs, refs);
   m.machine.text.beginPatch(site, PLAIN.nop);

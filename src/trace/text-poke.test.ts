@@ -5,9 +5,17 @@ import {
   restless,
   setFilter,
   smallKernel,
+  type SmallKernel,
   UNREGISTER,
 } from '../../properties/small-kernel.ts';
+import { InvariantError } from '../assert.ts';
+import { NO_ADDRESS } from '../emu/address.ts';
+import type { Context } from '../emu/context.ts';
+import { mutexLock, mutexUnlock } from '../emu/lock.ts';
+import type { Path } from '../emu/path.ts';
+import { REG } from '../emu/regs.ts';
 import type { ScriptOp } from '../emu/script.ts';
+import { sleepFor } from '../emu/timer.ts';
 
 const WORK: readonly ScriptOp[] = [{ op: 'work', count: 2 }];
 
@@ -27,6 +35,35 @@ test('a batch writes breakpoints, tails and first halves, with a SYNC after each
   expect(seen).toEqual([...inner, ...sites]);
   expect(m.events('text_write').at(-4)?.value).not.toBe(0x9002);
   expect(m.k.poke.refs.value).toBe(0);
+});
+
+/** Writes a nop where one is. */
+function poke(m: SmallKernel, cx: Context): Path<void> {
+  const { site: ip } = m.fn('a1');
+  return m.k.fn.textPoke(cx, m.k, [{ ip, target: NO_ADDRESS, link: REG.t0 }]);
+}
+
+test('who writes text holds text_mutex: anything else is a fault of ours', () => {
+  const free = smallKernel({ functions: { a1: WORK } });
+  free.thread('writer', 0, (cx) => poke(free, cx));
+  expect(() => free.machine.run()).toThrow(InvariantError);
+
+  const others = smallKernel({ functions: { a1: WORK } });
+  others.thread('holder', 0, function* (cx) {
+    yield* mutexLock(cx, others.k.textMutex);
+    others.thread('writer', 1, (own) => poke(others, own));
+    yield* sleepFor(cx, 50);
+  });
+  expect(() => others.machine.run()).toThrow('text is written under text_mutex');
+  expect(others.events('text_write')).toEqual([]);
+
+  const own = smallKernel({ functions: { a1: WORK } });
+  own.control(function* (cx) {
+    yield* mutexLock(cx, own.k.textMutex);
+    yield* poke(own, cx);
+    yield* mutexUnlock(cx, own.k.textMutex);
+  });
+  expect(own.events('text_write')).toHaveLength(3);
 });
 
 test('more than 256 sites go in batches (FT-6)', () => {
