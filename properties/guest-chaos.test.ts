@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import { type Address, addressHi, addressLo } from '../src/emu/address.ts';
 import type { Context } from '../src/emu/context.ts';
 import { callGuest, type Path } from '../src/emu/path.ts';
+import { Assembler } from '../src/emu/riscv/assembler.ts';
 import { EMU_STUBS, stubAddress, TRACE_STUBS_FIRST } from '../src/emu/stub-table.ts';
 import { randomChooser } from '../src/replay/explore/random.ts';
 import { TRACE_STUBS } from '../src/trace/stub-table.ts';
@@ -30,23 +31,12 @@ const text = fc.array(
 
 /** Negative entries become `jal ra` to a kernel symbol. */
 function halvesOf(parts: readonly (readonly number[])[]): Uint16Array {
-  const halves: number[] = [];
+  const code = new Assembler(PLACE);
   for (const [part = 0] of parts) {
-    if (part >= 0) halves.push(part);
-    else halves.push(...callHalves(PLACE + halves.length * 2, stubAddress(-1 - part)));
+    if (part >= 0) code.half(part);
+    else code.call(stubAddress(-1 - part));
   }
-  return Uint16Array.from(halves);
-}
-
-function callHalves(at: Address, target: Address): number[] {
-  const offset = target - at;
-  const immediate =
-    ((offset & 0x100000) << 11) |
-    ((offset & 0x7fe) << 20) |
-    ((offset & 0x800) << 9) |
-    (offset & 0xff000);
-  const word = (immediate | (1 << 7) | 0x6f) >>> 0;
-  return [word & 0xffff, word >>> 16];
+  return code.halves();
 }
 
 function* runs(cx: Context, args: readonly number[]): Path<void> {

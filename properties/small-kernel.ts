@@ -6,6 +6,7 @@ import { buildImage, functionsNamed, type FunctionSymbol, type Image } from '../
 import { loadImage } from '../src/emu/load.ts';
 import { Machine, type MachineOptions } from '../src/emu/machine.ts';
 import { callGuest, type Path } from '../src/emu/path.ts';
+import { immJ } from '../src/emu/riscv/decode.ts';
 import { start } from '../src/emu/schedule.ts';
 import type { ScriptOp } from '../src/emu/script.ts';
 import { defineServices } from '../src/emu/services.ts';
@@ -143,7 +144,7 @@ function hookedSites(k: Kernel): string[] {
     const word = k.machine.text.word(ip);
     if (word === 0x13) continue;
     assert((word & 0xfff) === 0x2ef, 'a hooked site holds jal t0');
-    const target = ip + jalOffset(word);
+    const target = ip + immJ(word);
     const owner = [...k.ops.byAddress.values()].find(
       (ops) => ops.trampoline.value?.address === target,
     );
@@ -151,11 +152,6 @@ function hookedSites(k: Kernel): string[] {
     lines.push(`${func.name} -> ${owner?.name ?? 'list'}`);
   }
   return lines;
-}
-
-function jalOffset(word: number): number {
-  const high = (word >> 31) << 20;
-  return high | (word & 0xff000) | ((word >> 9) & 0x800) | ((word >> 20) & 0x7fe);
 }
 
 /** The result of a call, from a path. */

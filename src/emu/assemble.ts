@@ -3,10 +3,11 @@
 // optimising: a real prologue, a call site for ftrace, calls by `jal`, and a real `ret`. Only
 // 32-bit instructions are used, so that every function and every site is 4-byte aligned. Sizes do
 // not depend on addresses.
-import { assert, InputError, known } from '../assert.ts';
-import { type Address, addressLo } from './address.ts';
+import { assert, InputError } from '../assert.ts';
+import type { Address } from './address.ts';
 import { REG } from './regs.ts';
-import { CSRS, encode, type Mnemonic, type Operands, PLAIN } from './riscv/encode.ts';
+import { Assembler, type Label } from './riscv/assembler.ts';
+import { CSRS, type Mnemonic, type Operands } from './riscv/encode.ts';
 import {
   argumentOffset,
   CALLBACK_ARGUMENTS,
@@ -17,7 +18,7 @@ import {
 } from './script-frame.ts';
 import type { ScriptFunction, ScriptOp } from './script.ts';
 
-export const INSTRUCTION_BYTES = 4;
+const INSTRUCTION_BYTES = 4;
 
 /** Where names are. All throw InputError for a name that is not there. */
 export interface Linker {
@@ -57,13 +58,12 @@ type Of<K extends ScriptOp['op']> = Extract<ScriptOp, { op: K }>;
 
 /** A function being assembled. */
 interface Code {
-  readonly words: number[];
+  readonly text: Assembler;
   readonly fn: ScriptFunction;
   readonly frame: Frame;
-  readonly at: Address;
   readonly linker: Linker;
-  /** Where `jal x0, epilogue` belongs. */
-  readonly returns: number[];
+  /** Where a `return` goes. */
+  readonly epilogue: Label;
 }
 
 /** Where the call site of a function is, if it has one (FT-4). */
@@ -72,33 +72,31 @@ export function siteOffset(fn: ScriptFunction, landingPad: boolean): number | un
   return landingPad ? INSTRUCTION_BYTES : 0;
 }
 
-/** The instructions of `fn`, one word each. */
-export function assembleFunction(fn: ScriptFunction, placement: Placement): readonly number[] {
+/** The text of `fn`. */
+export function assembleFunction(fn: ScriptFunction, placement: Placement): Uint16Array {
   const { at, linker, landingPad } = placement;
   assert(at % INSTRUCTION_BYTES === 0, 'functions are aligned');
-  const code: Code = { words: [], fn, frame: frameOf(fn), at, linker, returns: [] };
+  const text = new Assembler(at);
+  const code: Code = { text, fn, frame: frameOf(fn), linker, epilogue: text.label('epilogue') };
   const site = siteOffset(fn, landingPad);
   if (site !== undefined) {
-    if (landingPad) code.words.push(PLAIN.lpad);
-    assert(code.words.length * INSTRUCTION_BYTES === site, 'the site is where it is said to be');
-    code.words.push(PLAIN.nop);
+    if (landingPad) text.plain('lpad');
+    assert(text.here === at + site, 'the site is where it is said to be');
+    text.plain('nop');
   }
   prologue(code);
-  body(code, fn.body, 0);
-  if (fn.body.at(-1)?.op === 'return') {
-    // It falls into the epilogue.
-    code.words.pop();
-    code.returns.pop();
-  } else if (fn.body.at(-1)?.op !== 'delegate') {
-    loadImmediate(code, REG.a0, 0n);
-  }
-  for (const index of code.returns) patchJump(code, index);
+  const last = fn.body.at(-1);
+  body(code, last?.op === 'return' ? fn.body.slice(0, -1) : fn.body, 0);
+  // A `return` at the end falls into the epilogue; whom the function delegates to leaves a result.
+  if (last?.op === 'return') text.li(REG.a0, integer(code, last.value));
+  else if (last?.op !== 'delegate') text.li(REG.a0, 0);
+  text.bind(code.epilogue);
   epilogue(code);
-  return code.words;
+  return text.halves();
 }
 
-function emit<M extends Mnemonic>({ words }: Code, mnemonic: M, operands: Operands[M]): void {
-  words.push(encode(mnemonic, operands));
+function emit<M extends Mnemonic>({ text }: Code, mnemonic: M, operands: Operands[M]): void {
+  text.emit(mnemonic, operands);
 }
 
 function wrong({ fn }: Code, what: string): InputError {
@@ -121,7 +119,7 @@ function epilogue(code: Code): void {
   const { frame } = code;
   if (frame.keepsRa) emit(code, 'ld', { rd: REG.ra, rs1: REG.sp, imm: raOffset(frame) });
   if (frame.bytes > 0) emit(code, 'addi', { rd: REG.sp, rs1: REG.sp, imm: frame.bytes });
-  code.words.push(PLAIN.ret);
+  code.text.plain('ret');
 }
 
 // ---- Operations ----
@@ -135,7 +133,7 @@ function operation(code: Code, op: ScriptOp, depth: number): void {
     case 'work':
       return work(code, counted(code, op.count));
     case 'call':
-      return call(code, code.linker.callTarget(op.target));
+      return code.text.call(code.linker.callTarget(op.target));
     case 'loop':
       return loop(code, op, depth);
     case 'load':
@@ -173,51 +171,55 @@ function interrupts(code: Code, change: 'csrrci' | 'csrrsi'): void {
 /** Exactly `count` instructions that touch nothing but temporaries. */
 function work(code: Code, count: number): void {
   const { t0, t1, t2, zero } = REG;
-  const filler = encode('addi', { rd: t1, rs1: t1, imm: 1 });
+  const { text } = code;
   if (count <= WORK_WRITTEN_MAX) {
-    for (let i = 0; i < count; i++) code.words.push(filler);
+    fill(code, count);
     return;
   }
   const rounds = Math.floor((count - 2) / 4); // Setting t0 takes one or two instructions.
-  const start = code.words.length;
-  loadImmediate(code, t0, BigInt(rounds));
-  const rest = count - 4 * rounds - (code.words.length - start);
-  for (let i = 0; i < rest; i++) code.words.push(filler);
-  code.words.push(filler);
+  const start = text.here;
+  text.li(t0, rounds);
+  fill(code, count - 4 * rounds - (text.here - start) / INSTRUCTION_BYTES);
+  const round = text.label('round');
+  text.bind(round);
+  fill(code, 1);
   emit(code, 'xor', { rd: t2, rs1: t2, rs2: t1 });
   emit(code, 'addi', { rd: t0, rs1: t0, imm: -1 });
-  emit(code, 'bne', { rs1: t0, rs2: zero, imm: -3 * INSTRUCTION_BYTES });
+  text.branch('bne', { rs1: t0, rs2: zero, to: round });
 }
 
-function call(code: Code, target: Address): void {
-  emit(code, 'jal', { rd: REG.ra, imm: target - here(code) });
+function fill(code: Code, count: number): void {
+  for (let i = 0; i < count; i++) emit(code, 'addi', { rd: REG.t1, rs1: REG.t1, imm: 1 });
 }
 
-function callKernel(code: Code, name: string): void {
-  call(code, code.linker.kernelSymbol(name));
+function callKernel({ text, linker }: Code, name: string): void {
+  text.call(linker.kernelSymbol(name));
 }
 
 function loop(code: Code, { times, body: ops }: Of<'loop'>, depth: number): void {
   const { t0, sp, zero } = REG;
+  const { text } = code;
   if (counted(code, times) === 0) return;
   const slot = slotOffset(depth);
-  loadImmediate(code, t0, BigInt(times));
+  const [head, end] = [text.label('head'), text.label('end')];
+  text.li(t0, times);
   emit(code, 'sd', { rs2: t0, rs1: sp, imm: slot });
-  const head = here(code);
+  text.bind(head);
   body(code, ops, depth + 1);
   emit(code, 'ld', { rd: t0, rs1: sp, imm: slot });
   emit(code, 'addi', { rd: t0, rs1: t0, imm: -1 });
   emit(code, 'sd', { rs2: t0, rs1: sp, imm: slot });
   // The way back may be too far for a branch.
-  emit(code, 'beq', { rs1: t0, rs2: zero, imm: 2 * INSTRUCTION_BYTES });
-  emit(code, 'jal', { rd: zero, imm: head - here(code) });
+  text.branch('beq', { rs1: t0, rs2: zero, to: end });
+  text.jal(zero, head);
+  text.bind(end);
 }
 
 /** `load`, `store`, and `add`, whose load and store others can come between. */
 function access(code: Code, op: Of<'load'> | Of<'store'> | Of<'add'>): void {
   const { t0, t1, t2 } = REG;
-  const low = loadUpper(code, t0, code.linker.dataAddress(op.symbol, op.offset));
-  if (op.op !== 'load') loadImmediate(code, op.op === 'add' ? t2 : t1, integer(code, op.value));
+  const low = code.text.upper(t0, code.linker.dataAddress(op.symbol, op.offset));
+  if (op.op !== 'load') code.text.li(op.op === 'add' ? t2 : t1, integer(code, op.value));
   if (op.op !== 'store') emit(code, 'ld', { rd: t1, rs1: t0, imm: low });
   if (op.op === 'add') emit(code, 'add', { rd: t1, rs1: t1, rs2: t2 });
   if (op.op !== 'load') emit(code, 'sd', { rs2: t1, rs1: t0, imm: low });
@@ -225,21 +227,21 @@ function access(code: Code, op: Of<'load'> | Of<'store'> | Of<'add'>): void {
 
 function amoadd(code: Code, op: Of<'amoadd'>): void {
   const { t0, t1, zero } = REG;
-  const low = loadUpper(code, t0, code.linker.dataAddress(op.symbol, op.offset));
+  const low = code.text.upper(t0, code.linker.dataAddress(op.symbol, op.offset));
   emit(code, 'addi', { rd: t0, rs1: t0, imm: low });
-  loadImmediate(code, t1, integer(code, op.value));
+  code.text.li(t1, integer(code, op.value));
   emit(code, 'amoadd.d', { rd: zero, rs1: t0, rs2: t1 });
 }
 
 function sleep(code: Code, { us }: Of<'sleep'>): void {
-  loadImmediate(code, REG.a0, BigInt(counted(code, us)));
+  code.text.li(REG.a0, counted(code, us));
   emit(code, 'addi', { rd: REG.a1, rs1: REG.a0, imm: 0 });
   callKernel(code, 'usleep_range');
 }
 
 function returnValue(code: Code, { value }: Of<'return'>): void {
-  loadImmediate(code, REG.a0, integer(code, value));
-  code.returns.push(reserve(code));
+  code.text.li(REG.a0, integer(code, value));
+  code.text.jal(REG.zero, code.epilogue);
 }
 
 /**
@@ -259,12 +261,14 @@ function trylock(code: Code, { body: ops }: Of<'trylock'>, depth: number): void 
   loadArgument(code, a1, ARGUMENT.parentIp);
   callKernel(code, 'ftrace_test_recursion_trylock');
   emit(code, 'sd', { rs2: a0, rs1: sp, imm: slot });
-  emit(code, 'bge', { rs1: a0, rs2: zero, imm: 2 * INSTRUCTION_BYTES });
-  const skip = reserve(code);
+  const [taken, skip] = [code.text.label('taken'), code.text.label('skip')];
+  code.text.branch('bge', { rs1: a0, rs2: zero, to: taken });
+  code.text.jal(zero, skip);
+  code.text.bind(taken);
   body(code, ops, depth + 1);
   emit(code, 'ld', { rd: a0, rs1: sp, imm: slot });
   callKernel(code, 'ftrace_test_recursion_unlock');
-  patchJump(code, skip);
+  code.text.bind(skip);
 }
 
 function recordRegs(code: Code): void {
@@ -274,22 +278,6 @@ function recordRegs(code: Code): void {
 }
 
 // ---- Pieces ----
-
-function here({ at, words }: Code): Address {
-  return at + words.length * INSTRUCTION_BYTES;
-}
-
-/** Leaves room for a jump forward; see `patchJump`. */
-function reserve(code: Code): number {
-  return code.words.push(0) - 1;
-}
-
-/** The jump at `index` goes to where the next instruction will be. */
-function patchJump(code: Code, index: number): void {
-  assert(known(code.words[index], 'the room is there') === 0, 'a jump is patched once');
-  const imm = (code.words.length - index) * INSTRUCTION_BYTES;
-  code.words[index] = encode('jal', { rd: REG.zero, imm });
-}
 
 function loadArgument(code: Code, register: number, index: number): void {
   if (!code.frame.keepsArguments) throw wrong(code, 'trylock and regs belong into callbacks');
@@ -306,30 +294,4 @@ function counted(code: Code, count: number): number {
 function integer(code: Code, value: number): bigint {
   if (!Number.isSafeInteger(value)) throw wrong(code, `${value} is no integer of 53 bits`);
   return BigInt(value);
-}
-
-/** `rd` := `value`, by as few instructions as the usual scheme needs. */
-function loadImmediate(code: Code, rd: number, value: bigint): void {
-  const low = BigInt.asIntN(12, value);
-  if (low === value) {
-    emit(code, 'addi', { rd, rs1: REG.zero, imm: Number(low) });
-    return;
-  }
-  const rest = (value - low) >> 12n;
-  const fitsWord = BigInt.asIntN(32, value) === value;
-  if (fitsWord) emit(code, 'lui', { rd, imm: Number(BigInt.asUintN(20, rest)) });
-  else {
-    loadImmediate(code, rd, rest);
-    emit(code, 'slli', { rd, rs1: rd, imm: 12 });
-  }
-  if (low === 0n) return;
-  emit(code, fitsWord ? 'addiw' : 'addi', { rd, rs1: rd, imm: Number(low) });
-}
-
-/** `rd` := the upper part of `address`; returns the 12 bits to add. Always one instruction. */
-function loadUpper(code: Code, rd: number, address: Address): number {
-  const value = addressLo(address);
-  const upper = (value + 0x800) >> 12;
-  emit(code, 'lui', { rd, imm: upper & 0xfffff });
-  return value - (upper << 12);
 }

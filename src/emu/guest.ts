@@ -8,6 +8,7 @@ import { EMU_EVENTS } from './event.ts';
 import { FLAG } from './flags.ts';
 import { enterTrap } from './interrupt.ts';
 import type { Machine } from './machine.ts';
+import { immJ } from './riscv/decode.ts';
 import { runFetched } from './riscv/run-fetched.ts';
 import { run } from './riscv/run.ts';
 import {
@@ -125,7 +126,7 @@ function reportFetch(cpu: Cpu, word: number, seen: number, newest: number): void
     reportAs(cpu, 'nop', seen, newest);
     return;
   }
-  reportAs(cpu, 'call', seen, newest, cpu.hart.pc + jalOffset(word));
+  reportAs(cpu, 'call', seen, newest, cpu.hart.pc + immJ(word));
 }
 
 function reportAs(
@@ -138,11 +139,4 @@ function reportAs(
   const { fetches } = cpu.machine;
   const word = fetches[does].id;
   cpu.machine.report(cpu, EMU_EVENTS.site_fetch.id, cpu.hart.pc, seen, newest, word, target);
-}
-
-/** Byte offset of a `jal`. */
-function jalOffset(word: number): number {
-  const high = (word >> 31) << 20;
-  const middle = word & 0xff000;
-  return high | middle | ((word >> 9) & 0x800) | ((word >> 20) & 0x7fe);
 }

@@ -4,7 +4,7 @@
 // both; then the file keeps its addresses and the scripts' text goes between its text and its data.
 import { InputError, known } from '../assert.ts';
 import { type Address, hexAddress, IMAGE_BASE, IMAGE_BYTES_MAX, NO_ADDRESS } from './address.ts';
-import { assembleFunction, INSTRUCTION_BYTES, type Linker, siteOffset } from './assemble.ts';
+import { assembleFunction, type Linker, siteOffset } from './assemble.ts';
 import { type ElfFunction, type LoadedElf, NOP } from './elf.ts';
 import type { ScriptData, ScriptFunction } from './script.ts';
 
@@ -71,8 +71,8 @@ export function buildImage(source: ImageSource): Image {
   const linker = linkerOf(source, { compiled, scripted, symbols });
   source.functions.forEach((fn, index) => {
     const { address } = known(scripted[index], 'every scripted function has its place');
-    const words = assembleFunction(fn, { at: address, landingPad: source.landingPad, linker });
-    words.forEach((word, i) => writeWord(text, address + i * INSTRUCTION_BYTES, word));
+    const halves = assembleFunction(fn, { at: address, landingPad: source.landingPad, linker });
+    text.set(new Uint8Array(halves.buffer), address);
   });
   return { text, data, dataBase, functions: [...compiled, ...scripted], dataSymbols: symbols };
 }
@@ -144,8 +144,7 @@ function placeFunctions(source: ImageSource, textBase: Address): FunctionSymbol[
   let at = textBase;
   return source.functions.map((fn) => {
     const address = at;
-    const words = assembleFunction(fn, { at, landingPad, linker: UNLINKED });
-    const size = words.length * INSTRUCTION_BYTES;
+    const size = assembleFunction(fn, { at, landingPad, linker: UNLINKED }).byteLength;
     at += size;
     checkFits(source, at);
     const offset = siteOffset(fn, landingPad);

@@ -1,22 +1,16 @@
 // Layer trace. Trampolines are guest text (FT-19, FT-20, CC-H3): a task can be preempted at each of their
 // instructions, and one that was freed is poison. They save what the C calling convention lets a callback
 // clobber, which is also all that its `regs` argument shows (FT-15). Left out: SAVE_REGS.
-import {
-  NO_ADDRESS,
-  type Address,
-  addressLo,
-  TRAMPOLINE_BASE,
-  TRAMPOLINE_BYTES_MAX,
-} from '../emu/address.ts';
+import { NO_ADDRESS, type Address, TRAMPOLINE_BASE, TRAMPOLINE_BYTES_MAX } from '../emu/address.ts';
 import type { Cell } from '../emu/cell.ts';
 import type { Context } from '../emu/context.ts';
 import { FLAG } from '../emu/flags.ts';
 import type { Machine } from '../emu/machine.ts';
 import type { Path } from '../emu/path.ts';
 import { REG } from '../emu/regs.ts';
-import { encode, PLAIN } from '../emu/riscv/encode.ts';
+import { Assembler } from '../emu/riscv/assembler.ts';
 import { allocate, release } from '../emu/slab.ts';
-import { callWord, MCOUNT_INSN_SIZE } from './ftrace-insn.ts';
+import { MCOUNT_INSN_SIZE } from './ftrace-insn.ts';
 import { useOps } from './ftrace-ops-memory.ts';
 import type { FtraceOps } from './ftrace-ops.ts';
 import type { Kernel } from './kernel.ts';
@@ -34,8 +28,6 @@ const TRAMPOLINE_END: Address = TRAMPOLINE_BASE + TRAMPOLINE_BYTES_MAX;
 export const FTRACE_REGS = { a0: 0, ra: 64, t0: 72 } as const;
 const FRAME_BYTES = 80;
 const ARGUMENT_REGISTERS = 8;
-const LUI_SHIFT = 12;
-const LUI_ROUND = 0x800;
 
 /** Where trampolines may lie. Guarded by `ftrace_lock`. */
 export interface TrampolinePlaces {
@@ -68,13 +60,18 @@ export function newTrampolinePlaces(k: Pick<Kernel, 'machine' | 'ftrace'>): Tram
 /** Maps the trampolines' text and writes the generic caller into it. */
 export function newFtraceCaller(machine: Machine, listFunc: Address): FtraceCaller {
   machine.core.addText(TRAMPOLINE_BASE, TRAMPOLINE_BYTES_MAX);
-  const entry = TRAMPOLINE_BASE;
-  const before = [...ENTER_WORDS, encode('addi', { rd: REG.a2, rs1: REG.zero, imm: 0 })];
-  const innerCall = entry + before.length * MCOUNT_INSN_SIZE;
-  const after = LEAVE_WORDS;
-  const stub = innerCall + (1 + after.length) * MCOUNT_INSN_SIZE;
-  writeText(machine, entry, [...before, callWord(innerCall, stub, REG.ra), ...after, PLAIN.ret]);
-  return { entry, innerCall, stub, listFunc };
+  const text = new Assembler(TRAMPOLINE_BASE);
+  const stub = text.label('ftrace_stub');
+  text.append(ENTER);
+  text.emit('addi', { rd: REG.a2, rs1: REG.zero, imm: 0 });
+  const innerCall = text.here;
+  text.jal(REG.ra, stub);
+  text.append(LEAVE);
+  text.bind(stub);
+  const stubAt = text.here;
+  text.plain('ret');
+  writeText(machine, text);
+  return { entry: TRAMPOLINE_BASE, innerCall, stub: stubAt, listFunc };
 }
 
 /** Does `address` lie in the text of some ops' own trampoline? */
@@ -99,7 +96,7 @@ export function* ftraceUpdateTrampoline(cx: Context, k: Kernel, ops: FtraceOps):
   else cx.write(freed, free.slice(1));
   const func = cx.read(ops.func);
   cx.make(() => {
-    writeText(k.machine, address, trampolineWords(address, ops.address, func));
+    writeText(k.machine, trampolineText(address, ops.address, func));
   });
   cx.write(ops.trampoline, memory);
 }
@@ -117,12 +114,16 @@ export function* ftraceTrampolineFree(cx: Context, k: Kernel, ops: FtraceOps): P
   cx.write(k.trampolines.freed, [...cx.read(k.trampolines.freed), memory.address]);
 }
 
-function trampolineWords(at: Address, ops: Address, func: Address): number[] {
-  const before = [...ENTER_WORDS, ...pointerWords(REG.a2, ops)];
-  const call = at + before.length * MCOUNT_INSN_SIZE;
+function trampolineText(at: Address, ops: Address, func: Address): Assembler {
+  const text = new Assembler(at);
+  text.append(ENTER);
+  const low = text.upper(REG.a2, ops);
+  text.emit('addi', { rd: REG.a2, rs1: REG.a2, imm: low });
   // A func that no call reaches is a jump to nowhere at the first hit.
-  const calls = isReachable(call, func) ? callWord(call, func, REG.ra) : ILLEGAL;
-  return [...before, calls, ...LEAVE_WORDS];
+  if (isReachable(text.here, func)) text.call(func);
+  else text.word(ILLEGAL);
+  text.append(LEAVE);
+  return text;
 }
 
 /** Can a `jal` at `from` go there? */
@@ -131,44 +132,41 @@ function isReachable(from: Address, to: Address): boolean {
 }
 
 /** Saves, and sets up ip, parent_ip and regs. t0 is the address behind the site (FT-4). */
-const ENTER_WORDS: readonly number[] = [
-  encode('addi', { rd: REG.sp, rs1: REG.sp, imm: -FRAME_BYTES }),
-  ...argumentOffsets().map(([rs2, imm]) => encode('sd', { rs1: REG.sp, rs2, imm })),
-  encode('sd', { rs1: REG.sp, rs2: REG.ra, imm: FTRACE_REGS.ra }),
-  encode('sd', { rs1: REG.sp, rs2: REG.t0, imm: FTRACE_REGS.t0 }),
-  encode('addi', { rd: REG.a0, rs1: REG.t0, imm: -MCOUNT_INSN_SIZE }),
-  encode('addi', { rd: REG.a1, rs1: REG.ra, imm: 0 }),
-  encode('addi', { rd: REG.a3, rs1: REG.sp, imm: 0 }),
-];
+const ENTER = assembled((text) => {
+  text.emit('addi', { rd: REG.sp, rs1: REG.sp, imm: -FRAME_BYTES });
+  for (const [rs2, imm] of savedRegisters()) text.emit('sd', { rs1: REG.sp, rs2, imm });
+  text.emit('sd', { rs1: REG.sp, rs2: REG.ra, imm: FTRACE_REGS.ra });
+  text.emit('sd', { rs1: REG.sp, rs2: REG.t0, imm: FTRACE_REGS.t0 });
+  text.emit('addi', { rd: REG.a0, rs1: REG.t0, imm: -MCOUNT_INSN_SIZE });
+  text.emit('addi', { rd: REG.a1, rs1: REG.ra, imm: 0 });
+  text.emit('addi', { rd: REG.a3, rs1: REG.sp, imm: 0 });
+});
 
 /** Restores, and goes on behind the site. */
-const LEAVE_WORDS: readonly number[] = [
-  encode('ld', { rd: REG.ra, rs1: REG.sp, imm: FTRACE_REGS.ra }),
-  encode('ld', { rd: REG.t0, rs1: REG.sp, imm: FTRACE_REGS.t0 }),
-  ...argumentOffsets().map(([rd, imm]) => encode('ld', { rd, rs1: REG.sp, imm })),
-  encode('addi', { rd: REG.sp, rs1: REG.sp, imm: FRAME_BYTES }),
-  encode('jalr', { rd: REG.zero, rs1: REG.t0, imm: 0 }),
-];
+const LEAVE = assembled((text) => {
+  text.emit('ld', { rd: REG.ra, rs1: REG.sp, imm: FTRACE_REGS.ra });
+  text.emit('ld', { rd: REG.t0, rs1: REG.sp, imm: FTRACE_REGS.t0 });
+  for (const [rd, imm] of savedRegisters()) text.emit('ld', { rd, rs1: REG.sp, imm });
+  text.emit('addi', { rd: REG.sp, rs1: REG.sp, imm: FRAME_BYTES });
+  text.emit('jalr', { rd: REG.zero, rs1: REG.t0, imm: 0 });
+});
+
+/** Text that is the same wherever it lies. */
+function assembled(write: (text: Assembler) => void): Uint16Array {
+  const text = new Assembler(0);
+  write(text);
+  return text.halves();
+}
 
 /** a0..a7 with their places in the frame. */
-function argumentOffsets(): (readonly [register: number, offset: number])[] {
+function savedRegisters(): (readonly [register: number, offset: number])[] {
   return Array.from({ length: ARGUMENT_REGISTERS }, (_, i) => [REG.a0 + i, 8 * i] as const);
 }
 
-/** Loads the guest value of `address`, which lui and addi sign-extend as every such value is. */
-function pointerWords(rd: number, address: Address): number[] {
-  const value = addressLo(address);
-  const upper = (value + LUI_ROUND) >>> LUI_SHIFT;
-  const low = (value << (32 - LUI_SHIFT)) >> (32 - LUI_SHIFT);
-  return [encode('lui', { rd, imm: upper }), encode('addi', { rd, rs1: rd, imm: low })];
-}
-
 /** Writes code that nobody executes yet; each instruction of it is a step (CC-H3). */
-function writeText(machine: Machine, at: Address, words: readonly number[]): void {
-  const { core, text } = machine;
-  text.writeCode(at, new Uint16Array(Int32Array.from(words).buffer));
-  for (let i = 0; i < words.length; i++) {
-    const ip = at + i * MCOUNT_INSN_SIZE;
+function writeText({ core, text: memory }: Machine, text: Assembler): void {
+  memory.writeCode(text.base, text.halves());
+  for (let ip = text.base; ip < text.here; ip += MCOUNT_INSN_SIZE) {
     core.setFlags(ip, core.flagsAt(ip) | FLAG.visible);
   }
 }

@@ -47,6 +47,19 @@ test('la gives any kernel address', () => {
   expect(() => new Assembler(TEXT).la(REG.a0, 0x7ffff800)).toThrow('auipc reaches');
 });
 
+test('upper and the 12 bits that it returns make any kernel address', () => {
+  const property = fc.property(fc.integer({ min: 0, max: 0x7fffffff }), (address) => {
+    const asm = new Assembler(TEXT);
+    const low = asm.upper(REG.a0, address);
+    expect([asm.here - TEXT, low >= -2048 && low < 2048]).toEqual([4, true]);
+    const result = resultOf((other) => {
+      other.emit('addi', { rd: REG.a0, rs1: REG.a0, imm: other.upper(REG.a0, address) });
+    });
+    expect(result).toBe(0xffffffff80000000n + BigInt(address));
+  });
+  fc.assert(property);
+});
+
 test('labels work backwards and forwards', () => {
   const result = resultOf((asm) => {
     const loop = asm.label('loop');

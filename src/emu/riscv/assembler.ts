@@ -52,6 +52,11 @@ export class Assembler {
     this.#halves.push(value & 0xffff, value >>> 16);
   }
 
+  /** Emits text that was assembled elsewhere and does not care where it lies. */
+  append(halves: Uint16Array): void {
+    this.#halves.push(...halves);
+  }
+
   /** Emits an instruction by its mnemonic. */
   emit<M extends Mnemonic>(mnemonic: M, operands: Operands[M]): void {
     this.word(encode(mnemonic, operands));
@@ -117,10 +122,18 @@ export class Assembler {
   la(rd: number, address: Address): void {
     const distance = (addressLo(address) - addressLo(this.here)) | 0;
     assert(addressHi(address) === addressHi(this.here), 'text and target are on the same side');
-    const low = (distance << 20) >> 20;
+    const low = lowBits(distance);
     assert(distance - low < 0x80000000, 'auipc reaches just below 2 GiB');
     this.emit('auipc', { rd, imm: (distance - low) >> 12 });
     this.emit('addi', { rd, rs1: rd, imm: low });
+  }
+
+  /** rd = `address` but for the 12 bits that it returns, for an addi, load or store. Always one instruction. */
+  upper(rd: number, address: Address): number {
+    const value = addressLo(address);
+    const low = lowBits(value);
+    this.emit('lui', { rd, imm: ((value - low) >> 12) & 0xfffff });
+    return low;
   }
 
   /** rd = `value`, taken modulo 2^64: at most 8 instructions. */
@@ -150,6 +163,11 @@ export class Assembler {
     this.emit('lui', { rd, imm: upper });
     if (low !== 0) this.emit('addiw', { rd, rs1: rd, imm: low });
   }
+}
+
+/** The signed 12 bits that an addi, load or store adds. */
+function lowBits(value: number): number {
+  return (value << 20) >> 20;
 }
 
 interface BranchOperands {

@@ -139,7 +139,8 @@ function immB(word: number): number {
   return ((word >> 31) << 12) | low;
 }
 
-function immJ(word: number): number {
+/** Distance that a `jal` jumps. */
+export function immJ(word: number): number {
   const low = ((word >>> 20) & 0x7fe) | ((word >>> 9) & 0x800) | (word & 0xff000);
   return ((word >> 31) << 20) | low;
 }
