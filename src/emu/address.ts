@@ -44,6 +44,12 @@ export function toAddress(lo: number, hi: number): Address {
   return NO_ADDRESS;
 }
 
+/** The address `offset` bytes from `base`, or NO_ADDRESS when that is in neither half. */
+export function addressFrom(base: Address, offset: number): Address {
+  const sum = base + offset;
+  return base < 0 === sum < 0 ? sum | 0 : NO_ADDRESS; // From the end of a half on it wraps into the other.
+}
+
 /** `0xffffffff80000010`, for messages. */
 export function hexAddress(address: Address): string {
   const lo = (addressLo(address) >>> 0).toString(16).padStart(8, '0');

@@ -5,13 +5,15 @@ import type { Memory, Segment } from '../memory.ts';
 import type { Hart } from '../regs.ts';
 import { fault, reachable, storable } from './access.ts';
 import { setWord } from './muldiv.ts';
-import { OP, OP_MASK, RD_MASK, RD_SHIFT, RS2_SHIFT, RS_MASK } from './ops.ts';
+import { OP, OP_MASK, RD_MASK, RD_SHIFT, RS1_SHIFT, RS2_SHIFT, RS_MASK } from './ops.ts';
 
 /** Executes the LR, SC or AMO of packed instruction `word` at `address`; false after a fault. */
 export function atomic(memory: Memory, hart: Hart, word: number, address: Address): boolean {
   const op = word & OP_MASK;
   const bytes = op >= OP.lrd ? 8 : 4;
-  if ((address & (bytes - 1)) !== 0) return fault(hart, 'misaligned', address);
+  // Alignment is the guest address's own: `address` may be NO_ADDRESS.
+  const low = hart.lo[(word >>> RS1_SHIFT) & RS_MASK] as number;
+  if ((low & (bytes - 1)) !== 0) return fault(hart, 'misaligned', address);
   const reads = op === OP.lrw || op === OP.lrd;
   const reach = reads ? reachable : storable;
   const segment = reach(memory, hart, address, bytes);

@@ -1,7 +1,7 @@
 // Layer emu. Everything that `run` does not execute inline: what is seldom, what leaves the own stack, what
 // ends a run.
 import { assert } from '../../assert.ts';
-import { type Address, NO_ADDRESS, addressHi, addressLo } from '../address.ts';
+import { type Address, addressHi, addressLo } from '../address.ts';
 import type { Hart } from '../regs.ts';
 import { effectiveAddress, fault, load, store } from './access.ts';
 import { atomic } from './atomic.ts';
@@ -70,13 +70,15 @@ export function executeSeldom(core: Core, hart: Hart, word: number, imm: number)
  * NO_ADDRESS when no text can lie there. `link` is the address of the instruction after it.
  */
 export function jumpFar(hart: Hart, word: number, imm: number, link: Address): Address {
-  const target = effectiveAddress(hart, (word >>> RS1_SHIFT) & RS_MASK, imm);
+  const base = (word >>> RS1_SHIFT) & RS_MASK;
+  const odd = ((hart.lo[base] as number) + imm) & 1; // Bit 0 of a target is cleared.
+  const target = effectiveAddress(hart, base, imm - odd);
   if ((word & OP_MASK) === OP.jalr) {
     const rd = (word >>> RD_SHIFT) & RD_MASK;
     hart.lo[rd] = addressLo(link);
     hart.hi[rd] = addressHi(link);
   }
-  return target === NO_ADDRESS ? NO_ADDRESS : target & ~1;
+  return target;
 }
 
 function executeArithmetic(hart: Hart, word: number): void {

@@ -195,6 +195,16 @@ test('misaligned atomics fault before anything else', () => {
   expect(rig.hart.faultReason).toBe('readonly');
 });
 
+test('what is aligned is not misaligned where no segment can lie', () => {
+  const rig = makeRig();
+  setValue(rig.hart, REG.a1, 0x1_0000_0008n);
+  execute(rig, 'amoadd.d', { rd: REG.a0, rs1: REG.a1, rs2: 0 });
+  expect([rig.hart.faultReason, rig.hart.faultAddress]).toEqual(['unmapped', NO_ADDRESS]);
+  setValue(rig.hart, REG.a1, 0x1_0000_000cn);
+  execute(rig, 'amoadd.d', { rd: REG.a0, rs1: REG.a1, rs2: 0 });
+  expect(rig.hart.faultReason).toBe('misaligned');
+});
+
 function reserved(): Rig {
   const rig = makeRig();
   put(rig, DATA + 8, 0x8000000180000001n);

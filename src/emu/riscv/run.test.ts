@@ -189,6 +189,34 @@ test('jumps to nowhere, off the end, to odd addresses', () => {
   expect(rig.hart.faultReason).toBe('fetch');
 });
 
+test('a jump out of its half of the address space ends nowhere', () => {
+  const back = rigOf([encode('jal', { rd: 0, imm: -4 })]);
+  back.core.addText(-0x1100, 0x100); // What lies as far from the end of user space.
+  expect(go(back, PLENTY)).toEqual([STOP_FAULT, NO_ADDRESS, 1, 1]);
+  expect([back.hart.faultReason, back.hart.faultAddress]).toEqual(['fetch', NO_ADDRESS]);
+  const user = -0x1100;
+  putWords(back.core, user, [encode('jal', { rd: 0, imm: 0x1100 })]);
+  back.hart.pc = user;
+  expect(go(back, PLENTY)).toEqual([STOP_FAULT, NO_ADDRESS, 1, 2]);
+});
+
+test('a jump from the end of the kernel half comes to the beginning of user space', () => {
+  const rig = makeRig();
+  const [high, low] = [0x7fffef00, -0x7ffff000];
+  rig.core.addText(high, 0x100);
+  rig.core.addText(low, 0x100);
+  putWords(rig.core, high, [encode('jal', { rd: 0, imm: 0x2100 })]);
+  putWords(rig.core, low, [encode('jal', { rd: 0, imm: -0x2100 })]);
+  rig.hart.pc = high;
+  expect(go(rig, 3, true)).toEqual([STOP_STEPS, low, 3, 3]);
+});
+
+test('bit 0 of a target is cleared, at the end of user space too', () => {
+  const rig = rigOf([encode('jalr', { rd: REG.ra, rs1: REG.a1, imm: 0 })]);
+  setValue(rig.hart, REG.a1, 0x7fffffffn);
+  expect(go(rig, PLENTY)).toEqual([STOP_FAULT, -2, 1, 1]);
+});
+
 test('fresh text is illegal, and an instruction cut off by the end of text cannot be fetched', () => {
   const rig = makeRig();
   expect(go(rig, PLENTY)).toEqual([STOP_FAULT, TEXT, 1, 0]);

@@ -57,7 +57,9 @@ function runSlices(core: Core, hart: Hart, steps: number, everyInstruction: bool
   const stackLo = address.addressLo(stack.base);
   const stackHi = address.addressHi(stack.base);
   let { pc } = hart;
-  let text = hart.text !== undefined && (pc & 1) === 0 ? hart.text : core.regionAt(pc);
+  let { text } = hart;
+  if (text === undefined || (pc - text.base) >>> 0 >= text.size || (pc & 1) !== 0)
+    text = core.regionAt(pc);
   let left = midway ? steps - hart.steps : steps;
   // With a boundary before each instruction a step is an instruction: nothing needs counting but those.
   const room = left;
@@ -384,7 +386,7 @@ function runSlices(core: Core, hart: Hart, steps: number, everyInstruction: bool
         break;
       }
       if (index >>> 0 >= size) {
-        pc = (base + index) | 0;
+        pc = address.addressFrom(base, index);
         text = core.regionAt(pc);
         continue region;
       }
