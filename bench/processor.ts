@@ -1,6 +1,6 @@
 // How fast guest code runs: the bare core, one CPU of a machine, four CPUs that take turns at every instruction.
 import { assert, known } from '../src/assert.ts';
-import { addressHi, addressLo, IMAGE_BASE, NO_ADDRESS } from '../src/emu/address.ts';
+import { addressHi, addressLo, IMAGE_BASE, NO_ADDRESS, STACK_BYTES } from '../src/emu/address.ts';
 import { type Chooser, calmChooser } from '../src/emu/choose.ts';
 import type { Image } from '../src/emu/image.ts';
 import { loadImage } from '../src/emu/load.ts';
@@ -8,7 +8,9 @@ import { Machine } from '../src/emu/machine.ts';
 import { callGuest, type Path } from '../src/emu/path.ts';
 import { REG, setReg } from '../src/emu/regs.ts';
 import { PLAIN } from '../src/emu/riscv/encode.ts';
-import { makeRig, putWords, TEXT } from '../src/emu/riscv/rig.ts';
+import { guestValue } from '../src/emu/riscv/reference-memory.ts';
+import { ReferenceCore, ReferenceHart, runReference } from '../src/emu/riscv/reference.ts';
+import { makeRig, putWords, STACK, TEXT } from '../src/emu/riscv/rig.ts';
 import { run } from '../src/emu/riscv/run.ts';
 import { STOP_ECALL } from '../src/emu/riscv/stop.ts';
 import { start } from '../src/emu/schedule.ts';
@@ -27,12 +29,14 @@ const PASSES = 5;
 
 const ONE = 'one CPU';
 const FOUR = 'four CPUs, every instruction';
-const NAMES = ['bare core', ONE, 'one CPU, every call reported', FOUR];
+const RATIO = 'fast core over reference core';
+const NAMES = ['bare core', ONE, 'one CPU, every call reported', FOUR, 'reference core'];
 
 export const processor: Suite = {
   budgets: {
     [ONE]: { bound: 'least', limit: 0.4, unit: 'MIPS/Y' },
     [FOUR]: { bound: 'least', limit: 0.15, unit: 'of one CPU' },
+    [RATIO]: { bound: 'least', limit: 2, unit: 'x' },
   },
   measure(effort) {
     const { clock, toy } = effort;
@@ -45,15 +49,23 @@ export const processor: Suite = {
       () => measureMachine(clock, { ...plain, rounds }),
       () => measureMachine(clock, { ...plain, rounds: few, calls: true }),
       () => measureMachine(clock, { ...plain, rounds: few, cpus: 4, everyInstruction: true }),
+      () => measureReference(clock, few),
     ]);
     const y = (before + effort.y()) / 2;
-    const one = mips(known(all[1], 'one CPU was measured'));
-    const compared = [undefined, one / y, undefined, mips(known(all[3], 'four CPUs were')) / one];
-    return all.map((measured, i) =>
+    const [bare = 0, one = 0, , four = 0, reference = 0] = all.map(mips);
+    const compared = [undefined, one / y, undefined, four / one];
+    const figures = all.map((measured, i) =>
       figure(known(NAMES[i], 'it has a name'), measured, compared[i]),
     );
+    return [...figures, ratioFigure(bare / reference, all)];
   },
 };
+
+/** Two cores, one program: how much the fast one gains. */
+function ratioFigure(ratio: number, all: readonly Measured[]): Figure {
+  const digest = known(all.at(-1), 'the reference core was measured').digest;
+  return { name: RATIO, value: ratio, unit: 'x', compared: ratio, digest };
+}
 
 interface Measured extends Timed {
   readonly instructions: number;
@@ -84,6 +96,28 @@ function measureCore(clock: Clock, rounds: number): Measured {
   const digest = new Digest();
   digest.words(hart.x);
   digest.word(hart.instret);
+  return { seconds, instructions: hart.instret, digest: digest.hex() };
+}
+
+/** The same program on the reference core. */
+function measureReference(clock: Clock, rounds: number): Measured {
+  const rig = makeRig();
+  const program = mixedProgram(TEXT);
+  rig.core.writeText(TEXT, program.halves);
+  putWords(rig.core, program.end, [PLAIN.ecall]);
+  const hart = new ReferenceHart();
+  const core = new ReferenceCore(rig.memory, [hart], (at) => rig.core.flagsAt(at));
+  hart.pc = guestValue(TEXT);
+  hart.stackBase = guestValue(STACK);
+  hart.x[REG.sp] = hart.stackBase + BigInt(STACK_BYTES);
+  hart.x[REG.a0] = BigInt(rounds);
+  hart.x[REG.ra] = guestValue(program.end);
+  const seconds = clock(() => {
+    const stop = runReference(core, hart, STEPS_MAX, false);
+    assert(stop === STOP_ECALL, 'the program returns');
+  });
+  const digest = new Digest();
+  for (const value of hart.x) digest.text(value.toString(16));
   return { seconds, instructions: hart.instret, digest: digest.hex() };
 }
 

@@ -1,13 +1,13 @@
 // Runs one program on the fast core and on the reference core, side by side, and compares everything that a
 // guest or the machine can see after each run: registers, memory, traps, counts. It makes no choice of its own.
 import { known } from '../src/assert.ts';
-import { type Address, STACK_BYTES, addressHi, addressLo } from '../src/emu/address.ts';
+import { type Address, STACK_BYTES } from '../src/emu/address.ts';
 import { GUARD_BYTES, NO_ADDRESS, STACK_BASE, STACK_STRIDE } from '../src/emu/address.ts';
 import { Memory } from '../src/emu/memory.ts';
 import { Hart } from '../src/emu/regs.ts';
 import { Core } from '../src/emu/riscv/core.ts';
 import { type Instruction, identify, isWide } from '../src/emu/riscv/instruction.ts';
-import { hostAddress, killReservations } from '../src/emu/riscv/reference-memory.ts';
+import { guestValue, hostAddress, killReservations } from '../src/emu/riscv/reference-memory.ts';
 import { ReferenceCore, ReferenceHart, runReference } from '../src/emu/riscv/reference.ts';
 import { run } from '../src/emu/riscv/run.ts';
 import { STOP_ATTENTION, STOP_BREAK, STOP_ECALL, STOP_FAULT } from '../src/emu/riscv/stop.ts';
@@ -85,11 +85,6 @@ export function firstDifference(program: Program, coverage: Coverage): string | 
   return undefined;
 }
 
-/** The guest's own value of an address. */
-export function guest(address: Address): bigint {
-  return wide(addressLo(address), addressHi(address));
-}
-
 function makePair({ entry, halves, registers }: Program, coverage: Coverage): Pair {
   const [core, referenceText] = [makeCore(), makeCore()];
   for (const one of [core, referenceText]) one.writeText(entry, Uint16Array.from(halves));
@@ -137,8 +132,8 @@ function makeTwins({ id, entry, stackBase }: Start, registers: readonly bigint[]
   const twin = new ReferenceHart();
   hart.pc = entry;
   hart.stackBase = stackBase;
-  twin.pc = guest(entry);
-  twin.stackBase = guest(stackBase);
+  twin.pc = guestValue(entry);
+  twin.stackBase = guestValue(stackBase);
   registers.forEach((value, index) => {
     hart.lo[index + 1] = Number(BigInt.asIntN(32, value));
     hart.hi[index + 1] = Number(BigInt.asIntN(32, value >> 32n));
@@ -152,7 +147,7 @@ function act(pair: Pair, action: Action): string | undefined {
   switch (action.kind) {
     case 'write':
       for (const one of [core, referenceText]) one.writeHalf(action.address, action.half);
-      killReservations(reference, guest(action.address), 2);
+      killReservations(reference, guestValue(action.address), 2);
       return undefined;
     case 'flag':
       for (const one of [core, referenceText]) one.setFlags(action.address, action.flags);
@@ -204,7 +199,7 @@ function resume(pair: Pair, { hart, twin }: Twins, stop: Stop): void {
   } else {
     hart.pc += isWide(region.segment.halves[(hart.pc - region.base) >> 1] ?? 0) ? 4 : 2;
   }
-  twin.pc = guest(hart.pc);
+  twin.pc = guestValue(hart.pc);
 }
 
 function differenceOf(pair: Pair): string | undefined {
@@ -245,7 +240,7 @@ function referenceStateOf(twin: ReferenceHart): State {
     ...Array.from(x, (value, i) => [`x${i}`, value] as const),
     ['pc', hostAddress(twin.pc)],
     ['steps', twin.steps],
-    ['instret', Number(twin.instret)],
+    ['instret', twin.instret],
     ['irqsOn', twin.irqsOn],
     ['reservation', reservation === undefined ? NO_ADDRESS : hostAddress(reservation)],
     ...Array.from(csrs, (value, i) => [`csr ${i}`, value] as const),

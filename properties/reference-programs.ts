@@ -4,8 +4,9 @@ import fc from 'fast-check';
 import { known } from '../src/assert.ts';
 import type { Address } from '../src/emu/address.ts';
 import { type Bits, FORMS, type Form } from '../src/emu/riscv/instruction.ts';
+import { guestValue } from '../src/emu/riscv/reference-memory.ts';
 import { type Action, DATA, HEAP, HEAP_BYTES, type Program } from './lockstep.ts';
-import { RODATA, STACKS, TEXTS, TEXT_BYTES, USER_DATA, guest } from './lockstep.ts';
+import { RODATA, STACKS, TEXTS, TEXT_BYTES, USER_DATA } from './lockstep.ts';
 
 const HALVES_MAX = TEXT_BYTES / 2;
 
@@ -35,7 +36,9 @@ function pointer(beside: number): fc.Arbitrary<bigint> {
       fc.integer({ min: -2, max: 4 }),
       fc.integer({ min: -beside, max: beside }),
     )
-    .map(([place, words, bytes]) => BigInt.asUintN(64, guest(place) + BigInt(8 * words + bytes)));
+    .map(([place, words, bytes]) =>
+      BigInt.asUintN(64, guestValue(place) + BigInt(8 * words + bytes)),
+    );
 }
 
 const value: fc.Arbitrary<bigint> = fc.oneof(

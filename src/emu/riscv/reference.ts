@@ -3,13 +3,13 @@
 // decoder is `instruction.ts`, the meaning of each instruction a line of `semantics.ts`, the faults of memory are
 // `reference-memory.ts`. Tests hold the two cores against each other; no machine runs on this one.
 import { assert } from '../../assert.ts';
-import { type Address, NO_ADDRESS } from '../address.ts';
+import type { Address } from '../address.ts';
 import type { Memory } from '../memory.ts';
 import type { FaultReason } from '../regs.ts';
 import { type Instruction, identify, isWide } from './instruction.ts';
 import { hostAddress, isPrivate, refuse, segmentOf } from './reference-memory.ts';
 import { ATTENTION, VISIBLE } from './region.ts';
-import { SEMANTICS, type Semantics } from './semantics.ts';
+import { type Operands, SEMANTICS, type Semantics, dataAddress } from './semantics.ts';
 import { type Outcome, RUNS_ON, STOP_ATTENTION, STOP_BREAK, STOP_ECALL } from './stop.ts';
 import { STOP_FAULT, STOP_STEPS, type Stop } from './stop.ts';
 
@@ -29,7 +29,7 @@ export class ReferenceHart {
   reservation: bigint | undefined = undefined;
   /** sscratch, sepc, scause. */
   readonly csrs: BigUint64Array = new BigUint64Array(3);
-  instret = 0n;
+  instret = 0;
   /** Steps that the last run completed. */
   steps = 0;
   faultReason: FaultReason | undefined = undefined;
@@ -46,7 +46,7 @@ export class ReferenceCore {
   /** By the bytes that they show. */
   readonly views: Map<Uint8Array, DataView> = new Map();
   /** What words mean: that never changes. */
-  readonly meanings: Map<number, Meaning | 'illegal'> = new Map();
+  readonly operations: Map<number, Operation | 'illegal'> = new Map();
 
   constructor(
     memory: Memory,
@@ -69,12 +69,13 @@ export function runReference(
   assert(steps > 0, 'a run has a budget');
   hart.steps = 0;
   for (let count = 0; ; count++) {
-    const fetched = fetch(core, hart);
+    const at = hostAddress(hart.pc);
+    const fetched = fetch(core, at);
     const ends = everyInstruction || count === STEP_INSTRUCTIONS_MAX;
-    if (count > 0 && (ends || isBoundary(core, hart, fetched))) {
+    if (count > 0 && (ends || isBoundary(core, hart, at, fetched))) {
       hart.steps++;
       count = 0;
-      if ((flagsAtPc(core, hart) & ATTENTION) !== 0) return STOP_ATTENTION;
+      if ((core.flagsAt(at) & ATTENTION) !== 0) return STOP_ATTENTION;
       if (hart.steps === steps) return STOP_STEPS;
     }
     const outcome = execute(core, hart, fetched);
@@ -84,75 +85,74 @@ export function runReference(
   }
 }
 
-/** An instruction, and what it does. */
-interface Meaning {
-  readonly instruction: Instruction;
+/** An operation: an instruction as it is executed. */
+export interface Operation extends Operands {
   readonly semantics: Semantics;
   /** Whether a boundary lies before it: always, or if it is a memory access outside the own stack. */
   readonly boundary: 'always' | 'shared' | 'never';
 }
 
-type Fetched = Meaning | 'illegal' | 'nothing';
+type Fetched = Operation | 'illegal' | 'nothing';
 
-/** What stands at pc. */
-function fetch(core: ReferenceCore, hart: ReferenceHart): Fetched {
-  const pc = hostAddress(hart.pc);
+/** What stands at `pc`. */
+function fetch(core: ReferenceCore, pc: Address): Fetched {
   const segment = segmentOf(core, pc, 2);
   if (segment === undefined || !segment.text || (pc & 1) !== 0) return 'nothing';
   const index = (pc - segment.base) >> 1;
   const low = segment.halves[index] as number;
-  if (!isWide(low)) return meaningOf(core, low, 0);
+  if (!isWide(low)) return operationOf(core, low, 0);
   const high = segment.halves[index + 1];
-  return high === undefined ? 'nothing' : meaningOf(core, low, high);
+  return high === undefined ? 'nothing' : operationOf(core, low, high);
 }
 
-function meaningOf({ meanings }: ReferenceCore, low: number, high: number): Meaning | 'illegal' {
+function operationOf(core: ReferenceCore, low: number, high: number): Operation | 'illegal' {
   const word = low | (high << 16);
-  let meaning = meanings.get(word);
-  if (meaning === undefined) {
+  let operation = core.operations.get(word);
+  if (operation === undefined) {
     const instruction = identify(low, high);
-    meaning = instruction === undefined ? 'illegal' : explain(instruction);
-    meanings.set(word, meaning);
+    operation = instruction === undefined ? 'illegal' : prepare(instruction);
+    core.operations.set(word, operation);
   }
-  return meaning;
+  return operation;
 }
 
 const MEMORY_ACCESS = /^(?:l[bhwd]u?|s[bhwd]|(?:lr|sc|amo[a-z]+)\.[wd])$/u;
 const STOPS = /^(?:ecall|ebreak|wfi)$/u;
 const SSTATUS = 0x100;
 
-function explain(instruction: Instruction): Meaning {
-  const { mnemonic, csr } = instruction;
+function prepare({ form, mnemonic, rd, rs1, rs2, csr, imm }: Instruction): Operation {
   const stops = STOPS.test(mnemonic) || csr === SSTATUS;
   const otherwise = MEMORY_ACCESS.test(mnemonic) ? 'shared' : 'never';
-  return { instruction, semantics: SEMANTICS[mnemonic], boundary: stops ? 'always' : otherwise };
+  return {
+    ...{ mnemonic, rd, rs1, rs2, csr, imm: BigInt.asUintN(64, BigInt(imm)) },
+    bytes: BigInt(form.bytes),
+    semantics: SEMANTICS[mnemonic],
+    boundary: stops ? 'always' : otherwise,
+  };
 }
 
-function isBoundary(core: ReferenceCore, hart: ReferenceHart, fetched: Fetched): boolean {
-  if ((flagsAtPc(core, hart) & (VISIBLE | ATTENTION)) !== 0) return true;
+function isBoundary(
+  core: ReferenceCore,
+  hart: ReferenceHart,
+  at: Address,
+  fetched: Fetched,
+): boolean {
+  if ((core.flagsAt(at) & (VISIBLE | ATTENTION)) !== 0) return true;
   if (typeof fetched === 'string' || fetched.boundary === 'never') return false;
-  if (fetched.boundary === 'always') return true;
-  const { rs1, imm } = fetched.instruction;
-  return !isPrivate(hart, BigInt.asUintN(64, (hart.x[rs1] as bigint) + BigInt(imm)));
+  return fetched.boundary === 'always' || !isPrivate(hart, dataAddress(hart, fetched));
 }
 
-function flagsAtPc(core: ReferenceCore, hart: ReferenceHart): number {
-  const pc = hostAddress(hart.pc);
-  return pc === NO_ADDRESS ? 0 : core.flagsAt(pc);
-}
-
-/** Executes what stands at pc. Of what faults nothing has happened. */
+/** Executes what was fetched. Of what faults nothing has happened. */
 function execute(core: ReferenceCore, hart: ReferenceHart, fetched: Fetched): Outcome {
   if (typeof fetched === 'string') {
     refuse(hart, fetched === 'nothing' ? 'fetch' : 'illegal', hart.pc);
     return STOP_FAULT;
   }
-  const { instruction, semantics } = fetched;
-  hart.next = hart.pc + BigInt(instruction.form.bytes);
-  const outcome = semantics(core, hart, instruction);
+  hart.next = BigInt.asUintN(64, hart.pc + fetched.bytes);
+  const outcome = fetched.semantics(core, hart, fetched);
   hart.x[0] = 0n;
   if (outcome === STOP_FAULT || outcome === STOP_ECALL || outcome === STOP_BREAK) return outcome;
-  hart.pc = BigInt.asUintN(64, hart.next);
+  hart.pc = hart.next;
   hart.instret++;
   return outcome;
 }

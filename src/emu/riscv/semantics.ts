@@ -2,13 +2,24 @@
 // against. Registers are unsigned 64-bit values and what is written to one is taken modulo 2^64; `s64`, `s32`
 // and `u32` say how an operand is read, or how a result is extended. Left out on purpose: speed.
 import type { BaseMnemonic } from './encodings.ts';
-import type { Instruction } from './instruction.ts';
 import { type Bytes, load, reach, refuse, store, writable } from './reference-memory.ts';
 import type { ReferenceCore, ReferenceHart } from './reference.ts';
 import { type Outcome, RUNS_ON, STOP_BREAK, STOP_ECALL } from './stop.ts';
 import { STOP_FAULT, STOP_IRQ, STOP_WFI } from './stop.ts';
 
-export type Semantics = (core: ReferenceCore, hart: ReferenceHart, i: Instruction) => Outcome;
+/** What an instruction names. */
+export interface Operands {
+  readonly mnemonic: BaseMnemonic;
+  readonly rd: number;
+  readonly rs1: number;
+  readonly rs2: number;
+  readonly csr: number;
+  /** Extended by its sign, then taken modulo 2^64. */
+  readonly imm: bigint;
+  readonly bytes: bigint;
+}
+
+export type Semantics = (core: ReferenceCore, hart: ReferenceHart, i: Operands) => Outcome;
 
 type Unary = (a: bigint) => bigint;
 type Binary = (a: bigint, b: bigint) => bigint;
@@ -142,10 +153,10 @@ function register(f: Binary): Semantics {
   };
 }
 
-/** rd = f(rs1, imm), imm extended by its sign. */
+/** rd = f(rs1, imm). */
 function immediate(f: Binary): Semantics {
   return (_, { x }, i) => {
-    x[i.rd] = f(x[i.rs1] as bigint, u64(BigInt(i.imm)));
+    x[i.rd] = f(x[i.rs1] as bigint, i.imm);
     return RUNS_ON;
   };
 }
@@ -153,7 +164,7 @@ function immediate(f: Binary): Semantics {
 /** rd = f(imm, pc). */
 function constant(f: Binary): Semantics {
   return (_, hart, i) => {
-    hart.x[i.rd] = f(BigInt(i.imm), hart.pc);
+    hart.x[i.rd] = f(i.imm, hart.pc);
     return RUNS_ON;
   };
 }
@@ -161,9 +172,9 @@ function constant(f: Binary): Semantics {
 /** Goes to f(rs1, imm, pc); rd = the address behind this instruction. */
 function jump(f: (a: bigint, imm: bigint, pc: bigint) => bigint): Semantics {
   return (_, hart, i) => {
-    const target = f(hart.x[i.rs1] as bigint, BigInt(i.imm), hart.pc);
+    const target = f(hart.x[i.rs1] as bigint, i.imm, hart.pc);
     hart.x[i.rd] = hart.next;
-    hart.next = target;
+    hart.next = u64(target);
     return RUNS_ON;
   };
 }
@@ -172,14 +183,14 @@ function jump(f: (a: bigint, imm: bigint, pc: bigint) => bigint): Semantics {
 function branch(f: (a: bigint, b: bigint) => boolean): Semantics {
   return (_, hart, i) => {
     const taken = f(hart.x[i.rs1] as bigint, hart.x[i.rs2] as bigint);
-    if (taken) hart.next = hart.pc + BigInt(i.imm);
+    if (taken) hart.next = u64(hart.pc + i.imm);
     return RUNS_ON;
   };
 }
 
 /** The data address of a load, store or atomic. */
-function dataAddress({ x }: ReferenceHart, i: Instruction): bigint {
-  return u64((x[i.rs1] as bigint) + BigInt(i.imm));
+export function dataAddress({ x }: ReferenceHart, i: Operands): bigint {
+  return u64((x[i.rs1] as bigint) + i.imm);
 }
 
 /** rd = what memory holds, extended. */
@@ -267,7 +278,7 @@ const CSRS: ReadonlyMap<number, Csr> = new Map([
   [0x142, storage(2)],
   [0xc00, timeCsr],
   [0xc01, timeCsr],
-  [0xc02, { read: (_, hart) => hart.instret }],
+  [0xc02, { read: (_, hart) => BigInt(hart.instret) }],
 ]);
 
 function writeStatus(hart: ReferenceHart, value: bigint): Outcome {
@@ -289,14 +300,14 @@ function storage(index: number): Csr {
 function csr(f: Binary): Semantics {
   return (core, hart, i) => {
     const found = CSRS.get(i.csr);
-    const isWrite = i.mnemonic.startsWith('csrrw') || i.rs1 !== 0 || i.imm !== 0;
+    const isWrite = i.mnemonic.startsWith('csrrw') || i.rs1 !== 0 || i.imm !== 0n;
     const write = isWrite ? found?.write : writeNothing;
     if (found === undefined || write === undefined) {
       refuse(hart, 'illegal', hart.pc);
       return STOP_FAULT;
     }
     const old = found.read(core, hart);
-    const operand = i.mnemonic.endsWith('i') ? BigInt(i.imm) : (hart.x[i.rs1] as bigint);
+    const operand = i.mnemonic.endsWith('i') ? i.imm : (hart.x[i.rs1] as bigint);
     hart.x[i.rd] = old;
     return write(hart, f(old, operand));
   };
