@@ -124,7 +124,12 @@ function prepare({ form, mnemonic, rd, rs1, rs2, csr, imm }: Instruction): Opera
   const stops = STOPS.test(mnemonic) || csr === SSTATUS;
   const otherwise = MEMORY_ACCESS.test(mnemonic) ? 'shared' : 'never';
   return {
-    ...{ mnemonic, rd, rs1, rs2, csr, imm: BigInt.asUintN(64, BigInt(imm)) },
+    mnemonic,
+    rd,
+    rs1,
+    rs2,
+    csr,
+    imm: BigInt.asUintN(64, BigInt(imm)),
     bytes: BigInt(form.bytes),
     semantics: SEMANTICS[mnemonic],
     boundary: stops ? 'always' : otherwise,
