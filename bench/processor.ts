@@ -1,6 +1,13 @@
 // How fast guest code runs: the bare core, one CPU of a machine, four CPUs that take turns at every instruction.
 import { assert, known } from '../src/assert.ts';
-import { addressHi, addressLo, IMAGE_BASE, NO_ADDRESS, STACK_BYTES } from '../src/emu/address.ts';
+import {
+  addressHi,
+  addressLo,
+  guestValue,
+  IMAGE_BASE,
+  NO_ADDRESS,
+  STACK_BYTES,
+} from '../src/emu/address.ts';
 import { type Chooser, calmChooser } from '../src/emu/choose.ts';
 import type { Image } from '../src/emu/image.ts';
 import { loadImage } from '../src/emu/load.ts';
@@ -8,7 +15,6 @@ import { Machine } from '../src/emu/machine.ts';
 import { callGuest, type Path } from '../src/emu/path.ts';
 import { REG, setReg } from '../src/emu/regs.ts';
 import { PLAIN } from '../src/emu/riscv/encode.ts';
-import { guestValue } from '../src/emu/riscv/reference-memory.ts';
 import { ReferenceCore, ReferenceHart, runReference } from '../src/emu/riscv/reference.ts';
 import { makeRig, putWords, STACK, TEXT } from '../src/emu/riscv/rig.ts';
 import { run } from '../src/emu/riscv/run.ts';

@@ -1,13 +1,13 @@
 // Runs one program on the fast core and on the reference core, side by side, and compares everything that a
 // guest or the machine can see after each run: registers, memory, traps, counts. It makes no choice of its own.
 import { known } from '../src/assert.ts';
-import { type Address, STACK_BYTES } from '../src/emu/address.ts';
+import { type Address, STACK_BYTES, guestValue } from '../src/emu/address.ts';
 import { GUARD_BYTES, NO_ADDRESS, STACK_BASE, STACK_STRIDE } from '../src/emu/address.ts';
 import { Memory } from '../src/emu/memory.ts';
 import { Hart } from '../src/emu/regs.ts';
 import { Core } from '../src/emu/riscv/core.ts';
 import { type Instruction, identify, isWide } from '../src/emu/riscv/instruction.ts';
-import { guestValue, hostAddress, killReservations } from '../src/emu/riscv/reference-memory.ts';
+import { hostAddress, killReservations } from '../src/emu/riscv/reference-memory.ts';
 import { ReferenceCore, ReferenceHart, runReference } from '../src/emu/riscv/reference.ts';
 import { run } from '../src/emu/riscv/run.ts';
 import { STOP_ATTENTION, STOP_BREAK, STOP_ECALL, STOP_FAULT } from '../src/emu/riscv/stop.ts';

@@ -2,9 +2,8 @@
 // registers that point into segments, at their edges and nowhere, and text that changes while it runs.
 import fc from 'fast-check';
 import { known } from '../src/assert.ts';
-import type { Address } from '../src/emu/address.ts';
+import { type Address, guestValue } from '../src/emu/address.ts';
 import { type Bits, FORMS, type Form } from '../src/emu/riscv/instruction.ts';
-import { guestValue } from '../src/emu/riscv/reference-memory.ts';
 import { type Action, DATA, HEAP, HEAP_BYTES, type Program } from './lockstep.ts';
 import { RODATA, STACKS, TEXTS, TEXT_BYTES, USER_DATA } from './lockstep.ts';
 

@@ -4,6 +4,7 @@ import { InputError } from '../assert.ts';
 import { VERSION } from '../replay/version.ts';
 import { type CommandFace, face } from './command.ts';
 import { completionCommand } from './completion.ts';
+import { disasmCommand } from './disasm.ts';
 import { faultLines } from './fault.ts';
 import { judgeCommand } from './judge.ts';
 import { commandLine } from './quote.ts';
@@ -20,6 +21,7 @@ const COMMANDS: readonly CommandFace[] = [
   face(replayCommand),
   face(reportCommand),
   face(judgeCommand),
+  face(disasmCommand),
   face(schemaCommand),
   face(variantsCommand),
   face(completionCommand),

@@ -12,15 +12,18 @@ export type NoOptions = Readonly<Record<string, never>>;
 
 type Arguments<O extends Readonly<Record<string, Options>>> = InferredOptionTypes<O> & {
   readonly file: string;
+  readonly second: string | undefined;
 };
 
 export interface Command<O extends Readonly<Record<string, Options>>> {
   readonly name: string;
   readonly about: string;
   readonly positional?: Positional;
+  /** A further one, which may be left out. */
+  readonly second?: Positional;
   readonly options: O;
   readonly examples: readonly (readonly [command: string, about: string])[];
-  /** The exit status. `file` is the positional argument. */
+  /** The exit status. `file` is the positional argument, `second` the further one. */
   run(args: Arguments<O>, shell: Shell): Promise<number>;
 }
 
@@ -34,8 +37,9 @@ export interface CommandFace {
 export function face<O extends Readonly<Record<string, Options>>>(
   command: Command<O>,
 ): CommandFace {
-  const { name, options, positional } = command;
-  const usage = positional === undefined ? name : `${name} <${positional.name}>`;
+  const { name, options, positional, second } = command;
+  const required = positional === undefined ? '' : ` <${positional.name}>`;
+  const usage = `${name}${required}${second === undefined ? '' : ` [${second.name}]`}`;
   return {
     name,
     options,
@@ -47,9 +51,10 @@ export function face<O extends Readonly<Record<string, Options>>>(
         async (args) => {
           refuseRepeated(args, options);
           const file = positional === undefined ? '' : String(args[positional.name]);
+          const further = second === undefined ? undefined : args[second.name];
           // What yargs parsed is what the options say; its own type says so for camel case only.
           // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-          const parsed = { ...args, file } as unknown as Arguments<O>;
+          const parsed = { ...args, file, second: further } as unknown as Arguments<O>;
           end(await command.run(parsed, shell));
         },
       );
@@ -59,10 +64,11 @@ export function face<O extends Readonly<Record<string, Options>>>(
 
 function describeCommand<O extends Readonly<Record<string, Options>>>(
   builder: Argv,
-  { positional, options, examples }: Command<O>,
+  { positional, second, options, examples }: Command<O>,
 ): Argv<InferredOptionTypes<O>> {
-  if (positional !== undefined)
-    builder.positional(positional.name, { type: 'string', describe: positional.about });
+  for (const one of [positional, second]) {
+    if (one !== undefined) builder.positional(one.name, { type: 'string', describe: one.about });
+  }
   for (const [command, about] of examples) builder.example(command, about);
   return builder.options(options);
 }

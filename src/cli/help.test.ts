@@ -17,13 +17,15 @@ test('reprobe --help', async () => {
     Deterministic record and replay for Linux function tracing.
 
     Commands:
-      reprobe record <workload>   Run a workload and record the run
-      reprobe replay <recording>  Run a recording again and compare every event
-      reprobe report <recording>  Print a recording
-      reprobe judge <recording>   Judge a recording by every documented guarantee
-      reprobe schema              Print the JSON schema of a workload
-      reprobe variants            List the faulty kernels for record --variant
-      reprobe completion          Print a completion script for bash or zsh
+      reprobe record <workload>        Run a workload and record the run
+      reprobe replay <recording>       Run a recording again and compare every event
+      reprobe report <recording>       Print a recording
+      reprobe judge <recording>        Judge a recording by every documented
+                                       guarantee
+      reprobe disasm <image> [symbol]  Print the instructions of an image
+      reprobe schema                   Print the JSON schema of a workload
+      reprobe variants                 List the faulty kernels for record --variant
+      reprobe completion               Print a completion script for bash or zsh
 
     Options:
           --version  Show version number                                   [boolean]
@@ -104,6 +106,27 @@ test('reprobe report --help', async () => {
       reprobe report swap.trace --format        what the kernel would print for CPU
       ftrace --cpu 1                            1
       reprobe report swap.trace --summary       how many events of which kind
+    "
+  `);
+});
+
+test('reprobe disasm --help', async () => {
+  expect(await help('disasm', '--help')).toMatchInlineSnapshot(`
+    "reprobe disasm <image> [symbol]
+
+    Print the instructions of an image
+
+    Positionals:
+      image   An ELF file                                        [string] [required]
+      symbol  Only this function                                            [string]
+
+    Options:
+          --version  Show version number                                   [boolean]
+      -h, --help     Show help                                             [boolean]
+
+    Examples:
+      reprobe disasm store.elf | less     as objdump -d prints it
+      reprobe disasm store.elf queue_pop  one function
     "
   `);
 });

@@ -6,11 +6,10 @@ import { textLines } from '../replay/text-form.ts';
 import type { Command } from './command.ts';
 import { openRecording } from './file-kind.ts';
 import { readInput, refuseDamage } from './files.ts';
-import { EXIT, type Output } from './shell.ts';
+import { writeLines } from './lines.ts';
+import { EXIT } from './shell.ts';
 import { UsageError, wholeNumber } from './usage.ts';
 
-/** Lines are written in pieces of about this size. */
-const PIECE_LETTERS = 65_536;
 /** For recordings that do not say how many CPUs there were. */
 const CPUS_MAX = 256;
 
@@ -71,17 +70,4 @@ function linesOf(recording: Recording, { format, cpu, summary }: View): Iterable
 function readCpu(given: string, { header }: Recording): number {
   const cpus = header.options['cpus'];
   return wholeNumber('cpu', given, typeof cpus === 'number' ? cpus - 1 : CPUS_MAX);
-}
-
-/** Stops at once when nobody reads any more. */
-async function writeLines(out: Output, lines: Iterable<string>): Promise<void> {
-  let piece = '';
-  for (const line of lines) {
-    piece += `${line}\n`;
-    if (piece.length < PIECE_LETTERS) continue;
-    // oxlint-disable-next-line no-await-in-loop -- one after the other is the point
-    await out.write(piece);
-    piece = '';
-  }
-  if (piece !== '') await out.write(piece);
 }

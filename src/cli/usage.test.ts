@@ -12,7 +12,7 @@ async function refused(command: string): Promise<string> {
   return err().slice('reprobe: '.length, -1);
 }
 
-const COMMANDS = 'expected one of record, replay, report, judge, schema, variants, completion';
+const COMMANDS = 'expected one of record, replay, report, judge, disasm, schema, variants, completion';
 
 test.each([
   ['', `no command, ${COMMANDS}`],
@@ -26,6 +26,8 @@ test.each([
   ['record a b --sede 1', "unknown option '--sede' of record, did you mean '--seed'?"],
   ['record a --no-json', "unknown option '--no-json' of record, did you mean '--json'?"],
   ['judge a -x', "unknown option '-x' of judge, expected one of --json, --help, --version"],
+  ['disasm', 'disasm expects a file'],
+  ['disasm a b c', "unexpected argument 'c' of disasm"],
   ['record a --seed', '--seed expects a value'],
   ['record a -o', '-o expects a value'],
   ['record a --seed 1 --seed 2', '--seed is given 2 times, expected it once'],
@@ -72,5 +74,6 @@ async function complete(words: readonly string[]): Promise<readonly string[]> {
 test('completion knows commands, options and their values', async () => {
   expect(await complete(['re'])).toEqual(expect.arrayContaining(['record', 'replay', 'report']));
   expect(await complete(['record', '--'])).toEqual(expect.arrayContaining(['--seed', '--variant']));
+  expect(await complete(['dis'])).toContain('disasm');
   expect(await complete(['report', '--format', ''])).toEqual(['text', 'ftrace', 'json']);
 });

@@ -37,6 +37,11 @@ export function addressHi(address: Address): number {
   return address >= 0 ? -1 : 0;
 }
 
+/** The guest value of `address`, unsigned. */
+export function guestValue(address: Address): bigint {
+  return (BigInt(addressHi(address) >>> 0) << 32n) | BigInt(addressLo(address) >>> 0);
+}
+
 /** The host address of a guest value, or NO_ADDRESS when no segment can lie there. */
 export function toAddress(lo: number, hi: number): Address {
   if (hi === -1 && lo < 0) return lo ^ -0x80000000;

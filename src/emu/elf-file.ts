@@ -31,6 +31,7 @@ const PF_W = 2;
 const SHT_SYMTAB = 2;
 const SHT_STRTAB = 3;
 export const SHT_NOBITS = 8;
+const SHF_EXECINSTR = 4;
 /** From here on a section number has a meaning of its own. */
 export const SHN_RESERVED = 0xff00;
 const STB_GLOBAL = 1;
@@ -53,6 +54,10 @@ export interface ElfSegment {
 export interface ElfSection {
   readonly name: string;
   readonly type: number;
+  /** Whether it holds instructions. */
+  readonly executable: boolean;
+  /** Where it is in memory; NO_ADDRESS for one that is nowhere in it. */
+  readonly address: Address;
   readonly offset: number;
   readonly bytes: number;
   readonly link: number;
@@ -175,7 +180,17 @@ function readSection(file: ElfFile, at: number, name: (nameAt: number) => string
   const bytes = readSize(file, at + 32, 'the size of a section');
   if (type !== SHT_NOBITS) checkRange(file, 'a section', offset, bytes);
   const link = file.view.getUint32(at + 40, true);
-  return { name: name(file.view.getUint32(at, true)), type, offset, bytes, link };
+  const executable = (file.view.getUint32(at + 8, true) & SHF_EXECINSTR) !== 0;
+  const address = readAddress(file, at + 16);
+  return {
+    name: name(file.view.getUint32(at, true)),
+    type,
+    executable,
+    address,
+    offset,
+    bytes,
+    link,
+  };
 }
 
 /** A NUL-terminated printable string of a string table. */

@@ -2,10 +2,9 @@
 // the instruction set manual. What a case does not mention stays as it was. More of the arithmetic is in
 // `arithmetic.test.ts`, of loads and stores in `memory-access.test.ts`.
 import { expect, test } from 'vitest';
-import { NO_ADDRESS } from '../address.ts';
+import { NO_ADDRESS, guestValue } from '../address.ts';
 import { REG } from '../regs.ts';
 import { FORMS } from './instruction.ts';
-import { guestValue } from './reference-memory.ts';
 import { ReferenceCore, ReferenceHart, runReference } from './reference.ts';
 import { DATA as DATA_ADDRESS, type Rig, STACK, TEXT, join, makeRig } from './rig.ts';
 import { setValue, valueOf } from './rig.ts';

@@ -5,24 +5,18 @@ import { GRANULE_SHIFT, PAGE_SHIFT, type Segment } from '../memory.ts';
 import type { FaultReason } from '../regs.ts';
 import type { ReferenceCore, ReferenceHart } from './reference.ts';
 
-const KERNEL_BASE = 0xffffffff80000000n;
 const HALF_BYTES = 0x80000000;
 
 export type Bytes = 1 | 2 | 4 | 8;
 
 /**
- * The host address of guest address `value`: its distance from KERNEL_BASE, modulo 2^32. Taken as signed, an address
+ * The host address of guest address `value`: its distance from 0xffffffff80000000, modulo 2^32. Taken as signed, an address
  * that is in neither half of the address space is one beyond 32 bits.
  */
 export function hostAddress(value: bigint): Address {
   const signed = Number(BigInt.asIntN(64, value));
   if (signed < -HALF_BYTES || signed >= HALF_BYTES) return NO_ADDRESS;
   return signed < 0 ? signed + HALF_BYTES : signed - HALF_BYTES;
-}
-
-/** The guest's own value of a host address. */
-export function guestValue(address: Address): bigint {
-  return BigInt.asUintN(address < 0 ? 32 : 64, BigInt(address) + KERNEL_BASE);
 }
 
 /** The segment that holds all of these bytes. */
