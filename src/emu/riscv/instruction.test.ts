@@ -1,10 +1,14 @@
 // Every instruction, each with a case of its own on both cores: words as the GNU assembler emits them, values from
 // the instruction set manual. What a case does not mention stays as it was. More of the arithmetic is in
 // `arithmetic.test.ts`, of loads and stores in `memory-access.test.ts`.
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { NO_ADDRESS, guestValue } from '../address.ts';
 import { REG } from '../regs.ts';
-import { FORMS } from './instruction.ts';
+import { decodeCompressed } from './decode-compressed.ts';
+import { decode } from './decode.ts';
+import { FORMS, identify } from './instruction.ts';
+import { OP } from './ops.ts';
 import { ReferenceCore, ReferenceHart, runReference } from './reference.ts';
 import { DATA as DATA_ADDRESS, type Rig, STACK, TEXT, join, makeRig } from './rig.ts';
 import { setValue, valueOf } from './rig.ts';
@@ -237,6 +241,25 @@ test.each(CASES)('%s', (_, word, before, after) => {
   const expected = { ...NOTHING, pc: length, stop: STEPS, ...before, ...after };
   expect(onFastCore(word, before)).toEqual(expected);
   expect(onReferenceCore(word, before)).toEqual(expected);
+});
+
+test('the two decoders refuse the same words', () => {
+  const differing: number[] = [];
+  for (let half = 0; half < 0x10000; half++) {
+    if ((half & 3) === 3) continue;
+    const refused = decodeCompressed(half).op === OP.illegal;
+    if (refused !== (identify(half, 0) === undefined)) differing.push(half);
+  }
+  expect(differing).toEqual([]);
+  fc.assert(
+    fc.property(fc.integer(), fc.constantFrom(...FORMS), (bits, form) => {
+      for (const word of [bits | 3, (bits & ~0x707f) | (form.match & 0x707f) | 3]) {
+        const refused = decode(word, 0).op === OP.illegal;
+        expect([word, refused]).toEqual([word, identify(word & 0xffff, word >>> 16) === undefined]);
+      }
+    }),
+    { numRuns: 5000 },
+  );
 });
 
 test('no instruction is without a case', () => {
