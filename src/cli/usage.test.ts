@@ -12,7 +12,8 @@ async function refused(command: string): Promise<string> {
   return err().slice('reprobe: '.length, -1);
 }
 
-const COMMANDS = 'expected one of record, replay, report, judge, disasm, schema, variants, completion';
+const COMMANDS =
+  'expected one of record, replay, report, judge, disasm, schema, variants, completion';
 
 test.each([
   ['', `no command, ${COMMANDS}`],

@@ -8,7 +8,7 @@ import { type Address, NO_ADDRESS } from './address.ts';
 export const PAGE_SHIFT = 8;
 export const PAGE_BYTES: number = 1 << PAGE_SHIFT;
 /** Liveness is kept for granules of this size; segments begin and end at one. */
-const GRANULE_SHIFT = 4;
+export const GRANULE_SHIFT = 4;
 const GRANULE_BYTES = 1 << GRANULE_SHIFT;
 
 /** Kept unmapped at the ends of the user and kernel halves, so that base + offset never wraps into one. */
