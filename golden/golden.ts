@@ -6,7 +6,7 @@ import { prepare } from '../src/replay/prepare.ts';
 import { joinBytes, readRecording } from '../src/replay/recording.ts';
 import { recordPrepared, type RunResult, type WorkloadSource } from '../src/replay/run.ts';
 import { formatRecording } from '../src/replay/text-form.ts';
-import { STORIES } from './stories.ts';
+import { ALL_STORIES } from './all-stories.ts';
 import { tell } from './told.ts';
 
 /** The folder's name in recordings, wherever it lies: a recording holds the path that a user typed. */
@@ -73,7 +73,7 @@ export function complaints(name: string, { result }: RecordedGolden): readonly s
   const unmet = expectations
     .filter(({ met }) => !met)
     .map(({ text, found }) => `expected: ${text}; found ${found}`);
-  const claims = STORIES[name];
+  const claims = ALL_STORIES[name];
   if (claims === undefined) return [...unmet, `golden/stories.ts has no claims for ${name}`];
   const told = tell([...log.events(0, log.count)]);
   const untrue = claims.filter(({ holds }) => !holds(told));

@@ -13,6 +13,8 @@ export interface Mutant {
   readonly budget: number;
   /** Seeds from which it is found soon. */
   readonly pinned: readonly number[];
+  /** What the verdict speaks of, where a judge can find more than one thing wrong. */
+  readonly says?: RegExp;
 }
 
 export const MUTANTS: readonly Mutant[] = [
@@ -25,6 +27,23 @@ export const MUTANTS: readonly Mutant[] = [
   { id: 'M-15', judge: 'memory', budget: 4500, pinned: [2, 6] },
   { id: 'M-16', judge: 'notrace', budget: 200, pinned: [1, 5] },
   { id: 'M-17', judge: 'notrace', budget: 200, pinned: [1, 2] },
+  {
+    id: 'M-08',
+    judge: 'text',
+    budget: 1500,
+    pinned: [1002, 1003],
+    says: /^halves of two instructions/u,
+  },
+  {
+    id: 'M-09',
+    judge: 'text',
+    budget: 1500,
+    pinned: [1000, 1005],
+    says: /^halves of two instructions/u,
+  },
+  { id: 'M-10', judge: 'text', budget: 200, pinned: [1, 2], says: /^nobody claimed/u },
+  { id: 'M-97', judge: 'return', budget: 200, pinned: [1, 2], says: /did not return/u },
+  { id: 'M-98', judge: 'progress', budget: 50, pinned: [1, 2], says: /inside text_mutex/u },
 ];
 
 /** A change that no judge may hold against the kernel, and the cases in which the nearest mutants die. */
@@ -48,14 +67,14 @@ export interface Kill {
 
 /** Looks for `mutant` from `seed` within its budget. */
 export function findMutant(
-  { id, judge, budget }: Omit<Mutant, 'pinned'>,
+  { id, judge, budget, says }: Omit<Mutant, 'pinned'>,
   seed: number,
 ): Kill | undefined {
   let runs = 0;
   for (const drawn of casesFrom(judge, seed)) {
     if (++runs > budget) break;
     const verdict = runCase(drawn, [id]).verdicts.get(judge);
-    if (verdict?.status !== 'broken') continue;
+    if (verdict?.status !== 'broken' || says?.test(verdict.why) === false) continue;
     if (faultsIn(runCase(drawn)).length === 0) return { runs, drawn, why: verdict.why };
   }
   return undefined;

@@ -36,6 +36,9 @@ const WORKLOADS: Record<GuaranteeName, fc.Arbitrary<Workload>> = {
   'filter-swap': weighted(3, { shared: true, swaps: true }),
   notrace: weighted(1, { shared: true }),
   memory: weighted(3, { shared: true, swaps: true }),
+  text: weighted(3, { swaps: true }),
+  return: weighted(1, { handlers: 2 }),
+  progress: weighted(1, { probes: 3 }),
 };
 
 function weighted(weight: number, needs: Features): fc.Arbitrary<Workload> {

@@ -103,7 +103,8 @@ export function buildWorkload(drawn: Raw): Workload {
       preempt: raw.preempt,
       landingPad: raw.landingPad,
       grain: raw.grain,
-      steps_max: 50_000,
+      // One run in 10,000 takes more than 50,000 steps.
+      steps_max: 200_000,
       ...(raw.failAlloc.length > 0 ? { fail_alloc: raw.failAlloc } : {}),
     },
     data: { hits: 8, shared: 16 },

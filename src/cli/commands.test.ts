@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { known } from '../assert.ts';
 import { readRecording, RecordingWriter } from '../replay/recording.ts';
+import { GUARANTEE_NAMES } from '../replay/workload/model.ts';
 import { type CaptureOptions, capture } from './captured-shell.ts';
 import { main } from './cli.ts';
 
@@ -149,7 +150,7 @@ test('json outcomes can be parsed', async () => {
   const judged = await reprobe('judge little.trace --json');
   expect(JSON.parse(judged.out)).toMatchObject({
     file: 'little.trace',
-    verdicts: [{ guarantee: 'unregister' }, {}, {}, {}],
+    verdicts: GUARANTEE_NAMES.map((guarantee) => ({ guarantee })),
   });
   const summary = await reprobe('report little.trace --summary --json');
   expect(JSON.parse(summary.out)).toMatchObject({ ending: 'run_end', cpus: [{ cpu: 0 }, {}] });

@@ -5,11 +5,22 @@ import type { Guarantee, Verdict } from './judge.ts';
 import { type EventSource, listen } from './listen.ts';
 import { memory } from './memory.ts';
 import { notrace } from './notrace.ts';
+import { progress } from './progress.ts';
+import { returns } from './return.ts';
 import { newStory, storyListeners } from './story.ts';
+import { text } from './text.ts';
 import { unregister } from './unregister.ts';
 
 /** In the order in which they are shown. */
-export const GUARANTEES: readonly Guarantee[] = [unregister, filterSwap, notrace, memory];
+export const GUARANTEES: readonly Guarantee[] = [
+  unregister,
+  filterSwap,
+  notrace,
+  memory,
+  text,
+  returns,
+  progress,
+];
 
 export interface Judged {
   readonly guarantee: Guarantee;

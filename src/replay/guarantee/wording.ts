@@ -14,8 +14,12 @@ export function theCallback(story: Story, { ops, begin }: Callback): string {
 
 /** `step 130, CPU 1, task reader`. */
 export function where(story: Story, event: Event): string {
-  const name = story.tasks.get(event.pid) ?? (event.pid === 0 ? 'idle' : `pid ${event.pid}`);
-  return `step ${event.step}, CPU ${event.cpu}, task ${name}`;
+  return `step ${event.step}, CPU ${event.cpu}, task ${nameOfTask(story, event.pid)}`;
+}
+
+/** Of a pid. */
+export function nameOfTask(story: Story, pid: number): string {
+  return story.tasks.get(pid) ?? (pid === 0 ? 'idle' : `pid ${pid}`);
 }
 
 /** `ftrace_set_filter(ops0, "vfs_*", reset)`. */

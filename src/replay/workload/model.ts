@@ -204,7 +204,15 @@ export type InterruptName = (typeof INTERRUPTS)[number];
 export const EVENT_EDGES = ['enter', 'return', 'begin', 'end', 'event'] as const;
 
 /** One word, three places (style.md section 1): these are the judges of `src/replay/guarantee/`. */
-export const GUARANTEE_NAMES = ['unregister', 'filter-swap', 'notrace', 'memory'] as const;
+export const GUARANTEE_NAMES = [
+  'unregister',
+  'filter-swap',
+  'notrace',
+  'memory',
+  'text',
+  'return',
+  'progress',
+] as const;
 export type GuaranteeName = (typeof GUARANTEE_NAMES)[number];
 
 /** Callbacks that need no definition. `count` adds 1 to the counter PROBE.count; `nothing` returns. */

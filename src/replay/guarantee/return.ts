@@ -1,0 +1,184 @@
+// Layer replay. Guarantee `return`: a function returns to where it was called (CC-O10).
+//
+// The machine reports a return when pc and sp are those that the function was entered with. A function that went
+// elsewhere (past its call, into another function, with another stack) never does that; it shows when others
+// go on as if it had. Broken by: a return of an outer function while an inner one is open; a function that is
+// entered on a stack that lies above an open one's, or on the same stack from the text of another one;
+// an interrupt or a trap that is over with a function open; and one of two functions that share a return (a tail
+// call, or a second call by the kernel after the first one was lost) which does not return together with the other.
+//
+// Left alone: functions that are open when their task or the run ends. Left out: registers that a callee must keep.
+//
+// Exercised: a function whose site led into a hook (a call, or a breakpoint that stood for one) returned.
+import type { Event, EventOf } from '../schema.ts';
+import {
+  type CallStack,
+  type CallStacks,
+  closeStack,
+  dropCalls,
+  newCallStacks,
+  openStack,
+  pushCall,
+  sharesReturn,
+  stackAt,
+} from './call-stack.ts';
+import { broken, type Broken, type Guarantee, type Verdict } from './judge.ts';
+import type { Story } from './story.ts';
+import { where } from './wording.ts';
+
+interface Findings {
+  readonly story: Story;
+  first: Broken | undefined;
+  readonly stacks: CallStacks;
+  /** Bytes of each function, by address. */
+  readonly sizes: Map<number, number>;
+  exercised: number;
+  /** Functions that were entered with a hook. */
+  hooked: number;
+}
+
+// `return` is a word of the language.
+export const returns: Guarantee = {
+  name: 'return',
+  sentence:
+    'Every function returns to the instruction behind its call, on the stack that it was called with, ' +
+    'whatever is hooked meanwhile.',
+  document: 'Using ftrace to hook to functions',
+  section: 'The callback function',
+  rules: ['CC-H3', 'CC-O10'],
+  start(story) {
+    const found: Findings = {
+      story,
+      first: undefined,
+      stacks: newCallStacks(),
+      sizes: new Map(),
+      exercised: 0,
+      hooked: 0,
+    };
+    const opened = (e: { readonly cpu: number }): void => {
+      openStack(found.stacks, e.cpu);
+    };
+    const closed = (e: EventOf<'irq_exit'> | EventOf<'trap_exit'>): void => {
+      contextOver(found, e);
+    };
+    return {
+      on: {
+        symbol: (e) => {
+          found.sizes.set(e.address, e.size);
+        },
+        irq_enter: opened,
+        trap_enter: opened,
+        irq_exit: closed,
+        trap_exit: closed,
+        task_exit: (e) => {
+          taskOver(found, e);
+        },
+        func_enter: (e) => {
+          entered(found, e);
+        },
+        site_fetch: (e) => {
+          if (e.does === 'call' || e.does === 'break') hooked(found, e);
+        },
+        func_return: (e) => {
+          returned(found, e);
+        },
+      },
+      end: () => verdict(found),
+    };
+  },
+};
+
+function entered(found: Findings, e: EventOf<'func_enter'>): void {
+  const stack = stackAt(found.stacks, e);
+  if (stack.due !== -1) lost(found, stack, e);
+  // Stacks grow down: what was entered below here is gone.
+  while (stack.depth > 0 && isGone(found, stack, e)) lost(found, stack, e);
+  pushCall(stack, e);
+}
+
+/** Does this entry say that the innermost call is not running any more? */
+function isGone(found: Findings, stack: CallStack, e: EventOf<'func_enter'>): boolean {
+  const top = stack.depth - 1;
+  const sp = stack.sps[top] ?? 0;
+  if (e.sp !== sp) return e.sp > sp;
+  // A tail call, or a call that it made before it had a frame.
+  if (e.ra === stack.ras[top] || isBehindCallIn(found, stack.funcs[top] ?? 0, e.ra)) return false;
+  // A function that was never entered on this stack calls: else it is a call by a trampoline or the kernel.
+  for (const func of found.sizes.keys()) if (isBehindCallIn(found, func, e.ra)) return true;
+  return false;
+}
+
+/** Can `ra` be the return address of a call that `func` makes? */
+function isBehindCallIn({ sizes }: Findings, func: number, ra: number): boolean {
+  return ra > func && ra <= func + (sizes.get(func) ?? 0);
+}
+
+/** The site of the innermost function leads into a hook. */
+function hooked(found: Findings, e: EventOf<'site_fetch'>): void {
+  const stack = stackAt(found.stacks, e);
+  if (stack.depth === 0) return;
+  stack.hooked[stack.depth - 1] = true;
+  found.hooked++;
+}
+
+function returned(found: Findings, e: EventOf<'func_return'>): void {
+  const stack = stackAt(found.stacks, e);
+  if (stack.due !== -1 && stack.due !== e.step) lost(found, stack, e);
+  let at = stack.depth - 1;
+  while (at >= 0 && stack.funcs[at] !== e.func) at--;
+  // The run does not tell of its entry.
+  if (at < 0) return;
+  while (stack.depth - 1 > at) lost(found, stack, e);
+  if (stack.hooked[at] === true) found.exercised++;
+  const due = sharesReturn(stack, at);
+  dropCalls(stack, at);
+  if (due) stack.due = e.step;
+}
+
+function contextOver(found: Findings, e: EventOf<'irq_exit'> | EventOf<'trap_exit'>): void {
+  const stack = stackAt(found.stacks, e);
+  if (stack.depth > 0) lost(found, stack, e);
+  closeStack(found.stacks, e.cpu);
+}
+
+/** A task may end anywhere. */
+function taskOver(found: Findings, e: EventOf<'task_exit'>): void {
+  const stack = stackAt(found.stacks, e);
+  if (stack.due !== -1) lost(found, stack, e);
+  dropCalls(stack, 0);
+}
+
+/** At event `e` the innermost call turns out to have ended otherwise than by returning. */
+function lost(found: Findings, stack: CallStack, e: Event): void {
+  const at = stack.depth - 1;
+  if (found.first === undefined) {
+    const [func = 0, index = -1] = [stack.funcs[at], stack.entered[at]];
+    const why =
+      `${nameOf(found, func)} did not return to where it was called: ` +
+      `${goesOn(found, e)} (${where(found.story, e)}) and it is still open`;
+    found.first = broken(e.index, why, [index]);
+  }
+  dropCalls(stack, at);
+}
+
+/** What shows it. */
+function goesOn(found: Findings, e: Event): string {
+  if (e.event === 'func_return') return `${nameOf(found, e.func)} returned`;
+  if (e.event === 'func_enter') return `${nameOf(found, e.func)} was entered on its stack`;
+  if (e.event === 'task_exit') return 'its task ended';
+  return e.event === 'trap_exit' ? 'its trap was over' : 'its interrupt was over';
+}
+
+function nameOf({ story }: Findings, address: number): string {
+  return story.functions.byAddress.get(address)?.name ?? `0x${address.toString(16)}`;
+}
+
+function verdict({ first, exercised, hooked: entries }: Findings): Verdict {
+  if (first !== undefined) return first;
+  if (exercised > 0) return { status: 'held', exercised };
+  const why =
+    entries === 0
+      ? 'No function was entered whose site led into a hook.'
+      : 'No function whose site led into a hook returned.';
+  return { status: 'never exercised', why };
+}

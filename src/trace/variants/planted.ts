@@ -1,0 +1,89 @@
+// Layer trace. Faults of our own making (docs/spec/mutants.md, "Planted"), for what no other fault of the hook
+// subsystem breaks: true returns (CC-O10) and the order of locks (CC-O12).
+import { type Address, addressLo } from '../../emu/address.ts';
+import { mutexLock, mutexUnlock } from '../../emu/lock.ts';
+import { REG } from '../../emu/regs.ts';
+import { encode } from '../../emu/riscv/encode.ts';
+import { allocate } from '../../emu/slab.ts';
+import { callWord, MCOUNT_INSN_SIZE } from '../ftrace-insn.ts';
+import { ftraceRunUpdateCode } from '../ftrace-modify.ts';
+import { FTRACE_REGS, ftraceUpdateTrampoline } from '../ftrace-trampoline.ts';
+import { unregisterFtraceFunction } from '../ftrace.ts';
+import type { Variant } from './variant.ts';
+
+const SLOT_BYTES = 8;
+const CALL_MASK = 0xfff;
+const CALL = (REG.ra << 7) | 0x6f;
+const SAVES_RA = encode('sd', { rs1: REG.sp, rs2: REG.ra, imm: FTRACE_REGS.ra });
+const RESTORES_RA = encode('ld', { rd: REG.ra, rs1: REG.sp, imm: FTRACE_REGS.ra });
+
+/**
+ * Breaks CC-O10: a hit that begins while another one is in the trampoline leaves its return address for both.
+ * Needs a second CPU, an interrupt or preemption there, and functions that are called from different places.
+ */
+const M_97: Variant = {
+  id: 'M-97',
+  about: 'a trampoline keeps the return address in a place of its own, not on the stack',
+  links: {
+    *ftraceUpdateTrampoline(cx, k, ops) {
+      yield* ftraceUpdateTrampoline(cx, k, ops);
+      const memory = cx.read(ops.trampoline);
+      if (memory === undefined) return;
+      const func = cx.read(ops.func);
+      const slot = yield* allocate(cx, { kind: 'heap', bytes: SLOT_BYTES });
+      if (slot === undefined) return;
+      cx.make(() => {
+        const { text } = k.machine;
+        const { address } = memory;
+        const places = placesOf(address, memory.bytes);
+        const words = withSlot(
+          places.map((at) => text.word(at)),
+          slot.address,
+        );
+        const halves = places.flatMap((at, i) => {
+          const word = words[i] ?? 0;
+          const own = (word & CALL_MASK) === CALL ? callWord(at, func, REG.ra) : word;
+          return [own & 0xffff, own >>> 16];
+        });
+        text.writeCode(address, halves);
+      });
+    },
+  },
+};
+
+function placesOf(address: Address, bytes: number): readonly Address[] {
+  return Array.from({ length: bytes / MCOUNT_INSN_SIZE }, (_, i) => address + i * MCOUNT_INSN_SIZE);
+}
+
+/** The words of a trampoline with `slot` in place of its stack slot for ra. */
+function withSlot(words: readonly number[], slot: Address): readonly number[] {
+  const { ra, t1 } = REG;
+  const value = addressLo(slot);
+  const low = (value << 20) >> 20;
+  const upper = encode('lui', { rd: t1, imm: (value - low) >>> 12 });
+  return words.flatMap((word, i) => {
+    if (i === 0) return [upper, word];
+    if (word === SAVES_RA) return [encode('sd', { rs1: t1, rs2: ra, imm: low })];
+    return word === RESTORES_RA ? [upper, encode('ld', { rd: ra, rs1: t1, imm: low })] : [word];
+  });
+}
+
+/** Breaks CC-O12: everybody else takes text_mutex inside ftrace_lock (H-41). Needs a second control thread to get stuck. */
+const M_98: Variant = {
+  id: 'M-98',
+  about: 'unregister takes text_mutex before ftrace_lock',
+  links: {
+    *unregisterFtraceFunction(cx, k, ops) {
+      yield* mutexLock(cx, k.textMutex);
+      const result = yield* unregisterFtraceFunction(cx, k, ops);
+      yield* mutexUnlock(cx, k.textMutex);
+      return result;
+    },
+    *ftraceRunUpdateCode(cx, k) {
+      const held = cx.make(() => k.textMutex.holder === cx);
+      yield* held ? k.fn.ftraceModifyAllCode(cx, k) : ftraceRunUpdateCode(cx, k);
+    },
+  },
+};
+
+export const PLANTED_VARIANTS: readonly Variant[] = [M_97, M_98];
