@@ -1,6 +1,7 @@
 // The claims of every golden, wherever they are written down.
 import { MACHINE_STORIES } from './machine-stories.ts';
-import { type Claim, STORIES } from './stories.ts';
+import type { Claim } from './moments.ts';
+import { STORIES } from './stories.ts';
 
 /** By the golden's name. */
 export const ALL_STORIES: Readonly<Record<string, readonly Claim[]>> = {

@@ -1,7 +1,7 @@
 // What the stories of the goldens about the machine itself claim (text, returns, waits), as checks of the recorded
 // runs; those about hooks and filters are in stories.ts.
 import type { Event } from '../src/replay/schema.ts';
-import type { Claim } from './stories.ts';
+import { type Claim, HARDIRQ, REGISTER } from './moments.ts';
 import {
   calls,
   fetches,
@@ -14,9 +14,7 @@ import {
   type Told,
 } from './told.ts';
 
-const REGISTER = 'register_ftrace_function';
 const UNREGISTER = 'unregister_ftrace_function';
-const HARDIRQ = 2;
 
 /** By the golden's name. */
 export const MACHINE_STORIES: Readonly<Record<string, readonly Claim[]>> = {

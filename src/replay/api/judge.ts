@@ -60,8 +60,8 @@ export interface Judged {
  * w.task('opener', { cpu: 0, run: w.function('round', (f) => [f.call(open), f.sleep(20)]), times: 9 });
  * const ops = w.probe('ops', { kind: 'ftrace', notrace: 'round', callback: 'nothing' });
  * w.at('start', { register: ops });
- * const held = judge(record(w).bytes).guarantees.filter(({ verdict }) => verdict.status === 'held');
- * console.log(held.map(({ guarantee }) => guarantee).join()); // → notrace
+ * const notrace = judge(record(w).bytes).guarantees.find(({ guarantee }) => guarantee === 'notrace');
+ * console.log(notrace?.verdict.status); // → held
  */
 export function judge(recording: Uint8Array): Judged {
   const read = readRecording(recording);
