@@ -119,6 +119,8 @@ function copyIn(folder: string): Copy | undefined {
 /** A registry has one document for each name, and a tarball for each of its versions. */
 async function serve(folder: string): Promise<Server> {
   const known = copies();
+  // Once each: npm may ask again while the first answer is on its way.
+  const tarballs = new Map(known.map((copy) => [copy, tarballOf(copy, folder)]));
   const server = createServer((request, response) => {
     const [name = '', version] = decodeURIComponent(request.url ?? '')
       .slice(1)
@@ -126,7 +128,7 @@ async function serve(folder: string): Promise<Server> {
     const named = known.filter(({ manifest }) => manifest.name === name);
     const wanted = named.find(({ manifest }) => manifest.version === version);
     if (wanted !== undefined) {
-      void tarballOf(wanted, folder).then((bytes) => response.end(bytes));
+      void tarballs.get(wanted)?.then((bytes) => response.end(bytes));
       return;
     }
     const versions = named.map(({ manifest }) => {
