@@ -6,6 +6,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { FORMS } from '../src/emu/riscv/instruction.ts';
+import { TEST_MS } from './check-guarantee.ts';
 import { type Coverage, firstDifference } from './lockstep.ts';
 import { programs } from './reference-programs.ts';
 
@@ -25,7 +26,7 @@ const WANTED = [
 /** Fewer would not meet everything that is wanted. */
 const RUNS_MIN = 1500;
 
-test('the two cores agree on every program', { timeout: 120_000 }, () => {
+test('the two cores agree on every program', { timeout: TEST_MS }, () => {
   const coverage: Coverage = new Map();
   const numRuns = Math.max(RUNS_MIN, fc.readConfigureGlobal().numRuns ?? 0);
   fc.assert(
