@@ -30,7 +30,7 @@ const FAULTS: readonly Fault[] = [
   { what: 'c.ldsp loses a bit of its offset', file: 'riscv/decode-compressed.ts', from: 'bits(half, 5, 3, 2) | bits(half, 2, 6, 3)', to: 'bits(half, 5, 3, 2) | bits(half, 2, 6, 2)' },
   { what: 'c.addiw to x0 is a hint', file: 'riscv/decode-compressed.ts', from: 'full(half) === 0 ? ILLEGAL : unary(OP.addiw', to: 'unary(OP.addiw' },
   { what: 'lr with a second operand is legal', file: 'riscv/decode.ts', from: 'if (op === OP.lrw && rs2(word) !== 0) return ILLEGAL;', to: '' },
-  { what: 'the last byte may be freed', file: 'riscv/access.ts', from: ' && live[last] === 1', to: '' },
+  { what: 'the last byte may be freed', file: 'memory.ts', from: 'granule <= last; granule++', to: 'granule < last; granule++' },
   { what: 'the guard page is like any other hole', file: 'riscv/access.ts', from: "guard ? 'stack' : 'unmapped'", to: "'unmapped'" },
   { what: 'the second page of a store stays clean', file: 'memory.ts', from: 'segment.dirty[(offset + bytes - 1) >> PAGE_SHIFT] = 1;', to: '' },
   { what: 'sc keeps the reservation', file: 'riscv/atomic.ts', from: '    memory.unreserve(hart);\n', to: '' },
