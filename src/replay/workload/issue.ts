@@ -1,6 +1,7 @@
 // Layer replay. The schema's issues in words: what was expected, what was found, and the nearest valid word.
 import type * as z from 'zod';
 import type { Finding, KeyPath } from './finding.ts';
+import { LIMIT } from './model.ts';
 import { didYouMean, nearest } from './nearest.ts';
 
 type Issue = z.core.$ZodIssue;
@@ -73,8 +74,13 @@ function isExplainedBy(one: Settled, others: readonly Settled[]): boolean {
     ({ issue, path }) =>
       issue.code === 'unrecognized_keys' &&
       JSON.stringify(path) === parent &&
-      issue.keys.some((key) => nearest(key, validKeys(issue)) === missing),
+      someKeys(issue).some((key) => nearest(key, validKeys(issue)) === missing),
   );
+}
+
+/** A few more than are shown: what is near to a key takes time to find. */
+function someKeys({ keys }: Extract<Issue, { code: 'unrecognized_keys' }>): readonly string[] {
+  return keys.slice(0, LIMIT.errorsShown + 1);
 }
 
 /** `part.map` puts the valid keys into the message of this issue. */
@@ -85,12 +91,10 @@ function validKeys(issue: Issue): string[] {
 function describe({ issue, path }: Settled, root: unknown): Finding[] {
   switch (issue.code) {
     case 'unrecognized_keys':
-      return issue.keys.map((key) => ({
+      return issue.keys.map((key, index) => ({
         path: [...path, key],
         part: 'key',
-        message: `unknown key '${key}'${didYouMean(key, validKeys(issue)) || ','} expected ${
-          validKeys(issue).length === 1 ? '' : 'one of '
-        }${validKeys(issue).join(', ')}`,
+        message: index <= LIMIT.errorsShown ? unknownKey(key, validKeys(issue)) : 'unknown key',
       }));
     case 'invalid_key': {
       const message = issue.issues[0]?.message ?? issue.message;
@@ -111,6 +115,11 @@ function describe({ issue, path }: Settled, root: unknown): Finding[] {
     case 'not_multiple_of':
       return [describeOther(issue, path, root)];
   }
+}
+
+function unknownKey(key: string, valid: readonly string[]): string {
+  const hint = didYouMean(key, valid) || ',';
+  return `unknown key '${key}'${hint} expected ${valid.length === 1 ? '' : 'one of '}${valid.join(', ')}`;
 }
 
 function describeValue(

@@ -226,6 +226,8 @@ export const LIMIT = {
   fileBytes: 262_144,
   lineColumns: 1000,
   yamlDepth: 64,
+  yamlValues: 20_000,
+  yamlSigns: 120_000,
   errorsShown: 20,
   nameLength: 63,
   taskNameLength: 15,

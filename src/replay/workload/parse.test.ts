@@ -149,6 +149,23 @@ test('YAML that is more than plain data is refused', () => {
   expect(errors('name: [')[0]).toMatch(/^f.yaml:1:8: not valid YAML: /u);
 });
 
+test('more values or signs than a run can need are refused, and the first error ends the reading', () => {
+  expect(errors(`[${'a,\n'.repeat(20_001)}]`)[0]).toBe(
+    'f.yaml:1:1: expected at most 20000 values and 120000 signs and line ends in a workload',
+  );
+  expect(errors(`[${',\n'.repeat(120_000)}]`)[0]).toMatch(/at most 20000 values and 120000/u);
+  expect(errors('}\n'.repeat(120_000))).toEqual([
+    'f.yaml:1:1: not valid YAML: Unexpected flow-map-end token in YAML document: "}"',
+  ]);
+});
+
+test('thousands of unknown keys are told as quickly as one', () => {
+  const keys = Array.from({ length: 9000 }, (_, index) => `k${index}: 1`).join('\n');
+  const lines = errors(`${HEAD}${keys}\n`);
+  expect(lines[0]).toMatch(/^f.yaml:3:1: unknown key 'k0', expected one of name, /u);
+  expect(lines.at(-1)).toBe(`and ${9000 - LIMIT.errorsShown} more`);
+});
+
 test('an empty file, and files beyond the limits, are refused before anything recurses', () => {
   expect(errors('')[0]).toMatch(/^f.yaml:1:1: expected a map .* found nothing$/u);
   expect(errors('# x\n'.repeat(70_000))[0]).toMatch(/at most 262144 characters/u);

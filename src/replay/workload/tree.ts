@@ -28,7 +28,7 @@ export interface Tree {
 export function readTree(text: string, file: string): Tree {
   checkSize(text, file);
   const lines = new LineCounter();
-  const tokens = [...new Parser(lines.addNewLine).parse(text)];
+  const tokens = firstTokens(new Parser(lines.addNewLine).parse(text));
   const where = (offset: number): string => {
     const { line, col } = lines.linePos(offset);
     return `${file}:${Math.max(1, line)}:${Math.max(1, col)}`;
@@ -58,9 +58,21 @@ function checkSize(text: string, file: string): void {
   }
 }
 
-/** Refuses nesting that would exhaust the host's stack, and directives, which change YAML itself. */
+/** All tokens, or those up to the first that is wrong: each would become an error with a stack of its own. */
+function firstTokens(parsed: Iterable<CST.Token>): readonly CST.Token[] {
+  const tokens: CST.Token[] = [];
+  for (const token of parsed) {
+    tokens.push(token);
+    if (token.type === 'error') break;
+  }
+  return tokens;
+}
+
+/** Refuses nesting that would exhaust the host's stack, more values than a run can need, and directives, which change YAML itself. */
 function checkTokens(tokens: readonly CST.Token[], where: (offset: number) => string): void {
   const open: { readonly token: CST.Token; readonly depth: number }[] = [];
+  let values = 0;
+  let signs = 0;
   for (const token of tokens) {
     if (token.type === 'directive') {
       throw new InputError('YAML directives are not used here, remove it', where(token.offset));
@@ -75,8 +87,21 @@ function checkTokens(tokens: readonly CST.Token[], where: (offset: number) => st
         where(token.offset),
       );
     }
+    values += CST.isCollection(token) ? token.items.length : 0;
+    signs += signsOf(token);
+    if (values > LIMIT.yamlValues || signs > LIMIT.yamlSigns) {
+      const most = `${LIMIT.yamlValues} values and ${LIMIT.yamlSigns} signs and line ends`;
+      throw new InputError(`expected at most ${most} in a workload`, where(token.offset));
+    }
     for (const child of children(token)) open.push({ token: child, depth: depth + 1 });
   }
+}
+
+/** Commas, colons, anchors, blanks, line ends, ... before and within what a collection holds. */
+function signsOf(token: CST.Token): number {
+  if (token.type === 'document') return token.start.length;
+  if (!CST.isCollection(token)) return 0;
+  return token.items.reduce((sum, { start, sep }) => sum + start.length + (sep?.length ?? 0), 0);
 }
 
 function children(token: CST.Token): CST.Token[] {
