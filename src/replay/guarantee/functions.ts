@@ -27,7 +27,18 @@ export function addFunction(table: FunctionTable, added: TracedFunction): void {
   if (added.site === -1) return;
   table.bySite.set(added.site, added);
   const { traceable } = table;
-  traceable.splice(traceable.findLastIndex(({ site }) => site < added.site) + 1, 0, added);
+  traceable.splice(placeOf(traceable, added.site), 0, added);
+}
+
+/** How many of the sorted `functions` have a lower site. */
+function placeOf(functions: readonly TracedFunction[], site: number): number {
+  let [low, high] = [0, functions.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((functions[middle]?.site ?? site) < site) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /**

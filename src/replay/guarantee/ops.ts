@@ -165,7 +165,7 @@ function changeOf(table: FunctionTable, begin: EventOf<'ctl_begin'>): Change {
     begin.text,
     table.traceable.map((f) => f.name),
   );
-  const sites = table.traceable.filter((_, i) => positions.includes(i)).map((f) => f.site);
+  const sites = positions.flatMap((position) => table.traceable[position]?.site ?? []);
   if (sites.length === 0) return { ...nothing, possible: false };
   return negated ? { ...nothing, removed: sites } : { ...nothing, added: sites };
 }

@@ -106,6 +106,26 @@ test('two calls at once: each order, and one order only once one of them returne
   expect(shown(history.now)).toEqual(['1', '1 2']);
 });
 
+test('follows every order of five calls at once, and blames nobody when there are more', () => {
+  const history = newHashHistory();
+  const changes = [1, 2, 3, 4, 5, 6].map((site) => swaps(site));
+  for (const [index, change] of changes.slice(0, 5).entries()) beginChange(history, change, index);
+  expect(history.states).toHaveLength(326);
+  expect(shown(history.now)).toEqual(['', '1', '2', '3', '4', '5']);
+  expect(ever(history, 4, (hash) => selects(hash, 7) && hash.size > 0)).toBe(false);
+  for (const change of changes.slice(5)) beginChange(history, change, 5);
+  expect(shown(history.now)).toEqual(['']);
+  expect(ever(history, 5, (hash) => selects(hash, 7))).toBe(true);
+  for (const change of changes) endChange(history, change, { succeeded: true, index: 6 });
+  expect(ever(history, 6, (hash) => selects(hash, 7) && spares(hash, 7))).toBe(true);
+});
+
+test('a hundred calls that never end are judged at once', () => {
+  const history = newHashHistory();
+  for (let site = 0; site < 100; site++) beginChange(history, adds(site), site);
+  expect(history.past.length).toBeLessThan(100);
+});
+
 test('forgets which order it was once it does not matter', () => {
   const history = newHashHistory();
   for (let index = 0; index < 40; index += 4) {

@@ -4,7 +4,8 @@
 // A change takes effect at some moment between its ctl_begin and its ctl_end (one pointer store,
 // FT-38), and calls of several tasks overlap although the kernel runs them one after the other:
 // each order of the calls under way is followed, and "now" is a list of sets. A call that failed
-// never took effect (FT-43).
+// never took effect (FT-43). Where more calls overlap than can be followed, nothing is known of the
+// set any more: it is taken to allow everything, so that nobody is blamed.
 
 /** A set of sites. As filter, the empty set selects all functions; as notrace, none (FT-37). */
 export type Hash = ReadonlySet<number>;
@@ -39,24 +40,37 @@ export interface HashHistory {
   readonly past: Phase[];
   states: readonly State[];
   readonly pending: Change[];
+  /** Too many orders were possible at some time. */
+  lost: boolean;
 }
 
+/** Orders of overlapping calls that are followed: all those of five calls, which are 326. */
+const STATES_MAX = 512;
 const EMPTY: Hash = new Set();
 
+const NOTHING: State = { hash: EMPTY, done: [] };
+
 export function newHashHistory(): HashHistory {
-  return { now: [EMPTY], past: [], states: [{ hash: EMPTY, done: [] }], pending: [] };
+  return { now: [EMPTY], past: [], states: [NOTHING], pending: [], lost: false };
 }
 
 /** `change` begins at event `index`: from here on it may be in force. */
 export function beginChange(history: HashHistory, change: Change, index: number): void {
+  if (history.lost) return;
   history.pending.push(change);
   const states = [...history.states];
   // The list grows while it is walked: calls may take effect one after another.
   for (const state of states) {
     for (const next of history.pending) {
-      if (state.done.includes(next)) continue;
+      // States without the new call were followed when the others began.
+      const isNew = next === change || state.done.includes(change);
+      if (!isNew || state.done.includes(next)) continue;
       const hash = changedHash(state.hash, next);
       if (hash !== undefined) states.push({ hash, done: [...state.done, next] });
+    }
+    if (states.length > STATES_MAX) {
+      lose(history, index);
+      return;
     }
   }
   enter(history, states, index);
@@ -71,12 +85,19 @@ export function endChange(
   change: Change,
   end: { readonly succeeded: boolean; readonly index: number },
 ): void {
+  if (history.lost) return;
   history.pending.splice(history.pending.indexOf(change), 1);
   const without = history.states.filter((state) => !state.done.includes(change));
   const taken = history.states.filter((state) => state.done.includes(change));
   const left = end.succeeded && taken.length > 0 ? taken : without;
   const states = left.map(({ hash, done }) => ({ hash, done: done.filter((d) => d !== change) }));
   enter(history, distinct(states), end.index);
+}
+
+/** From event `index` on the empty set stands for all that may be: it selects and spares everything. */
+function lose(history: HashHistory, index: number): void {
+  history.lost = true;
+  enter(history, [NOTHING], index);
 }
 
 /** Does `hash`, as a filter, select `site`? */
