@@ -1,7 +1,7 @@
 // Layer cli. What a user's file is, when it is not what the command expects: the message names the command
 // that does expect it.
 import { InputError } from '../assert.ts';
-import { isRecording, readRecording, type Recording } from '../replay/recording.ts';
+import { isRecording, type Salvage, salvageRecording } from '../replay/recording.ts';
 import { isTextForm } from '../replay/text-form.ts';
 import { readInput } from './files.ts';
 import { commandLine } from './quote.ts';
@@ -27,10 +27,10 @@ export function readText(shell: Shell, file: string): string {
   return text;
 }
 
-/** The recording in `bytes`, which `file` holds. */
-export function openRecording(bytes: Uint8Array, file: string, shell: Shell): Recording {
+/** The recording in `bytes`, which `file` holds, or what is left of it. */
+export function openRecording(bytes: Uint8Array, file: string, shell: Shell): Salvage {
   refuseOthers(bytes, file, shell);
-  return readRecording(bytes, file);
+  return salvageRecording(bytes, file);
 }
 
 /** Says what a file is that is taken for a recording and is a workload or a recording's text form. */

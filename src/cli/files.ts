@@ -3,7 +3,7 @@
 import { closeSync, openSync, readFileSync, readdirSync, statSync, writeSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { InputError } from '../assert.ts';
-import { damageText, type Recording } from '../replay/recording.ts';
+import { damageText, type Salvage } from '../replay/recording.ts';
 import { didYouMean } from '../replay/workload/nearest.ts';
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -107,6 +107,6 @@ export function beside(file: string, name: string): string {
 }
 
 /** What was readable is shown by now; the rest of the file is wrong input. */
-export function refuseDamage(recording: Recording, file: string): void {
+export function refuseDamage(recording: Salvage, file: string): void {
   if (recording.damage !== undefined) throw new InputError(damageText(recording), file);
 }

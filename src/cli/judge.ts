@@ -1,6 +1,6 @@
 // Layer cli. `reprobe judge`: every guarantee over a recording.
 import { judgeLog } from '../replay/judge-recording.ts';
-import { damageText } from '../replay/recording.ts';
+import { damageText, type Salvage } from '../replay/recording.ts';
 import type { Command } from './command.ts';
 import { openRecording } from './file-kind.ts';
 import { readInput, refuseDamage } from './files.ts';
@@ -29,7 +29,7 @@ export const judgeCommand: Command<typeof options> = {
           2,
         )
       : [
-          `${args.file}: ${log.count} events`,
+          `${args.file}: ${log.count} events${upTo(recording)}`,
           ...verdictLines(verdicts, paintFor(shell, shell.out)),
         ].join('\n');
     await shell.out.write(`${text}\n`);
@@ -43,3 +43,8 @@ export const judgeCommand: Command<typeof options> = {
     return EXIT.broken;
   },
 };
+
+/** A judge that missed something would blame the innocent: it hears nothing behind a gap. */
+function upTo({ islands }: Salvage): string {
+  return islands.length === 0 ? '' : ', up to the first that is lost';
+}

@@ -60,8 +60,10 @@ function replay(
 
 function outcomeLines(outcome: ReplayOutcome, paint: Paint): readonly string[] {
   if (outcome.status === 'identical') {
-    const { events, steps, digest } = outcome;
-    return [`${paint('green', 'identical')}: ${events} events, ${steps} steps, digest ${digest}`];
+    const { events, steps, digest, behind = 0 } = outcome;
+    const more = behind === 0 ? '' : `, ${behind} events behind the damage`;
+    const counts = `${events} events, ${steps} steps, digest ${digest}${more}`;
+    return [`${paint('green', 'identical')}: ${counts}`];
   }
   const { at, recorded, replayed, before, state } = outcome;
   return [

@@ -1,5 +1,5 @@
 // Layer cli. `reprobe report`: a recording to read, line by line or as the kernel would show it.
-import type { Recording } from '../replay/recording.ts';
+import type { Salvage } from '../replay/recording.ts';
 import { summarize } from '../replay/report-summary.ts';
 import { ftraceReport, jsonReport, summaryReport } from '../replay/report.ts';
 import { textLines } from '../replay/text-form.ts';
@@ -51,7 +51,7 @@ interface View {
   readonly summary: boolean;
 }
 
-function linesOf(recording: Recording, { format, cpu, summary }: View): Iterable<string> {
+function linesOf(recording: Salvage, { format, cpu, summary }: View): Iterable<string> {
   if (summary && format === 'json')
     return [JSON.stringify(summarize(recording.log, cpu), undefined, 2)];
   if (summary && format === 'ftrace')
@@ -67,7 +67,7 @@ function linesOf(recording: Recording, { format, cpu, summary }: View): Iterable
   }
 }
 
-function readCpu(given: string, { header }: Recording): number {
-  const cpus = header.options['cpus'];
+function readCpu(given: string, { header }: Salvage): number {
+  const cpus = header?.options['cpus'];
   return wholeNumber('cpu', given, typeof cpus === 'number' ? cpus - 1 : CPUS_MAX);
 }

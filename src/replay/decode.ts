@@ -3,7 +3,14 @@
 // with the fields written out gives each kind one object shape, which is several times faster than setting
 // fields by name. Only names from our own table become code, never anything read from a file.
 import { assert, known } from '../assert.ts';
-import { type Event, EVENT_ID_COUNT, type EventField, type EventKind, kindById } from './schema.ts';
+import {
+  type Event,
+  EVENT_ID_COUNT,
+  type EventField,
+  type EventKind,
+  kindById,
+  WORDS_BY_ID,
+} from './schema.ts';
 import type { Strings } from './strings.ts';
 
 /** Words of a row before its payload: event id, step, cpu, level, pid. */
@@ -30,7 +37,7 @@ function u64(lo: number, hi: number): bigint {
 export class RowDecoder {
   readonly #texts: (id: number) => string;
 
-  constructor(strings: Strings) {
+  constructor(strings: Pick<Strings, 'text'>) {
     this.#texts = (id) => strings.text(id);
   }
 
@@ -38,6 +45,11 @@ export class RowDecoder {
     const id = words[at] as number;
     const decoder = decoders[id] ?? compile(id);
     return decoder(words, at, index, this.#texts);
+  }
+
+  /** Words of the row that starts at `words[at]`. */
+  length(words: Int32Array, at: number): number {
+    return ROW_HEAD + (WORDS_BY_ID[words[at] as number] as number);
   }
 }
 

@@ -35,6 +35,7 @@ export function driveFrames(session: Session, listener: FrameListener): void {
     if (machine.step - told >= PROGRESS_STEPS) {
       told = machine.step;
       listener.progress?.(told);
+      if (listener.enough?.() === true) return;
     }
   }
 }

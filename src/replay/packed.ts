@@ -3,9 +3,11 @@
 // object of the plain kinds, and a hostile length costs nothing.
 import { Packr, Unpackr } from 'msgpackr';
 
-/** Bounds of one object in a file. */
-const PACKED_LIMITS = {
+/** Bounds of one object in a file: what it may make is bounded by what these allow. */
+export const PACKED_LIMITS = {
   bytesMax: 0x4000000,
+  /** Values of any kind together, those inside others included. An index of 349,000 frames fits. */
+  itemsMax: 0x100000,
   depthMax: 40,
 } as const;
 
@@ -23,29 +25,34 @@ export function unpack(bytes: Uint8Array): unknown {
   return value;
 }
 
-export type Measured =
+export type Measured = (
   | { readonly end: number; readonly fault: undefined }
   /** `cut`: what is there is fine, but the bytes end inside the object. */
-  | { readonly end: undefined; readonly fault: string; readonly cut: boolean };
-
-const CUT: Measured = { end: undefined, fault: 'the bytes end inside it', cut: true };
+  | { readonly end: undefined; readonly fault: string; readonly cut: boolean }
+) & {
+  /** Values that were looked at. */
+  readonly items: number;
+};
 
 /** Where the object that starts at `at` ends, or why it is none that we read. */
-export function measure(bytes: Uint8Array, at: number): Measured {
+export function measure(
+  bytes: Uint8Array,
+  at: number,
+  itemsMax: number = PACKED_LIMITS.itemsMax,
+): Measured {
+  const { bytesMax } = PACKED_LIMITS;
   const walk = new Walk(bytes, at);
+  const refuse = (fault: string, cut: boolean): Measured => {
+    return { end: undefined, fault, cut, items: walk.items };
+  };
   while (!walk.isOver) {
+    if (walk.items >= itemsMax) return refuse(`it has more than ${itemsMax} values`, false);
     const fault = walk.item();
-    if (fault === 'cut') return CUT;
-    if (fault !== undefined) return { end: undefined, fault, cut: false };
-    if (walk.at - at > PACKED_LIMITS.bytesMax) {
-      return {
-        end: undefined,
-        fault: `it is longer than ${PACKED_LIMITS.bytesMax} bytes`,
-        cut: false,
-      };
-    }
+    if (fault === 'cut') return refuse('the bytes end inside it', true);
+    if (fault !== undefined) return refuse(fault, false);
+    if (walk.at - at > bytesMax) return refuse(`it is longer than ${bytesMax} bytes`, false);
   }
-  return { end: walk.at, fault: undefined };
+  return { end: walk.at, fault: undefined, items: walk.items };
 }
 
 /** An array or a map that is being walked. */
@@ -83,6 +90,8 @@ class Walk {
   readonly #bytes: Uint8Array;
   readonly #open: Open[] = [{ left: 1, isMap: false }];
   at: number;
+  /** Values looked at so far. */
+  items = 0;
 
   constructor(bytes: Uint8Array, at: number) {
     this.#bytes = bytes;
@@ -97,6 +106,7 @@ class Walk {
   item(): string | undefined {
     const first = this.#bytes[this.at];
     if (first === undefined) return 'cut';
+    this.items++;
     const isKey = this.#begin();
     this.at++;
     const fault = this.#value(first, isKey);

@@ -13,6 +13,9 @@ export type Json =
   | readonly Json[]
   | { readonly [key: string]: Json };
 
+/** Bounds of plain data in a header: far above any workload, and well below what an object may have. */
+const JSON_LIMITS = { depthMax: 32, valuesMax: 0x40000, listMax: 0x10000 } as const;
+
 export interface RecordingHeader {
   /** Version of the package that recorded. */
   readonly version: string;
@@ -92,14 +95,17 @@ function plainImage({ file, digest, bytes }: RecordedImage): RecordedImage {
   return { file: wellFormed(file), digest, bytes };
 }
 
-function plain(value: Json): Json {
+function plain(value: Json, depth = 0): Json {
+  if (depth > JSON_LIMITS.depthMax)
+    throw new InputError(`more than ${JSON_LIMITS.depthMax} levels of nesting cannot be recorded`);
   if (typeof value === 'string') return wellFormed(value);
   if (typeof value === 'number') {
     if (!Number.isFinite(value)) throw new InputError(`${value} cannot be recorded`);
     return value + 0; // -0 has no text form of its own
   }
   if (value === null || typeof value === 'boolean') return value;
-  return isList(value) ? value.map(plain) : plainMap(value);
+  if (isList(value)) return value.map((one) => plain(one, depth + 1));
+  return plainMap(value, depth + 1);
 }
 
 function isList(
@@ -108,11 +114,14 @@ function isList(
   return Array.isArray(value);
 }
 
-function plainMap(map: Readonly<Record<string, Json | undefined>>): Readonly<Record<string, Json>> {
+function plainMap(
+  map: Readonly<Record<string, Json | undefined>>,
+  depth = 0,
+): Readonly<Record<string, Json>> {
   const entries: [string, Json][] = [];
   for (const [key, value] of Object.entries(map)) {
     if (key === '__proto__') throw new InputError(`a key ${key} cannot be recorded`);
-    if (value !== undefined) entries.push([wellFormed(key), plain(value)]);
+    if (value !== undefined) entries.push([wellFormed(key), plain(value, depth)]);
   }
   return Object.fromEntries(entries);
 }
@@ -126,13 +135,20 @@ function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
   );
 }
 
-/** Is it plain data? Depth was bounded when it was unpacked or parsed. */
+/** Is it plain data, and not too much of it? */
 function isJson(value: unknown): value is Json {
-  if (value === null || typeof value === 'string' || typeof value === 'boolean') return true;
-  if (typeof value === 'number') return Number.isFinite(value);
-  if (Array.isArray(value)) return value.every(isJson);
-  return isMap(value) && Object.values(value).every(isJson);
+  let left: number = JSON_LIMITS.valuesMax;
+  const isPlain = (one: unknown, depth: number): boolean => {
+    if (depth > JSON_LIMITS.depthMax || left-- === 0) return false;
+    if (one === null || typeof one === 'string' || typeof one === 'boolean') return true;
+    if (typeof one === 'number') return Number.isFinite(one);
+    if (Array.isArray(one)) return one.every((inner) => isPlain(inner, depth + 1));
+    return isMap(one) && Object.values(one).every((inner) => isPlain(inner, depth + 1));
+  };
+  return isPlain(value, 0);
 }
+
+const PLAIN_DATA = `plain data of at most ${JSON_LIMITS.depthMax} levels`;
 
 /** The fields of a map of unknown make; the first that does not fit is remembered. */
 class Fields {
@@ -202,14 +218,14 @@ class Fields {
   json(key: string): Json {
     const value = this.get(key);
     if (isJson(value)) return value;
-    this.fail(key, 'plain data');
+    this.fail(key, PLAIN_DATA);
     return null;
   }
 
   jsonMap(key: string): Readonly<Record<string, Json>> {
     const value = this.get(key);
     if (isMap(value) && isJsonMap(value)) return value;
-    this.fail(key, 'a map of plain data');
+    this.fail(key, `a map of ${PLAIN_DATA}`);
     return {};
   }
 
@@ -225,13 +241,14 @@ class Fields {
 }
 
 function isTexts(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.every((one) => typeof one === 'string');
+  if (!Array.isArray(value) || value.length > JSON_LIMITS.listMax) return false;
+  return value.every((one) => typeof one === 'string');
 }
 
 function isJsonMap(
   value: Readonly<Record<string, unknown>>,
 ): value is Readonly<Record<string, Json>> {
-  return Object.values(value).every(isJson);
+  return isJson(value);
 }
 
 /** The same bytes, without what a host's own kind of byte array adds. */

@@ -7,6 +7,8 @@ import { InputError } from '../assert.ts';
 import { ChoiceWriter, RecordedChooser } from './choices.ts';
 import { FRAME_EVENTS_MAX } from './columns.ts';
 import { EventLog } from './event-log.ts';
+import { scanFrames } from './frame-scan.ts';
+import { islandEvents } from './island.ts';
 import { pack } from './packed.ts';
 import {
   damageText,
@@ -15,6 +17,8 @@ import {
   readRecording,
   type Recording,
   RecordingWriter,
+  type Salvage,
+  salvageRecording,
 } from './recording.ts';
 
 /** A source of numbers for damage: seeded, so that a failure comes again. */
@@ -40,13 +44,15 @@ const WHOLE = readRecording(SAMPLE);
 /** Where frames end: what starts before and ends after a damaged byte is lost. */
 const ENDS = WHOLE.frames.slice(1).map(({ offset }) => offset);
 const FIRST_FRAME = WHOLE.frames[0]?.offset ?? 0;
+/** Where the last object starts. */
+const END_AT = scanFrames(SAMPLE, FIRST_FRAME).objects.at(-1)?.offset ?? 0;
 
 /** The first `count` frames of a damaged file are those of the whole one. */
-function expectFrames(recording: Recording, count: number): void {
-  const frames = ({ frames: all }: Recording): string => JSON.stringify(all.slice(0, count));
+function expectFrames(recording: Salvage, count: number): void {
+  const frames = ({ frames: all }: Salvage): string => JSON.stringify(all.slice(0, count));
   expect(frames(recording)).toBe(frames(WHOLE));
   const events = WHOLE.frames[count]?.firstEvent ?? WHOLE.log.count;
-  const words = ({ log }: Recording): string => log.rows(0, events).join();
+  const words = ({ log }: Salvage): string => log.rows(0, events).join();
   expect(words(recording)).toBe(words(WHOLE));
 }
 
@@ -120,25 +126,132 @@ test('a file that is cut anywhere keeps every complete frame', () => {
   }
 });
 
-test('a flipped bit is found in its frame and nothing before it is lost', () => {
+/** The version: a file that has a higher one is not ours to read. */
+const VERSION_AT = pack(['reprobe', 1]).length - 1;
+
+/** Numbers of the whole file's frames that `found` has, in order. */
+function framesIn(found: Salvage): readonly number[] {
+  const digests = WHOLE.frames.map(({ digest }) => digest);
+  const behind = found.islands.flatMap(({ frames }) => frames);
+  return [...found.frames, ...behind].map(({ digest }) => digests.indexOf(digest));
+}
+
+test('a flipped bit costs the frame that it hits and no other one', () => {
   const draw = draws(2);
+  const all = WHOLE.frames.map((_, number) => number);
   for (let i = 0; i < 300; i++) {
     const at = draw(SAMPLE.length);
     const bytes = SAMPLE.slice();
     bytes[at] = (bytes[at] ?? 0) ^ (1 << draw(8));
-    const found = tryRead(bytes);
-    if (found instanceof InputError) expect(at).toBeLessThan(FIRST_FRAME);
-    else if (at < FIRST_FRAME) {
-      expect(found.damage).toMatchObject({ frame: undefined, what: 'its digest does not match' });
-      expectFrames(found, WHOLE.frames.length);
-    } else {
-      const complete = ENDS.filter((end) => end <= at).length;
-      expect(found.damage).toBeDefined();
-      expect(found.frames.length).toBeGreaterThanOrEqual(complete);
-      expect(found.damage?.frame).toBe(found.frames.length);
-      expectFrames(found, found.frames.length);
-    }
+    if (at === VERSION_AT) continue;
+    const found = salvageRecording(bytes, 'x.trace');
+    const hit = at < FIRST_FRAME ? -1 : [...ENDS, END_AT].filter((end) => end <= at).length;
+    expect(found.damage).toMatchObject(
+      hit < 0 ? { part: 'header' } : { part: 'frame', frame: hit },
+    );
+    expect(found.damages).toHaveLength(1);
+    expect(framesIn(found)).toEqual(all.filter((number) => number !== hit));
+    expectFrames(found, found.frames.length);
   }
+});
+
+/** The objects of the sample: begin (preamble and header), frames, end. */
+function pieces(): Uint8Array[] {
+  const starts = [0, FIRST_FRAME, ...ENDS, END_AT];
+  return starts.map((start, i) => SAMPLE.subarray(start, starts[i + 1]));
+}
+
+test('frames that lie in another order, or twice, are read in the order of their events', () => {
+  const all = WHOLE.frames.map((_, number) => number);
+  const [begin, a, b, ...rest] = pieces() as [Uint8Array, Uint8Array, Uint8Array, ...Uint8Array[]];
+  const swapped = readRecording(joinBytes([begin, b, a, ...rest]));
+  expect(framesIn(swapped)).toEqual(all);
+  expect(swapped.damages).toMatchObject([{ what: 'its index is wrong' }]);
+  const twice = readRecording(joinBytes([begin, a, a, b, ...rest]));
+  expect(framesIn(twice)).toEqual(all);
+  expect(twice.damages).toMatchObject([{ frame: 1, what: 'its events were there before' }]);
+  const junk = readRecording(joinBytes([begin, a, Uint8Array.of(0x97, 0, 0xc4), b, ...rest]));
+  expect(framesIn(junk)).toEqual(all);
+  expect(junk.islands).toEqual([]);
+  expect(junk.end?.digest).toBe(WHOLE.end?.digest);
+});
+
+/** Number and text of the events behind the damage. */
+function textsBehind({ islands }: Salvage): unknown[] {
+  return islands.flatMap((island) =>
+    island.frames.flatMap((frame) =>
+      [...islandEvents(island, frame)].map((event) => [event.index, 'text' in event && event.text]),
+    ),
+  );
+}
+
+test('behind lost frames the strings are known that must be the same ones', () => {
+  const log = new EventLog();
+  const writer = new RecordingWriter(log);
+  const parts = [writer.begin(SAMPLE_HEADER)];
+  for (const text of ['first', 'second', 'third', 'fourth']) {
+    log.emit(30, 1, 0, 0, 0, log.strings.id(text), 0, 0, 0, 0, 0, 0, 0);
+    log.emit(30, 2, 0, 0, 0, log.strings.id('first'), 0, 0, 0, 0, 0, 0, 0);
+    parts.push(writer.frame(Uint8Array.of(0), null));
+  }
+  const [begin, one, , three, four] = parts as [
+    Uint8Array,
+    Uint8Array,
+    unknown,
+    Uint8Array,
+    Uint8Array,
+  ];
+  // The end says how many strings there are: one is lost.
+  const ended = readRecording(joinBytes([begin, one, three, four, writer.end(9)]));
+  expect(textsBehind(ended)).toEqual([
+    [4, 'third'],
+    [5, 'first'],
+    [6, 'fourth'],
+    [7, 'first'],
+  ]);
+  expect(ended.end).toBeUndefined();
+  expect(ended.damages).toMatchObject([{ frame: 1, what: 'it does not start with event 2' }]);
+  // Without it nobody knows; nor behind two gaps.
+  const unended = readRecording(joinBytes([begin, one, three]));
+  expect(textsBehind(unended)).toEqual([
+    [4, '?2'],
+    [5, 'first'],
+  ]);
+  expect(damageText(unended)).toContain('; events 2 to 3 are lost; 1 whole frames with 2 events');
+});
+
+test('a frame without events is the only one', () => {
+  const empty = new RecordingWriter(new EventLog());
+  const parts = [empty.begin(SAMPLE_HEADER), empty.frame(Uint8Array.of(0), null)];
+  expect(readRecording(joinBytes([...parts, empty.end(0)])).damage).toBeUndefined();
+  const two = readRecording(joinBytes([...parts, empty.frame(Uint8Array.of(0), null)]));
+  expect(two.damage).toMatchObject({
+    frame: 1,
+    what: 'a frame without events is not the only one',
+  });
+});
+
+test('frames are read where the beginning of the file is gone', () => {
+  const all = WHOLE.frames.map((_, number) => number);
+  const [begin = new Uint8Array(), ...rest] = pieces();
+  for (const kept of [0, 1, 9, 10, 11, begin.length - 30]) {
+    const found = salvageRecording(joinBytes([begin.subarray(0, kept), ...rest]));
+    expect(found.header).toBeUndefined();
+    expect(framesIn(found)).toEqual(all);
+    expect(found.damages.every(({ part }) => part === 'header')).toBe(true);
+  }
+});
+
+test('a header whose structure is broken leaves the frames', () => {
+  const bytes = SAMPLE.slice();
+  bytes[VERSION_AT + 2] = 0xc1;
+  const found = salvageRecording(bytes, 'x.trace');
+  expect(found.header).toBeUndefined();
+  expect(framesIn(found)).toHaveLength(WHOLE.frames.length);
+  expect(found.end).toEqual(WHOLE.end);
+  expect(() => readRecording(bytes, 'x.trace')).toThrow(
+    /^x\.trace: header \(byte 10\): it has a value of type 0xc1; \d+ whole frames .*; without it the run cannot/u,
+  );
 });
 
 test('garbage is an InputError or damage, never anything else', () => {
@@ -190,6 +303,11 @@ test.each([
     'expected a recording (.trace), found something else',
   ],
   ['another file', pack(['other', 1]), 'expected a recording (.trace), found something else'],
+  [
+    'NaN for a version',
+    pack(['reprobe', Number.NaN]),
+    'expected a recording (.trace), found no format version',
+  ],
   ['no version', pack(['reprobe']), 'expected a recording (.trace), found no format version'],
   [
     'a newer version',
@@ -243,6 +361,9 @@ test('a header that no file could give back is refused or put right', () => {
   const proto = Object.fromEntries([['__proto__', 1]]);
   expect(() => beginWith({ x: Number.NaN })).toThrow(InputError);
   expect(() => beginWith(proto)).toThrow(InputError);
+  let deep: Model = null;
+  for (let depth = 0; depth < 40; depth++) deep = [deep];
+  expect(() => beginWith(deep)).toThrow('more than 32 levels of nesting cannot be recorded');
   const { header } = readRecording(beginWith(['\ud800', -0]));
   expect(header.workload.model).toEqual(['\ufffd', 0]);
 });

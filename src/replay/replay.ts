@@ -1,5 +1,6 @@
 // Layer replay. Re-executes a recording from its workload and choices and compares every event, every text and
 // every state digest. The first difference is the result.
+import { InputError } from '../assert.ts';
 import type { Ending } from '../emu/machine.ts';
 import { Divergence, RecordedChooser } from './choices.ts';
 import type { DigestHex } from './digest.ts';
@@ -8,6 +9,7 @@ import { driveFrames } from './frames.ts';
 import type { DefinedPath } from './handler.ts';
 import { openSession, prepareModel } from './prepare.ts';
 import { damageText, digestOfLog, readRecording, type Recording } from './recording.ts';
+import { Behind } from './replay-behind.ts';
 import type { Session } from './session.ts';
 import { formatEvent } from './text-form.ts';
 
@@ -31,8 +33,10 @@ export type ReplayOutcome =
       readonly events: number;
       readonly steps: number;
       readonly digest: DigestHex;
-      /** What the file lacks, when it is damaged or was cut short; the rest replayed. */
+      /** What the file lacks, when it is damaged or was cut short; `events` of it replayed. */
       readonly damage?: string | undefined;
+      /** Events behind the damage that replayed as well. */
+      readonly behind?: number | undefined;
     }
   | {
       readonly status: 'diverged';
@@ -82,13 +86,35 @@ export interface ReplayOptions {
  */
 export function replayRecording(bytes: Uint8Array, settings: ReplayOptions = {}): ReplayOutcome {
   const recording = readRecording(bytes);
+  const isDoubtful = recording.damages.some(({ part }) => part === 'header');
+  return isDoubtful ? replayDoubtful(recording, settings) : replay(recording, settings);
+}
+
+/** With a header that is not what was written: only that the run is the same proves anything. */
+function replayDoubtful(recording: Recording, settings: ReplayOptions): ReplayOutcome {
+  const refuse = (why: string): InputError => new InputError(`${damageText(recording)}; ${why}`);
+  try {
+    const outcome = replay(recording, settings);
+    if (outcome.status === 'identical') return outcome;
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    throw refuse(`what the header says now cannot be run: ${error.message}`);
+  }
+  throw refuse('what the header says now is another run');
+}
+
+function replay(recording: Recording, settings: ReplayOptions): ReplayOutcome {
   const { header, frames } = recording;
   const image = header.image?.bytes ?? undefined;
   const { model, file } = header.workload;
   const { plan, handlers } = prepareModel(model, image, file, settings.handlers);
-  const chooser = new RecordedChooser(frames.map((frame) => frame.choices));
+  const behind = new Behind(recording);
+  const chooser = new RecordedChooser([
+    ...frames.map((frame) => frame.choices),
+    ...behind.choices(),
+  ]);
   const session = openSession(plan, header, chooser, handlers);
-  const comparison = new Comparison(recording, session);
+  const comparison = new Comparison(recording, session, behind);
   const stopped = comparison.run(settings.progress);
   return comparison.outcome(stopped, chooser.left);
 }
@@ -102,11 +128,18 @@ class Comparison {
   /** First event that differs, if one does. */
   #at: number | undefined;
   readonly #notes: string[] = [];
+  readonly #behind: Behind;
+  /** A replay that went on after this step repeats nothing. */
+  readonly #stepLast: number;
   #compared = 0;
 
-  constructor(recording: Recording, session: Session) {
+  constructor(recording: Recording, session: Session, behind: Behind) {
     this.#recording = recording;
     this.#session = session;
+    this.#behind = behind;
+    const { log, end } = recording;
+    const stepLast = log.count === 0 ? 0 : log.at(log.count - 1).step;
+    this.#stepLast = end?.steps ?? Math.max(stepLast, behind.lastStep);
   }
 
   run(progress: ((steps: number) => void) | undefined): Stopped {
@@ -115,10 +148,12 @@ class Comparison {
         frame: (end, state) => {
           this.#compare(end);
           this.#compareState(end, state);
+          this.#behind.compare(this.#session.log, end, state);
         },
         enough: () => this.#isEnough(),
         ...(progress === undefined ? {} : { progress }),
       });
+      this.#compare(this.#session.log.count);
       return undefined;
     } catch (error) {
       if (!(error instanceof Divergence)) throw error;
@@ -136,7 +171,7 @@ class Comparison {
     if (this.#session.log.count < log.count) this.#differ(this.#session.log.count, 'it ends here');
     if (!cut) this.#compareEnd(end, choicesLeft);
     const lacks = damage === undefined ? (cut ? 'the run was cut short' : undefined) : undefined;
-    const told = damage === undefined ? lacks : damageText(this.#recording);
+    const told = damage === undefined ? lacks : this.#damageText();
     if (this.#at !== undefined) return this.#diverged(this.#at, told);
     const { machine } = this.#session;
     return {
@@ -145,12 +180,20 @@ class Comparison {
       steps: end?.steps ?? machine.step,
       digest: digestOfLog(log),
       damage: told,
+      ...(this.#behind.events === 0 ? {} : { behind: this.#behind.events }),
     };
   }
 
+  #damageText(): string {
+    const behind = this.#behind.text(this.#recording.islands);
+    const told = damageText(this.#recording);
+    return behind === undefined ? told : `${told}; ${behind}`;
+  }
+
   #isEnough(): boolean {
-    if (this.#at !== undefined) return true;
-    return this.#recording.end === undefined && this.#compared >= this.#recording.log.count;
+    if (this.#at !== undefined || this.#session.machine.step > this.#stepLast) return true;
+    if (this.#recording.end !== undefined) return false;
+    return this.#compared >= this.#recording.log.count && this.#behind.isOver;
   }
 
   /** Compares events up to `end`, and the texts that they use. */

@@ -8,7 +8,7 @@ import { EventLog } from './event-log.ts';
 import { checkHeader, type RecordingHeader } from './recording-header.ts';
 import { joinBytes, RecordingWriter } from './recording.ts';
 import { parseEvent } from './text-event.ts';
-import { IMAGE_LINE_BYTES, TEXT_FORM_TITLE } from './text-form.ts';
+import { IMAGE_LINE_BYTES, TEXT_FORM_TITLE, TEXT_LOST } from './text-form.ts';
 import { TextLine } from './text-line.ts';
 
 const DIGEST = /[0-9a-f]{16}/y;
@@ -42,8 +42,12 @@ class TextFormReader {
     title.end();
     if (this.#peek().startsWith('-- only'))
       throw this.#line().error('expected a whole recording, this text shows one CPU of it');
+    if (this.#peek().startsWith(TEXT_LOST.header))
+      throw this.#line().error('expected a whole recording, the header of this one is lost');
     const parts = [this.#header()];
     while (this.#peek().startsWith('-- frame')) parts.push(this.#frame());
+    if (this.#peek().startsWith(TEXT_LOST.events))
+      throw this.#line().error('expected a whole recording; what stands above this line is one');
     if (this.#peek().startsWith('-- end')) parts.push(this.#end());
     const last = this.#line();
     if (last.text !== '' || this.#next < this.#lines.length)

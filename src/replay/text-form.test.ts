@@ -7,7 +7,7 @@ import { EMU_EVENTS } from '../emu/event.ts';
 import { TRACE_EVENTS } from '../trace/event.ts';
 import { EventLog } from './event-log.ts';
 import type { Json } from './recording-header.ts';
-import { readRecording } from './recording.ts';
+import { readRecording, salvageRecording } from './recording.ts';
 import { parseTextForm } from './text-form-read.ts';
 import { formatRecording } from './text-form.ts';
 
@@ -164,6 +164,65 @@ test('one CPU of a recording is no whole recording', () => {
   const text = formatRecording(recording, { cpu: 1 });
   expect(text.split('\n').filter((line) => line.startsWith('#'))).toHaveLength(1);
   expect(() => parseTextForm(text)).toThrow('this text shows one CPU');
+});
+
+test('plain data may be 32 levels deep, in a text as in a file', () => {
+  const text = formatRecording(readRecording(recordSample(story(), { frameEvents: 3 })));
+  const parse = (depth: number): Uint8Array =>
+    parseTextForm(
+      text.replace(/^-- model .*$/mu, `-- model ${'['.repeat(depth)}${']'.repeat(depth)}`),
+      'x.txt',
+    );
+  expect(readRecording(parse(32)).damage).toBeUndefined();
+  for (const depth of [34, 100_000])
+    expect(() => parse(depth)).toThrow(
+      'x.txt:2:1: expected workload.model to be plain data of at most 32 levels',
+    );
+});
+
+test('a string may be long, and have an end or not', () => {
+  const text = formatRecording(readRecording(recordSample(story(), { frameEvents: 3 })));
+  const long = '\\n'.repeat(4_000_000);
+  const parse = (by: string): unknown =>
+    parseTextForm(
+      text.replace('-- strings ', () => by),
+      'x.txt',
+    );
+  expect(() => parse(`-- strings "${long}" `)).toThrow(/this frame has the digest/u);
+  expect(() => parse(`-- strings "${long}`)).toThrow(
+    /x\.txt:17:\d+: expected a string of|JSON|string/u,
+  );
+});
+
+test('what is behind lost events is shown with its place, and is no whole recording', () => {
+  const bytes = recordSample(sampleRun(30), { frameEvents: 10 });
+  const { frames } = readRecording(bytes);
+  const [, second, third] = frames;
+  const at = (second?.offset ?? 0) + 12;
+  bytes[at] = (bytes[at] ?? 0) ^ 1;
+  const text = formatRecording(readRecording(bytes));
+  const lost = `-- lost events 10 to 19: frame 1 (byte ${second?.offset}): its digest does not match`;
+  expect(text).toContain(`\n${lost}\n-- frame at byte ${third?.offset}\n`);
+  expect(text).toMatch(/^#20 {2,}/mu);
+  expect(text).not.toMatch(/^#10 {2,}/mu);
+  const line = text.split('\n').indexOf(lost) + 1;
+  expect(() => parseTextForm(text, 'x.txt')).toThrow(
+    `x.txt:${line}:1: expected a whole recording; what stands above this line is one`,
+  );
+  const above = text.split('\n').slice(0, line - 1);
+  const kept = readRecording(parseTextForm([...above, ''].join('\n')));
+  expect(kept.frames).toHaveLength(1);
+});
+
+test('a recording without a header is shown without one', () => {
+  const bytes = recordSample(story(), { frameEvents: 3 });
+  bytes[10] = 0xc1;
+  const text = formatRecording(salvageRecording(bytes));
+  expect(text).toContain('\n-- header lost: it has a value of type 0xc1\n-- frame 0\n');
+  expect(text).toMatch(/^#3 {2,}/mu);
+  expect(() => parseTextForm(text, 'x.txt')).toThrow(
+    'x.txt:2:1: expected a whole recording, the header of this one is lost',
+  );
 });
 
 test('any damage to a text is an InputError with line and column, or another sound recording', () => {

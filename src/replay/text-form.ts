@@ -1,12 +1,17 @@
 // Layer replay. The lossless text twin of a recording: one event per line, everything else in lines that
 // begin with `--`. docs/format.md states it; `text-form-read.ts` turns it back into the same bytes.
 // Annotations such as `<vfs_open+0x4>` are for people: the reader passes over them.
+import { known } from '../assert.ts';
 import { NO_ADDRESS, USER_BASE } from '../emu/address.ts';
 import { LEVEL_NAMES } from '../emu/event.ts';
+import { lostEvents } from './assembly.ts';
 import { readChoices } from './choices.ts';
+import { islandEvents } from './island.ts';
 import type { RecordingHeader } from './recording-header.ts';
-import { type RecordedFrame, FORMAT_VERSION, type Recording } from './recording.ts';
+import { placeText } from './recording-read.ts';
+import type { RecordedFrame, Salvage } from './recording.ts';
 import { type Event, type EventField, kindByName } from './schema.ts';
+import { FORMAT_VERSION } from './seal.ts';
 import { Symbols } from './symbols.ts';
 
 const TITLE = '-- reprobe recording, format ';
@@ -17,6 +22,9 @@ export const TEXT_FORM_TITLE = `${TITLE}${FORMAT_VERSION}`;
 export function isTextForm(text: string): boolean {
   return text.startsWith(TITLE);
 }
+
+/** How lines begin that stand for what is not there: such a text is no whole recording. */
+export const TEXT_LOST = { header: '-- header lost', events: '-- lost' } as const;
 
 /** Lists are broken into lines of about this length. */
 const LIST_COLUMNS = 96;
@@ -35,24 +43,19 @@ export interface TextOptions {
 }
 
 /** The lines of the text form, without line ends. */
-export function* textLines(recording: Recording, options: TextOptions = {}): Generator<string> {
+export function* textLines(recording: Salvage, options: TextOptions = {}): Generator<string> {
+  const { header, frames, log, end } = recording;
   const { cpu } = options;
   yield TEXT_FORM_TITLE;
   if (cpu !== undefined) yield `-- only CPU ${cpu}`;
-  yield* headerLines(recording.header);
-  const symbols = new Symbols();
-  const format = { symbols: options.names === false ? undefined : symbols };
-  for (const [number, frame] of recording.frames.entries()) {
-    yield `-- frame ${number}`;
-    yield* listLines('strings', frame.strings.map(quoted));
+  if (header === undefined) yield `${TEXT_LOST.header}: ${recording.damage?.what}`;
+  else yield* headerLines(header);
+  const lines = new FrameLines(options);
+  for (const [number, frame] of frames.entries()) {
     const { firstEvent, eventCount } = frame;
-    for (const event of recording.log.events(firstEvent, firstEvent + eventCount)) {
-      if (event.event === 'symbol') symbols.see(event);
-      if (cpu === undefined || event.cpu === cpu) yield formatEvent(event, format.symbols);
-    }
-    yield* frameEndLines(frame);
+    yield* lines.of(`${number}`, frame, log.events(firstEvent, firstEvent + eventCount));
   }
-  const { end } = recording;
+  yield* islandLines(recording, lines);
   if (end !== undefined) {
     const { events, choices, strings, steps, digest } = end;
     const counts = `events=${events} choices=${choices} strings=${strings} steps=${steps}`;
@@ -60,8 +63,42 @@ export function* textLines(recording: Recording, options: TextOptions = {}): Gen
   }
 }
 
+/** What is whole behind what is lost. */
+function* islandLines(recording: Salvage, lines: FrameLines): Generator<string> {
+  const lost = lostEvents(recording);
+  const places = recording.damages.filter(({ part }) => part === 'frame').map(placeText);
+  for (const [index, island] of recording.islands.entries()) {
+    const [from, to] = known(lost[index], 'every island lies behind a gap');
+    yield `${TEXT_LOST.events} events ${from} to ${to}${index === 0 ? `: ${places.join('; ')}` : ''}`;
+    for (const frame of island.frames)
+      yield* lines.of(`at byte ${frame.offset}`, frame, islandEvents(island, frame));
+  }
+}
+
+/** Shows frames one after the other; names of addresses are those that the frames before told. */
+class FrameLines {
+  readonly #symbols = new Symbols();
+  readonly #options: TextOptions;
+
+  constructor(options: TextOptions) {
+    this.#options = options;
+  }
+
+  *of(name: string, frame: RecordedFrame, events: Iterable<Event>): Generator<string> {
+    const { cpu, names } = this.#options;
+    const symbols = names === false ? undefined : this.#symbols;
+    yield `-- frame ${name}`;
+    yield* listLines('strings', frame.strings.map(quoted));
+    for (const event of events) {
+      if (event.event === 'symbol') this.#symbols.see(event);
+      if (cpu === undefined || event.cpu === cpu) yield formatEvent(event, symbols);
+    }
+    yield* frameEndLines(frame);
+  }
+}
+
 /** The whole text form, every line ended. */
-export function formatRecording(recording: Recording, options: TextOptions = {}): string {
+export function formatRecording(recording: Salvage, options: TextOptions = {}): string {
   return Array.from(textLines(recording, options), (line) => `${line}\n`).join('');
 }
 

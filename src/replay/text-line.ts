@@ -4,7 +4,6 @@ import { nearest } from './workload/nearest.ts';
 
 const SPACES = / */y;
 const ANNOTATION = /<[^<>]*> */y;
-const QUOTED = /"(?:[^"\\]|\\.)*"/y;
 const BARE = /[^\s"=<>]+/y;
 const INTEGER = /-?\d{1,16}/y;
 const WORD = /[A-Za-z0-9_]+/y;
@@ -72,7 +71,7 @@ export class TextLine {
     const from = this.#at;
     const bare = this.#take(BARE);
     if (bare !== undefined) return bare;
-    const value = this.#parse(this.match(QUOTED, 'a string'), from);
+    const value = this.#parse(this.#quoted(), from);
     if (typeof value !== 'string') throw this.error('expected a string');
     return value;
   }
@@ -107,6 +106,17 @@ export class TextLine {
   end(): void {
     this.gap();
     if (!this.isOver) throw this.error(`expected the end of the line, found ${this.#found()}`);
+  }
+
+  /** A JSON string, not understood yet. No pattern: those recurse, and a line can be long. */
+  #quoted(): string {
+    let end = this.#at + 1;
+    while (end < this.text.length && this.text[end] !== '"') end += this.text[end] === '\\' ? 2 : 1;
+    if (this.text[this.#at] !== '"' || end >= this.text.length)
+      throw this.error(`expected a string, found ${this.#found()}`);
+    const quoted = this.text.slice(this.#at, end + 1);
+    this.#at = end + 1;
+    return quoted;
   }
 
   #take(pattern: RegExp): string | undefined {

@@ -1,0 +1,158 @@
+// Layer replay. The reading half of recording.ts: bytes that nobody vouches for to a recording. Events up to
+// the first that is lost are one log, as if the run had been killed there; whole frames behind it are read as
+// they are, each with its place in the run (`Island`). docs/format.md states what is promised.
+import { InputError } from '../assert.ts';
+import { type Assembled, assemble, type Damage, lostEvents } from './assembly.ts';
+import { type Scan, scanFrames } from './frame-scan.ts';
+import { measure, pack, unpack } from './packed.ts';
+import { checkHeader, plainBytes, type RecordingHeader } from './recording-header.ts';
+import { FORMAT_MAGIC, FORMAT_VERSION, isSealed } from './seal.ts';
+
+/** What a file holds, whatever happened to it. */
+export interface Salvage extends Omit<Assembled, 'damages'> {
+  /** Undefined when nothing sensible can be read in its place. */
+  readonly header: RecordingHeader | undefined;
+  /** The first damage; undefined for a whole file. */
+  readonly damage: Damage | undefined;
+  /** Every place that is damaged, the first included, in the order of the file. */
+  readonly damages: readonly Damage[];
+}
+
+export interface Recording extends Salvage {
+  readonly header: RecordingHeader;
+}
+
+/** Values in a preamble: more is none. */
+const PREAMBLE_ITEMS_MAX = 3;
+const PREAMBLE_BYTES = pack([FORMAT_MAGIC, FORMAT_VERSION]).length;
+/** Places of damage that a message names. */
+const DAMAGES_SHOWN = 3;
+
+/**
+ * Reads a file: everything that is whole. Throws an InputError when that is not even the header, or when the
+ * file is none of ours; `file` is its name for that message.
+ */
+export function readRecording(bytes: Uint8Array, file?: string): Recording {
+  const found = salvageRecording(bytes, file);
+  const { header } = found;
+  if (header === undefined) {
+    const advice = 'without it the run cannot be repeated, but its frames can be shown and judged';
+    throw new InputError(`${damageText(found)}; ${advice}`, file);
+  }
+  return { ...found, header };
+}
+
+/** As `readRecording`, for those who can do without a header. Throws an InputError when there is no frame either. */
+export function salvageRecording(bytes: Uint8Array, file?: string): Salvage {
+  const plain = plainBytes(bytes);
+  const preamble = readPreamble(plain, file);
+  const header = readHeader(plain, preamble.end);
+  const { value, fault } = header;
+  const at = preamble.fault === undefined ? preamble.end : 0;
+  const { scan, from } = scanBehind(plain, at, header);
+  const isHeader = value !== undefined && fault === undefined;
+  if (scan.objects.length === 0 && !isHeader) {
+    if (preamble.fault !== undefined) throw preamble.fault;
+    if (value === undefined)
+      throw new InputError(`the header of the recording is damaged: ${fault}`, file);
+  }
+  const damages: Damage[] = [];
+  const damaged = (offset: number, what: string | undefined): void => {
+    if (what !== undefined) damages.push({ part: 'header', frame: undefined, offset, what });
+  };
+  damaged(0, preamble.fault === undefined ? undefined : 'this is not how a recording begins');
+  damaged(preamble.end, fault);
+  // What lies where the header should be is the header's damage, not a frame's.
+  const ruins = scan.ruins.filter(({ offset }) => offset > at);
+  const assembled = assemble(plain, { ...scan, ruins }, { from, isMoved: damages.length > 0 });
+  damages.push(...assembled.damages);
+  return { ...assembled, header: value, damage: damages[0], damages };
+}
+
+/** Where the header starts; `fault` if that is only where it would be in a file of ours. */
+function readPreamble(
+  bytes: Uint8Array,
+  file: string | undefined,
+): { readonly end: number; readonly fault: InputError | undefined } {
+  const expected = 'expected a recording (.trace)';
+  if (bytes.length === 0) throw new InputError(`${expected}, the file is empty`, file);
+  const { end } = measure(bytes, 0, PREAMBLE_ITEMS_MAX);
+  const value = end === undefined ? undefined : unpack(bytes.subarray(0, end));
+  const refuse = (found: string): InputError => new InputError(`${expected}, found ${found}`, file);
+  if (end === undefined || !Array.isArray(value) || value[0] !== FORMAT_MAGIC)
+    return { end: PREAMBLE_BYTES, fault: refuse('something else') };
+  const version: unknown = value[1];
+  if (typeof version !== 'number' || value.length !== 2 || !(version >= 1))
+    return { end: PREAMBLE_BYTES, fault: refuse('no format version') };
+  if (version > FORMAT_VERSION) {
+    const found = `format version ${version}, but this reprobe reads versions up to`;
+    const what = `the recording has ${found} ${FORMAT_VERSION}; use the reprobe that wrote it`;
+    throw new InputError(what, file);
+  }
+  return { end, fault: undefined };
+}
+
+/**
+ * The objects behind a header at `at`, and where they should start if that is known. Where a damaged header
+ * says that it ends is believed only if no frame starts before.
+ */
+function scanBehind(
+  bytes: Uint8Array,
+  at: number,
+  { end, fault }: HeaderRead,
+): { readonly scan: Scan; readonly from: number | undefined } {
+  if (end !== undefined && fault === undefined) return { scan: scanFrames(bytes, end), from: end };
+  const scan = scanFrames(bytes, at);
+  const first = scan.objects[0]?.offset ?? bytes.length;
+  if (end === undefined || first < end) return { scan, from: undefined };
+  return { scan: first === end ? scan : scanFrames(bytes, end), from: end };
+}
+
+interface HeaderRead {
+  readonly value: RecordingHeader | undefined;
+  readonly end: number | undefined;
+  readonly fault: string | undefined;
+}
+
+/** The header at `at`, where it ends, and what is wrong with it, each as far as it can be told. */
+function readHeader(bytes: Uint8Array, at: number): HeaderRead {
+  const measured = measure(bytes, at);
+  const { end } = measured;
+  if (end === undefined) return { value: undefined, end, fault: measured.fault };
+  const value = unpack(bytes.subarray(at, end));
+  if (!Array.isArray(value) || value.length !== 2)
+    return { value: undefined, end: undefined, fault: 'it is no header' };
+  const header = checkHeader(value[0]);
+  // What it says about its own length is not worth more than the rest of it.
+  if (typeof header === 'string') return { value: undefined, end: undefined, fault: header };
+  return {
+    value: header,
+    end,
+    fault: isSealed(bytes, at, end) ? undefined : 'its digest does not match',
+  };
+}
+
+/** One line that says where a file is damaged and what is left. */
+export function damageText(found: Pick<Salvage, 'damages' | 'frames' | 'log' | 'islands'>): string {
+  const { damages, frames, log, islands } = found;
+  if (damages.length === 0) return 'whole';
+  const places = damages.slice(0, DAMAGES_SHOWN).map(placeText);
+  const more = damages.length - places.length;
+  if (more > 0) places.push(`${more} more places are damaged`);
+  const left = `${frames.length} whole frames with ${log.count} events can be used`;
+  if (islands.length === 0) return `${places.join('; ')}; ${left}`;
+  const gaps = lostEvents(found).map(([from, to]) => `${from} to ${to}`);
+  const shown =
+    gaps.slice(0, DAMAGES_SHOWN).join(', ') + (gaps.length > DAMAGES_SHOWN ? ', ...' : '');
+  const behind = islands.flatMap((island) => island.frames);
+  const events = behind.reduce((sum, { eventCount }) => sum + eventCount, 0);
+  const lost = `events ${shown} are lost`;
+  const rest = `${behind.length} frames with ${events} events behind them can be read`;
+  return `${places.join('; ')}; ${lost}; ${left}, ${rest}`;
+}
+
+/** `frame 3 (byte 1200): what is wrong there`. */
+export function placeText({ part, frame, offset, what }: Damage): string {
+  const where = part === 'header' ? 'header' : frame === undefined ? 'a frame' : `frame ${frame}`;
+  return `${where} (byte ${offset}): ${what}`;
+}

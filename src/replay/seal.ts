@@ -1,0 +1,37 @@
+// Layer replay. What all objects of a recording have in common: an array whose last item, the seal, is the
+// digest of the object's own bytes. So a frame is known to be whole by itself, wherever it lies.
+import { digestOfBytes } from './digest.ts';
+import { pack } from './packed.ts';
+
+export const FORMAT_MAGIC = 'reprobe';
+/** Changing or removing anything is a new version (style.md section 7). */
+export const FORMAT_VERSION = 1;
+
+/** The place of the seal while it is not known. */
+export const SEAL_NONE = '0000000000000000';
+/** Letters of a seal. */
+const SEAL_BYTES: number = SEAL_NONE.length;
+/** What msgpack puts before a text of that length. */
+const SEAL_TYPE = 0xb0;
+
+/** An object with its seal put over the last bytes. */
+export function sealed(value: readonly unknown[]): Uint8Array {
+  const bytes = pack(value);
+  const digest = digestOfBytes(bytes, 0, bytes.length - SEAL_BYTES);
+  for (let i = 0; i < SEAL_BYTES; i++) bytes[bytes.length - SEAL_BYTES + i] = digest.charCodeAt(i);
+  return bytes;
+}
+
+/** Do the bytes [from, to) end with something that looks like a seal? */
+export function hasSeal(bytes: Uint8Array, from: number, to: number): boolean {
+  return to - from > SEAL_BYTES && bytes[to - SEAL_BYTES - 1] === SEAL_TYPE;
+}
+
+/** Is the object [from, to) the one that was sealed? */
+export function isSealed(bytes: Uint8Array, from: number, to: number): boolean {
+  if (!hasSeal(bytes, from, to)) return false;
+  const digest = digestOfBytes(bytes, from, to - SEAL_BYTES);
+  for (let i = 0; i < SEAL_BYTES; i++)
+    if (bytes[to - SEAL_BYTES + i] !== digest.charCodeAt(i)) return false;
+  return true;
+}
