@@ -1,10 +1,14 @@
-// `npm run nightly`: the properties of the guarantees, their mutants and the harmless changes, with fresh seeds
-// and many more runs than the test run has time for. SEED repeats a night, RUNS changes its length.
+// `npm run nightly`: the properties of the guarantees, their mutants and the harmless changes, and damaged files,
+// with fresh seeds and many more runs than the test run has time for. SEED repeats a night, RUNS and MUTANTS
+// change its length.
 import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { tuneHeap } from '../src/cli/heap.ts';
 import { GUARANTEE_NAMES } from '../src/replay/workload/model.ts';
 import { checkGuarantee, EXERCISED_MIN } from './check-guarantee.ts';
+import { damageInProcess, repeatDamage } from './damage-process.ts';
+import { DAMAGE_KINDS, type DamageKind, HOSTILE_COUNT } from './damage.ts';
 import { checkDeterminism } from './determinism-many.ts';
 import { exerciseGoldens } from './exercise-goldens.ts';
 import { exerciseTable, notExercised, reportOf } from './exercise-table.ts';
@@ -19,13 +23,21 @@ const DETERMINISM_RUNS = 200;
 /** Seeds from each of which every mutant must be found (design.md section 7). */
 const MUTANT_SEEDS = 20;
 
+/** Mutants that one process reads: its memory is measured at its end. */
+const DAMAGE_BATCH = 50_000;
+const MEGABYTES_MAX = 256;
+
 const seed = Number(process.env['SEED'] ?? randomInt(1_000_000_000));
 const runs = Number(process.env['RUNS'] ?? 10_000);
 const steps = ownSteps();
 const exercise = newExercise(steps);
+/** Mutants of recordings; of the other kinds a tenth. */
+const mutants = Number(process.env['MUTANTS'] ?? 1_000_000);
 
 function fail(what: string): void {
-  console.error(`FAILED ${what}\nrepeat with: SEED=${seed} RUNS=${runs} npm run nightly`);
+  console.error(
+    `FAILED ${what}\nrepeat with: SEED=${seed} RUNS=${runs} MUTANTS=${mutants} npm run nightly`,
+  );
   process.exitCode = 1;
 }
 
@@ -85,10 +97,37 @@ async function checkBytes(): Promise<void> {
   else console.log(`determinism: ${made} processes and threads wrote the same bytes`);
 }
 
-console.log(`SEED=${seed} RUNS=${runs}`);
+/** Damaged and hostile files of every kind, each batch in a process of its own. */
+async function checkMutants(kind: DamageKind): Promise<void> {
+  const child = fileURLToPath(new URL('damage-child.js', import.meta.url));
+  const wanted =
+    kind === 'hostile' ? HOSTILE_COUNT : kind === 'recordings' ? mutants : mutants / 10;
+  let [done, refused, slowest, most] = [0, 0, 0, 0];
+  for (let batch = 0; done < wanted; batch++) {
+    const count = Math.min(DAMAGE_BATCH, Math.ceil(wanted - done));
+    const options = { kind, seed: seed + batch, count, folder: join(process.cwd(), 'golden') };
+    // oxlint-disable-next-line no-await-in-loop -- memory is measured one process at a time
+    const answer = await damageInProcess(child, options);
+    for (const one of answer.failures) fail(`damage to ${kind}: ${one}\n${repeatDamage(options)}`);
+    done += count;
+    refused += answer.refused;
+    slowest = Math.max(slowest, answer.slowest[0]);
+    most = Math.max(most, answer.megabytes);
+  }
+  if (most >= MEGABYTES_MAX) fail(`damage to ${kind}: a process held ${most} MiB`);
+  console.log(
+    `damage to ${kind}: ${done} mutants, ${refused} refused, slowest ${slowest} ms, at most ${most} MiB`,
+  );
+}
+
+console.log(`SEED=${seed} RUNS=${runs} MUTANTS=${mutants}`);
 tuneHeap();
 checkProperties();
 checkExercise();
 for (const mutant of MUTANTS) checkMutant(mutant);
 checkEquivalents();
 await checkBytes();
+for (const kind of DAMAGE_KINDS) {
+  // oxlint-disable-next-line no-await-in-loop -- one after the other
+  await checkMutants(kind);
+}

@@ -1,0 +1,220 @@
+// Damage costs what it hits and nothing else (design.md section 5): of a recording every whole frame is read and
+// replays, and the damage is named by frame. And whatever a file holds, reading it ends soon, takes little memory,
+// and throws an InputError or nothing. `npm run nightly` reads a million mutants where this test reads ten thousand.
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { scanFrames } from '../src/replay/frame-scan.ts';
+import {
+  damageText,
+  joinBytes,
+  readRecording,
+  type Recording,
+  salvageRecording,
+} from '../src/replay/recording.ts';
+import { type ReplayOutcome, replayRecording } from '../src/replay/replay.ts';
+import { recordRun } from '../src/replay/run.ts';
+import { damageInProcess, repeatDamage } from './damage-process.ts';
+import { type DamageOptions, HOSTILE_COUNT } from './damage.ts';
+import { longWorkload } from './determinism-long.ts';
+import { buildPrograms, type Programs } from './determinism-programs.ts';
+import { Draws, flipBit, truncate } from './mutate-bytes.ts';
+
+const MUTANTS = 10_000;
+const MEGABYTES_MAX = 256;
+/** No mutant takes longer, on a machine that has other things to do. */
+const SLOWEST_MS = 30_000;
+const TIMEOUT = 300_000;
+const DAMAGES = 300;
+const ROUNDS = 120;
+const SEED = Number(process.env['SEED'] ?? 1);
+
+let programs: Programs;
+
+beforeAll(() => {
+  programs = buildPrograms(process.cwd());
+}, TIMEOUT);
+
+afterAll(() => {
+  programs.remove();
+});
+
+async function run(options: Pick<DamageOptions, 'kind' | 'count' | 'plant'>): Promise<number> {
+  const task = { ...options, seed: SEED, folder: join(process.cwd(), 'golden') };
+  const answer = await damageInProcess(programs.path('properties/damage-child'), task);
+  const { failures, mutants, megabytes, slowest, refused, whole } = answer;
+  expect(failures, repeatDamage(task)).toEqual([]);
+  expect(mutants).toBe(options.count);
+  expect(megabytes).toBeLessThan(MEGABYTES_MAX);
+  expect(slowest[0]).toBeLessThan(SLOWEST_MS);
+  // Neither does everything break, nor is everything taken.
+  expect(refused).toBeGreaterThan(options.count / 100);
+  expect(whole).toBeGreaterThan(0);
+  return answer.replayed;
+}
+
+test.concurrent(
+  'mutants of recordings are read as far as they are whole',
+  async () => {
+    expect(await run({ kind: 'recordings', count: MUTANTS })).toBeGreaterThan(100);
+  },
+  TIMEOUT,
+);
+
+test.concurrent(
+  'mutants of workloads are workloads, or an InputError with line and column',
+  async () => {
+    await run({ kind: 'workloads', count: MUTANTS });
+  },
+  TIMEOUT,
+);
+
+test.concurrent.each(['texts', 'images'] as const)(
+  'mutants of %s are read, or an InputError says where they are wrong',
+  async (kind) => {
+    await run({ kind, count: MUTANTS });
+  },
+  TIMEOUT,
+);
+
+test.concurrent(
+  'what was made to hurt does not',
+  async () => {
+    await run({ kind: 'hostile', count: HOSTILE_COUNT });
+  },
+  TIMEOUT,
+);
+
+test.concurrent(
+  'a reader that stops at the first damage is found',
+  async () => {
+    const task = { kind: 'recordings', count: 200, seed: 1, plant: 'stop' } as const;
+    const folder = join(process.cwd(), 'golden');
+    const child = programs.path('properties/damage-child');
+    const { failures } = await damageInProcess(child, { ...task, folder });
+    expect(failures.join('\n')).toMatch(/the whole frame at byte \d+ is not read/u);
+  },
+  TIMEOUT,
+);
+
+/** A run of several frames. */
+function recordLong(): Uint8Array {
+  const parts: Uint8Array[] = [];
+  recordRun(
+    { file: 'long.yaml', text: longWorkload(ROUNDS), image: undefined },
+    { seed: 11, chooser: 'random', profile: 'today', variants: [] },
+    (bytes) => {
+      parts.push(bytes.slice());
+    },
+  );
+  return joinBytes(parts);
+}
+
+const LONG = recordLong();
+const WHOLE = readRecording(LONG);
+const FIRST_FRAME = WHOLE.frames[0]?.offset ?? 0;
+/** Where frames and the end start. */
+const STARTS = scanFrames(LONG, FIRST_FRAME).objects.map(({ offset }) => offset);
+/** The file's version: a higher one is not ours to read. */
+const VERSION_AT = 9;
+
+/** Replays of damaged files, by what is left in them: most damages leave the same. */
+const replays = new Map<string, ReplayOutcome>();
+
+function replayOnce(found: Recording, bytes: Uint8Array): ReplayOutcome {
+  const { frames, islands, header, end } = found;
+  const choices = islands.map(({ choicesBefore }) => choicesBefore?.map((list) => list.join()));
+  const left = [frames, islands.map((island) => island.frames)].flat(2);
+  const key = JSON.stringify([header.workload.model, left.map((one) => one.digest), choices, end]);
+  const known = replays.get(key);
+  if (known !== undefined) return known;
+  const outcome = replayRecording(bytes);
+  replays.set(key, outcome);
+  return outcome;
+}
+
+/** The frames before the damage are those that were written, and they replay. */
+function expectReplays(bytes: Uint8Array): ReplayOutcome {
+  const found = readRecording(bytes, 'x.trace');
+  const whole = WHOLE.frames.slice(0, found.frames.length).map(({ digest }) => digest);
+  expect(found.frames.map(({ digest }) => digest)).toEqual(whole);
+  const outcome = replayOnce(found, bytes);
+  expect(outcome).toMatchObject({ status: 'identical', events: found.log.count });
+  return outcome;
+}
+
+test(
+  `${DAMAGES} truncations: every whole frame is read and replays`,
+  () => {
+    expect(WHOLE.frames.length).toBeGreaterThan(4);
+    const draws = new Draws(SEED);
+    for (let i = 0; i < DAMAGES; i++) {
+      const bytes = truncate(LONG, draws, LONG);
+      if (bytes.length < FIRST_FRAME) {
+        expect(() => readRecording(bytes, 'x.trace')).toThrow(/^x\.trace: /u);
+        continue;
+      }
+      const complete = STARTS.filter((start) => start > FIRST_FRAME && start <= bytes.length);
+      expect(readRecording(bytes)).toMatchObject({
+        frames: { length: complete.length },
+        islands: [],
+        damages: [{ part: 'frame', frame: complete.length }],
+      });
+      expectReplays(bytes);
+    }
+  },
+  TIMEOUT,
+);
+
+test(
+  `${DAMAGES} flipped bits: every whole frame is read, and those before the damage replay`,
+  () => {
+    const draws = new Draws(SEED + 1);
+    let over = 0;
+    for (let i = 0; i < DAMAGES; i++) {
+      const bytes = flipBit(LONG, draws, LONG);
+      const at = bytes.findIndex((byte, place) => byte !== LONG[place]);
+      if (at === VERSION_AT) continue;
+      const hit = STARTS.findLastIndex((start) => start <= at);
+      const found = salvageRecording(bytes, 'x.trace');
+      const place =
+        at < FIRST_FRAME ? /^header \(byte \d+\): / : new RegExp(`^frame ${hit} \\(byte `);
+      expect(damageText(found)).toMatch(place);
+      const behind = found.islands.flatMap(({ frames }) => frames);
+      const digests = [...found.frames, ...behind].map(({ digest }) => digest);
+      const left = WHOLE.frames.filter((_, number) => at < FIRST_FRAME || number !== hit);
+      expect(digests).toEqual(left.map(({ digest }) => digest));
+      if (at < FIRST_FRAME) continue;
+      const outcome = expectReplays(bytes);
+      if (outcome.status === 'identical' && (outcome.behind ?? 0) > 0) over++;
+    }
+    // Most bytes of a frame are columns: then the choices are still there, and so is the way on.
+    expect(over).toBeGreaterThan(DAMAGES / 3);
+  },
+  TIMEOUT,
+);
+
+test(
+  'a header whose damage changes the run is never called a divergence',
+  () => {
+    const draws = new Draws(SEED + 2);
+    let identical = 0;
+    for (let i = 0; i < 40; i++) {
+      const bytes = LONG.slice();
+      const at = 10 + draws.below(FIRST_FRAME - 10);
+      bytes[at] = (bytes[at] ?? 0) ^ (1 << draws.below(8));
+      try {
+        expect(replayRecording(bytes)).toMatchObject({
+          status: 'identical',
+          events: WHOLE.log.count,
+        });
+        identical++;
+      } catch (error) {
+        expect(String(error)).toMatch(
+          /^InputError: .*header.*damaged|^InputError: header \(byte \d+\): /u,
+        );
+      }
+    }
+    expect(identical).toBeGreaterThan(4);
+  },
+  TIMEOUT,
+);
