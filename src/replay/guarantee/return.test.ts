@@ -152,6 +152,18 @@ test('not flagged: what is open when its task or the run ends, and what was ente
   expect(finding(leaves('kmalloc'), outer, inner, leaves('vfs_read'), leaves('schedule'))).toBe(1);
 });
 
+test('not flagged: a callback that jumps out of its frame, into the hooked function or beyond', () => {
+  const callback = 0x4040;
+  const begins: Told = ['func_enter', { func: callback, ra: TRAMPOLINE, sp: SP - 96 }];
+  const helper = enters('kmalloc', { ra: callback + 8, sp: SP - 112 });
+  expect(finding(outer, inner, begins, helper, leaves('vfs_read'))).toBe(1);
+  const beyond = [outer, inner, leaves('vfs_read'), inner, begins];
+  expect(finding(...beyond, leaves('vfs_open'))).toBe(1);
+  expect(finding(...beyond, enters('schedule', { ra: inside('vfs_open', 0x20) }))).toBe(1);
+  const within = [begins, helper, ['func_return', { func: callback }] as Told];
+  expect(finding(outer, inner, within)).toMatch(/^kmalloc did not return/u);
+});
+
 test('never exercised: nothing was hooked, or nothing of it returned', () => {
   const idle = [outer, fetches('vfs_open', 'nop'), leaves('vfs_open')];
   expect(finding(...idle)).toBe('No function was entered whose site led into a hook.');

@@ -7,7 +7,9 @@
 // an interrupt or a trap that is over with a function open; and one of two functions that share a return (a tail
 // call, or a second call by the kernel after the first one was lost) which does not return together with the other.
 //
-// Left alone: functions that are open when their task or the run ends. Left out: registers that a callee must keep.
+// Left alone: functions that are open when their task or the run ends, and callbacks that jump out of their frame.
+// func_abandon is what the machine concludes from the same facts, whatever the reason: it is not looked at. Left
+// out: registers that a callee must keep.
 //
 // Exercised: a function whose site led into a hook (a call, or a breakpoint that stood for one) returned.
 import type { Event, EventOf } from '../schema.ts';
@@ -90,19 +92,19 @@ export const returns: Guarantee = {
 
 function entered(found: Findings, e: EventOf<'func_enter'>): void {
   const stack = stackAt(found.stacks, e);
-  if (stack.due !== -1) lost(found, stack, e);
-  // Stacks grow down: what was entered below here is gone.
-  while (stack.depth > 0 && isGone(found, stack, e)) lost(found, stack, e);
+  if (stack.due !== -1) lost(found, stack, stack.depth - 1, e);
+  let kept = stack.depth;
+  while (kept > 0 && isGone(found, stack, kept - 1, e)) kept--;
+  if (kept < stack.depth) lost(found, stack, kept, e);
   pushCall(stack, e);
 }
 
-/** Does this entry say that the innermost call is not running any more? */
-function isGone(found: Findings, stack: CallStack, e: EventOf<'func_enter'>): boolean {
-  const top = stack.depth - 1;
-  const sp = stack.sps[top] ?? 0;
+/** Does this entry say that call `at` is not running any more? Stacks grow down: what lies below is gone. */
+function isGone(found: Findings, stack: CallStack, at: number, e: EventOf<'func_enter'>): boolean {
+  const sp = stack.sps[at] ?? 0;
   if (e.sp !== sp) return e.sp > sp;
   // A tail call, or a call that it made before it had a frame.
-  if (e.ra === stack.ras[top] || isBehindCallIn(found, stack.funcs[top] ?? 0, e.ra)) return false;
+  if (e.ra === stack.ras[at] || isBehindCallIn(found, stack.funcs[at] ?? 0, e.ra)) return false;
   // A function that was never entered on this stack calls: else it is a call by a trampoline or the kernel.
   for (const func of found.sizes.keys()) if (isBehindCallIn(found, func, e.ra)) return true;
   return false;
@@ -123,12 +125,12 @@ function hooked(found: Findings, e: EventOf<'site_fetch'>): void {
 
 function returned(found: Findings, e: EventOf<'func_return'>): void {
   const stack = stackAt(found.stacks, e);
-  if (stack.due !== -1 && stack.due !== e.step) lost(found, stack, e);
+  if (stack.due !== -1 && stack.due !== e.step) lost(found, stack, stack.depth - 1, e);
   let at = stack.depth - 1;
   while (at >= 0 && stack.funcs[at] !== e.func) at--;
   // The run does not tell of its entry.
   if (at < 0) return;
-  while (stack.depth - 1 > at) lost(found, stack, e);
+  if (stack.depth - 1 > at) lost(found, stack, at + 1, e);
   if (stack.hooked[at] === true) found.exercised++;
   const due = sharesReturn(stack, at);
   dropCalls(stack, at);
@@ -137,28 +139,36 @@ function returned(found: Findings, e: EventOf<'func_return'>): void {
 
 function contextOver(found: Findings, e: EventOf<'irq_exit'> | EventOf<'trap_exit'>): void {
   const stack = stackAt(found.stacks, e);
-  if (stack.depth > 0) lost(found, stack, e);
+  if (stack.depth > 0) lost(found, stack, 0, e);
   closeStack(found.stacks, e.cpu);
 }
 
 /** A task may end anywhere. */
 function taskOver(found: Findings, e: EventOf<'task_exit'>): void {
   const stack = stackAt(found.stacks, e);
-  if (stack.due !== -1) lost(found, stack, e);
+  if (stack.due !== -1) lost(found, stack, stack.depth - 1, e);
   dropCalls(stack, 0);
 }
 
-/** At event `e` the innermost call turns out to have ended otherwise than by returning. */
-function lost(found: Findings, stack: CallStack, e: Event): void {
+/** At event `e` all calls above the first `kept` turn out to have ended otherwise than by returning. */
+function lost(found: Findings, stack: CallStack, kept: number, e: Event): void {
   const at = stack.depth - 1;
-  if (found.first === undefined) {
+  if (found.first === undefined && !jumpedOut(found, stack, kept)) {
     const [func = 0, index = -1] = [stack.funcs[at], stack.entered[at]];
     const why =
       `${nameOf(found, func)} did not return to where it was called: ` +
       `${goesOn(found, e)} (${where(found.story, e)}) and it is still open`;
     found.first = broken(e.index, why, [index]);
   }
-  dropCalls(stack, at);
+  dropCalls(stack, kept);
+}
+
+/** Is one of the calls above the first `kept` a callback? What becomes of those above and below is its doing. */
+function jumpedOut({ story }: Findings, stack: CallStack, kept: number): boolean {
+  for (let at = kept; at < stack.depth; at++) {
+    if (story.callbackFunctions.has(stack.funcs[at] ?? 0)) return true;
+  }
+  return false;
 }
 
 /** What shows it. */
