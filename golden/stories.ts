@@ -15,6 +15,7 @@ import {
   swaps,
   waitsBegin,
 } from './moments.ts';
+import { CALL_STORIES } from './stories-calls.ts';
 import { NO_MEMORY } from './story-no-memory.ts';
 import {
   calls,
@@ -35,6 +36,7 @@ const NMI = 3;
 
 /** By the golden's name. */
 export const STORIES: Readonly<Record<string, readonly Claim[]>> = {
+  ...CALL_STORIES,
   'filter-swap-interrupted': [
     {
       says: 'the swap begins while CPU 1 is in the callback, by the old filter',

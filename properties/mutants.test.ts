@@ -4,15 +4,16 @@ import { expect, test } from 'vitest';
 import { known } from '../src/assert.ts';
 import { TEST_MS } from './check-guarantee.ts';
 import { findMutant, MUTANTS } from './mutants.ts';
+import { PLANTED_FAULTS } from './planted-faults.ts';
 import { faultsIn, runCase } from './run-case.ts';
 
-const PINNED = MUTANTS.flatMap(({ pinned, ...mutant }) =>
+const PINNED = [...MUTANTS, ...PLANTED_FAULTS].flatMap(({ pinned, ...mutant }) =>
   pinned.map((seed) => ({ ...mutant, seed })),
 );
 
 test.each(PINNED)('$id is found by $judge from seed $seed', { timeout: TEST_MS }, (mutant) => {
   const kill = known(findMutant(mutant, mutant.seed), 'it is found within its budget');
-  const planted = runCase(kill.drawn, [mutant.id]).verdicts.get(mutant.judge);
+  const planted = runCase(kill.drawn, [mutant.variant ?? mutant.id]).verdicts.get(mutant.judge);
   expect(planted).toMatchObject({ status: 'broken', why: kill.why });
   const sound = runCase(kill.drawn);
   expect(faultsIn(sound)).toEqual([]);

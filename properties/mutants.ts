@@ -3,10 +3,13 @@
 // alone, another judge, or a run that is broken anyway do not count (design.md section 7).
 import fc from 'fast-check';
 import type { GuaranteeName } from '../src/replay/workload/model.ts';
+import type { Variant } from '../src/trace/variants/variant.ts';
 import { type Case, casesOf, faultsIn, runCase } from './run-case.ts';
 
 export interface Mutant {
   readonly id: string;
+  /** The fault itself, where it is not one of src/trace/variants/ by that id. */
+  readonly variant?: Variant;
   /** The oracle that docs/spec/mutants.md names for it. */
   readonly judge: GuaranteeName;
   /** Runs in which it is found from every seed. About 15 times the mean: chance plays no part. */
@@ -44,6 +47,8 @@ export const MUTANTS: readonly Mutant[] = [
   { id: 'M-10', judge: 'text', budget: 200, pinned: [1, 2], says: /^nobody claimed/u },
   { id: 'M-97', judge: 'return', budget: 200, pinned: [1, 2], says: /did not return/u },
   { id: 'M-98', judge: 'progress', budget: 50, pinned: [1, 2], says: /inside text_mutex/u },
+  { id: 'M-24', judge: 'context', budget: 200, pinned: [1, 2] },
+  { id: 'M-25', judge: 'quiescence', budget: 500, pinned: [1, 2] },
 ];
 
 /** A change that no judge may hold against the kernel, and the cases in which the nearest mutants die. */
@@ -67,13 +72,14 @@ export interface Kill {
 
 /** Looks for `mutant` from `seed` within its budget. */
 export function findMutant(
-  { id, judge, budget, says }: Omit<Mutant, 'pinned'>,
+  { id, variant, judge, budget, says }: Omit<Mutant, 'pinned'>,
   seed: number,
 ): Kill | undefined {
+  const fault = variant ?? id;
   let runs = 0;
   for (const drawn of casesFrom(judge, seed)) {
     if (++runs > budget) break;
-    const verdict = runCase(drawn, [id]).verdicts.get(judge);
+    const verdict = runCase(drawn, [fault]).verdicts.get(judge);
     if (verdict?.status !== 'broken' || says?.test(verdict.why) === false) continue;
     if (faultsIn(runCase(drawn)).length === 0) return { runs, drawn, why: verdict.why };
   }

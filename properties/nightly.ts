@@ -16,6 +16,7 @@ import { newExercise } from './exercise.ts';
 import { ownSteps } from './mark-programs.ts';
 import { EQUIVALENTS, findFault, findMutant, type Mutant, MUTANTS } from './mutants.ts';
 import { NOT_EXERCISED } from './not-exercised.ts';
+import { PLANTED_FAULTS } from './planted-faults.ts';
 import { describeCase } from './run-case.ts';
 
 /** Fresh processes and threads that record the same workload. */
@@ -124,7 +125,7 @@ console.log(`SEED=${seed} RUNS=${runs} MUTANTS=${mutants}`);
 tuneHeap();
 checkProperties();
 checkExercise();
-for (const mutant of MUTANTS) checkMutant(mutant);
+for (const mutant of [...MUTANTS, ...PLANTED_FAULTS]) checkMutant(mutant);
 checkEquivalents();
 await checkBytes();
 for (const kind of DAMAGE_KINDS) {

@@ -11,6 +11,7 @@ import { makePlan } from '../src/replay/workload/make-plan.ts';
 import type { GuaranteeName, Workload } from '../src/replay/workload/model.ts';
 import { toYaml } from '../src/replay/workload/to-yaml.ts';
 import { PROFILE_TODAY } from '../src/trace/profile.ts';
+import type { Variant } from '../src/trace/variants/variant.ts';
 import { type Choices, choicesArbitrary, listedChooser } from './choices.ts';
 import { type Exercise, watchRun } from './exercise.ts';
 import { type Features, workloadsWith } from './workloads.ts';
@@ -29,7 +30,9 @@ export interface CaseResult {
 /**
  * What each property runs: any workload, and with some weight one with what its guarantee needs most. Sites
  * that call the list function whatever the first probe does show faults of the list and of the waits (CC-G1,
- * CC-G4); filters swapped again and again, those of swaps and of what is freed behind them (CC-G3).
+ * CC-G4); filters swapped again and again, those of swaps and of what is freed behind them (CC-G3). Callbacks
+ * that lock and are hit again show what they get and where they run; only when all is unregistered can it be
+ * seen what is left.
  */
 const WORKLOADS: Record<GuaranteeName, fc.Arbitrary<Workload>> = {
   unregister: weighted(1, { shared: true }),
@@ -39,6 +42,12 @@ const WORKLOADS: Record<GuaranteeName, fc.Arbitrary<Workload>> = {
   text: weighted(3, { swaps: true }),
   return: weighted(1, { handlers: 2 }),
   progress: weighted(1, { probes: 3 }),
+  arguments: weighted(1, { shared: true, guarded: true }),
+  context: weighted(1, { shared: true, guarded: true }),
+  quiescence: fc.oneof(
+    workloadsWith({ ends: true }),
+    workloadsWith({ ends: true, shared: true, handlers: 1 }),
+  ),
 };
 
 function weighted(weight: number, needs: Features): fc.Arbitrary<Workload> {
@@ -69,7 +78,7 @@ export function describeCase({ workload, choices }: Case): string {
  */
 export function runCase(
   { workload, choices }: Case,
-  variants: readonly string[] = [],
+  variants: readonly (Variant | string)[] = [],
   eager = true,
   exercise?: Exercise,
 ): CaseResult {
@@ -79,7 +88,7 @@ export function runCase(
   const session = new Session(makePlan(workload), {
     chooser: watched?.chooser ?? listed,
     profile: PROFILE_TODAY,
-    variants: variants.map(variantOf),
+    variants: variants.map((one) => (typeof one === 'string' ? variantOf(one) : one)),
     log,
   });
   while (session.tick());

@@ -77,13 +77,16 @@ export interface Raw {
   }[];
   readonly probes: readonly RawProbe[];
   readonly shared: boolean;
+  readonly guarded: boolean;
+  readonly ends: boolean;
   readonly secondControl: boolean;
   readonly failAlloc: readonly AllocKind[];
 }
 
 /** Pure: equal numbers, equal workload. */
 export function buildWorkload(drawn: Raw): Workload {
-  const raw = drawn.shared ? withCompany(drawn) : drawn;
+  const guarded = drawn.guarded ? withGuard(drawn) : drawn;
+  const raw = guarded.shared ? withCompany(guarded) : guarded;
   const functions = buildFunctions(raw.functions);
   const traceable = Object.entries(functions)
     .filter(([, fn]) => fn.notrace !== true)
@@ -124,6 +127,13 @@ function withCompany(raw: Raw): Raw {
   if (first === undefined) return raw;
   const company: RawProbe = { ...first, filter: [], notrace: [], callback: 'count', lives: [] };
   return { ...raw, probes: [first, company, company] };
+}
+
+/** The first probe's callback is the guarded one. */
+function withGuard(raw: Raw): Raw {
+  const [first, ...others] = raw.probes;
+  if (first === undefined) return raw;
+  return { ...raw, probes: [{ ...first, callback: 'guarded' }, ...others] };
 }
 
 function nameAt(names: readonly string[], index: number): string {
@@ -254,12 +264,16 @@ function buildLife(
   raw: Raw,
 ): TimelineItem[] {
   const name = `ops${index}`;
-  if (probe.lives.length === 0) return [{ at: 'start', register: name }];
+  if (probe.lives.length === 0) {
+    const over: TimelineItem[] = raw.ends ? [{ at: 'end', unregister: name }] : [];
+    return [{ at: 'start', register: name }, ...over];
+  }
   const operations: Omit<TimelineItem, 'at' | 'on'>[] = [];
   for (const [life, changes] of probe.lives.entries()) {
     operations.push({ register: name });
     for (const change of changes) operations.push(buildChange(change, name, selectable));
-    if (probe.leaves || life < probe.lives.length - 1) operations.push({ unregister: name });
+    if (probe.leaves || raw.ends || life < probe.lives.length - 1)
+      operations.push({ unregister: name });
   }
   const by = raw.secondControl && index > 0 ? { by: 'control1' } : {};
   const dues = probe.triggers.toSorted((a, b) => a - b);

@@ -35,6 +35,10 @@ export interface Features {
   readonly idle?: boolean;
   /** A second task on every CPU. */
   readonly crowded?: boolean;
+  /** The first probe's callback takes the recursion lock, calls what may be hooked, and shows its arguments. */
+  readonly guarded?: boolean;
+  /** Every probe is unregistered in the end. */
+  readonly ends?: boolean;
   /** At least this many injectable handlers. */
   readonly handlers?: 0 | 1 | 2;
 }
@@ -80,6 +84,8 @@ function rawWorkload(features: Features): fc.Arbitrary<Raw> {
       maxLength: probes ?? 3,
     }),
     shared: fixed(features.shared, rarely()),
+    guarded: fixed(features.guarded, fc.constant(false)),
+    ends: fixed(features.ends, fc.constant(false)),
     secondControl: rarely(),
     failAlloc: fc.oneof(
       { arbitrary: fc.constant([]), weight: 2 },

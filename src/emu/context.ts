@@ -54,6 +54,8 @@ export interface TrueCall {
   readonly sp: Address;
   /** Sees the call, if anybody does. */
   readonly watcher: Watcher | undefined;
+  /** a0..a7 (lo, hi each) as it reached its patched call site; undefined while it has not. */
+  args: Int32Array | undefined;
 }
 
 export class Context {

@@ -156,6 +156,23 @@ export const EMU_EVENTS = {
       'Ground truth: the function will not return: code jumped out of its frame, or its task ended.',
     fields: { func: 'address' },
   },
+  irqs: {
+    id: 40,
+    about:
+      'Running code turned interrupts on or off; `asked`: guest code wanted it, by instruction or by call.',
+    fields: { on: 'bool', asked: 'bool' },
+  },
+  func_arg: {
+    id: 41,
+    about:
+      'Ground truth, on request: an argument register as a function that has not returned reached its call site.',
+    fields: { func: 'address', sp: 'address', register: 'string', value: 'u64' },
+  },
+  cpu_state: {
+    id: 42,
+    about: 'At the end of a run: what a CPU still holds.',
+    fields: { preempt_count: 'int', bh_count: 'int', irqs: 'bool', contexts: 'int' },
+  },
 } as const satisfies Record<string, EventShape>;
 
 /** Interns texts that events carry: equal texts get equal numbers, in order of first use from 0. */

@@ -23,7 +23,7 @@ import {
 } from './riscv/stop.ts';
 import { resumePath } from './step-path.ts';
 import { C_EBREAK } from './text.ts';
-import { enterFunction, leaveFunctions } from './true-call.ts';
+import { enterFunction, leaveFunctions, noteArguments } from './true-call.ts';
 
 const HALF_MASK = 0xffff;
 const OPCODE_MASK = 0x7f;
@@ -67,6 +67,7 @@ function stopped(cpu: Cpu, stop: Stop): void {
       enterTrap(cpu, hart.pc);
       return;
     case STOP_IRQ:
+      machine.report(cpu, EMU_EVENTS.irqs.id, hart.irqsOn ? 1 : 0, 1);
       cpu.settle();
       return;
     case STOP_FAULT:
@@ -111,6 +112,7 @@ function fetchSite(cpu: Cpu): boolean {
   }
   if (fetched.low === C_EBREAK) {
     reportAs(cpu, 'break', fetched.seen, fetched.newest);
+    noteArguments(cpu);
     enterTrap(cpu, ip);
     return true;
   }
@@ -127,6 +129,7 @@ function reportFetch(cpu: Cpu, word: number, seen: number, newest: number): void
     return;
   }
   reportAs(cpu, 'call', seen, newest, cpu.hart.pc + immJ(word));
+  noteArguments(cpu);
 }
 
 function reportAs(

@@ -55,7 +55,7 @@ export function* mutexUnlock(cx: Context, mutex: Mutex): Path<void> {
   });
 }
 
-/** `spinlock_t`, taken with interrupts off. */
+/** `spinlock_t`, taken with interrupts off. Only guest code takes spinlocks yet. */
 export class SpinLock implements Guard {
   readonly name: string;
   /** 1 while held. */
@@ -70,7 +70,7 @@ export class SpinLock implements Guard {
 
 /** `spin_lock_irqsave`: whether interrupts were on. */
 export function* spinLockIrqsave(cx: Context, lock: SpinLock): Path<boolean> {
-  const irqsWereOn = yield* localIrqSave(cx);
+  const irqsWereOn = yield* localIrqSave(cx, true);
   for (;;) {
     const taken = yield* act(lock.cell, () => tryTake(cx, lock));
     if (taken) break;
@@ -100,5 +100,5 @@ export function* spinUnlockIrqrestore(
     lock.holder = undefined;
     lock.cell.set(0);
   });
-  yield* localIrqRestore(cx, irqsWereOn);
+  yield* localIrqRestore(cx, irqsWereOn, true);
 }

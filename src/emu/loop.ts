@@ -175,7 +175,19 @@ function end(machine: Machine): void {
   for (const cpu of stuck) reportWaiting(machine, cpu, cpu.top);
   const over = waiting.length === 0 && stuck.length === 0;
   machine.ending = over ? 'run_end' : 'deadlock';
-  if (over) machine.report(known(machine.cpus[0], 'a first CPU'), EMU_EVENTS.run_end.id);
+  if (over) close(machine);
+}
+
+/** What is left at a regular end: of the CPUs, then of the layer above. */
+function close(machine: Machine): void {
+  const { cpu_state: state, run_end: over } = EMU_EVENTS;
+  for (const cpu of machine.cpus) {
+    const { bhCount, contexts, hart, preemptCount } = cpu;
+    const irqs = hart.irqsOn ? 1 : 0;
+    machine.report(cpu, state.id, preemptCount.value, bhCount, irqs, contexts.length);
+  }
+  machine.closing?.();
+  machine.report(known(machine.cpus[0], 'a first CPU'), over.id);
 }
 
 /** Is the task a kernel thread that waits for work? */

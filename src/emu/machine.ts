@@ -119,6 +119,8 @@ export class Machine {
   agenda: Agenda | undefined;
   /** The path of a breakpoint trap: where to go on; the pc itself means "not ours". */
   breakpoint: ((cx: Context, pc: Address) => Path<Address>) | undefined;
+  /** Reports what is left of the layer above when a run ends regularly. */
+  closing: (() => void) | undefined;
   private readonly chooser: Chooser;
   private readonly sink: EventSink;
   private readonly watchers = new Map<Address, Watcher>();

@@ -1,6 +1,7 @@
 // Layer emu. Changes of preemption and IRQ state by kernel paths; one step each.
 import { assert } from '../assert.ts';
 import type { Context } from './context.ts';
+import { EMU_EVENTS } from './event.ts';
 import { act, type Path } from './path.ts';
 
 /** `preempt_disable`. */
@@ -17,19 +18,19 @@ export function* preemptEnable(cx: Context): Path<void> {
   });
 }
 
-/** `local_irq_save`: whether interrupts were on. */
-export function* localIrqSave(cx: Context): Path<boolean> {
+/** `local_irq_save`: whether interrupts were on. `asked`: for a call by guest code. */
+export function* localIrqSave(cx: Context, asked = false): Path<boolean> {
   return yield* act(cx.cpu.state, () => {
     const were = cx.cpu.hart.irqsOn;
-    setIrqs(cx, false);
+    setIrqs(cx, false, asked);
     return were;
   });
 }
 
 /** `local_irq_restore`. */
-export function* localIrqRestore(cx: Context, on: boolean): Path<void> {
+export function* localIrqRestore(cx: Context, on: boolean, asked = false): Path<void> {
   yield* act(cx.cpu.state, () => {
-    setIrqs(cx, on);
+    setIrqs(cx, on, asked);
   });
 }
 
@@ -42,7 +43,9 @@ export function changePreemptCount(cx: Context, delta: 1 | -1): void {
 }
 
 /** The effect of local_irq_disable and local_irq_enable. */
-export function setIrqs(cx: Context, on: boolean): void {
-  cx.cpu.hart.irqsOn = on;
-  cx.cpu.settle();
+export function setIrqs(cx: Context, on: boolean, asked: boolean): void {
+  const { cpu } = cx;
+  cpu.hart.irqsOn = on;
+  cpu.machine.emitFrom(cx, EMU_EVENTS.irqs.id, on ? 1 : 0, asked ? 1 : 0);
+  cpu.settle();
 }

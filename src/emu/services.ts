@@ -69,10 +69,10 @@ function preemption(): Pick<
         return done(changePreemptCount(cx, -1));
       },
     },
-    local_irq_disable: { now: (cx) => done(setIrqs(cx, false)) },
+    local_irq_disable: { now: (cx) => done(setIrqs(cx, false, true)) },
     local_irq_enable: {
       now: (cx) =>
-        cx.level > LEVEL.softirq ? misuse(cx, 'irqs on in irq') : done(setIrqs(cx, true)),
+        cx.level > LEVEL.softirq ? misuse(cx, 'irqs on in irq') : done(setIrqs(cx, true, true)),
     },
     local_bh_disable: { now: (cx) => changeBhCount(cx, 1) },
     local_bh_enable: {

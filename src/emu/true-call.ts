@@ -11,6 +11,9 @@ import { LIMITS } from './limits.ts';
 const RA = 1;
 const SP = 2;
 const A0 = 10;
+const ARGUMENT_REGISTERS = 8;
+/** What may stand between a function's start and its site. */
+const LANDING_PAD_BYTES = 4;
 
 /** Notes a true call. */
 export function enterFunction(cpu: Cpu, cx: Context, flags: number): void {
@@ -24,7 +27,7 @@ export function enterFunction(cpu: Cpu, cx: Context, flags: number): void {
   if (top !== undefined && isBelow(cpu, top.sp, sp)) leaveFrames(cpu, cx, sp);
   if (calls.length >= LIMITS.callsMax) return;
   const watcher = (flags & FLAG.watch) === 0 ? undefined : machine.watcher(hart.pc);
-  calls.push({ func: hart.pc, ra, sp, watcher });
+  calls.push({ func: hart.pc, ra, sp, watcher, args: undefined });
   markReturn(cpu, ra);
   machine.report(cpu, EMU_EVENTS.func_enter.id, hart.pc, ra, sp);
   watcher?.enter(cx);
@@ -97,5 +100,32 @@ export function abandonCalls(cpu: Cpu, cx: Context, kept: number): void {
     if (call === undefined) return;
     cpu.machine.report(cpu, EMU_EVENTS.func_abandon.id, call.func);
     call.watcher?.leave(cx);
+  }
+}
+
+/** Keeps what the function at whose site the hart stands was called with: nothing ran before it (FT-4). */
+export function noteArguments({ hart, top: { calls } }: Cpu): void {
+  const call = calls[calls.length - 1];
+  if (call === undefined || hart.pc - call.func > LANDING_PAD_BYTES || hart.pc < call.func) return;
+  const args = new Int32Array(2 * ARGUMENT_REGISTERS);
+  for (let i = 0; i < ARGUMENT_REGISTERS; i++) {
+    args[2 * i] = hart.lo[A0 + i] as number;
+    args[2 * i + 1] = hart.hi[A0 + i] as number;
+  }
+  call.args = args;
+}
+
+/**
+ * Reports the arguments of every function in the running context that has not returned and whose site was
+ * hooked when it was reached: which of them somebody means is not the machine's to say.
+ */
+export function reportArguments(cpu: Cpu): void {
+  const { machine } = cpu;
+  for (const { func, sp, args } of cpu.top.calls) {
+    if (args === undefined) continue;
+    for (let i = 0; i < ARGUMENT_REGISTERS; i++) {
+      const [lo, hi] = [args[2 * i] as number, args[2 * i + 1] as number];
+      machine.report(cpu, EMU_EVENTS.func_arg.id, func, sp, machine.strings.id(`a${i}`), lo, hi);
+    }
   }
 }

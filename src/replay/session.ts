@@ -286,8 +286,10 @@ function loadPlanImage(machine: Machine, plan: Plan): Image {
   return image;
 }
 
+/** Each call gets its number, from 0, and the task's pid: argument registers tell calls and tasks apart. */
 function* runTimes(cx: Context, func: number, times: number): Path<void> {
-  for (let i = 0; i < times; i++) yield* callGuest(cx.cpu.state, func, []);
+  const { pid } = cx.task;
+  for (let i = 0; i < times; i++) yield* callGuest(cx.cpu.state, func, [i, 0, pid, 0]);
 }
 
 function* nothing(): Path<void> {

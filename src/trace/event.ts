@@ -57,4 +57,32 @@ export const TRACE_EVENTS = {
     about: 'ftrace found text that it did not expect and is dead (FT-11).',
     fields: { ip: 'address' },
   },
+  recursion_lock: {
+    id: 109,
+    about:
+      'A recursion trylock succeeded with this bit of the task; from here to its unlock preemption is off (FT-53).',
+    fields: { bit: 'int' },
+  },
+  recursion_unlock: {
+    id: 110,
+    about: 'The bit is about to be given back.',
+    fields: { bit: 'int' },
+  },
+  ftrace_state: {
+    id: 111,
+    about:
+      'At the end of a run: ops on the list and started, sites whose records still serve an ops, references of the patch descriptor, and whether ftrace is dead.',
+    fields: {
+      listed: 'int',
+      started: 'int',
+      served: 'int',
+      poke_refs: 'int',
+      dead: 'bool',
+    },
+  },
+  trace_recursion: {
+    id: 112,
+    about: 'At the end of a run: the recursion word of a task that was traced.',
+    fields: { child: 'int', on_cpu: 'int', word: 'hex' },
+  },
 } as const satisfies Record<string, EventShape>;

@@ -111,6 +111,8 @@ test('CC-H5.3: trylock keeps preemption off until unlock; before and after it th
   expect(hit.filter((name) => name !== 'func_enter' && name !== 'func_return')).toEqual([
     'cb_begin',
     'region_open',
+    'recursion_lock',
+    'recursion_unlock',
     'region_close',
     'cb_end',
   ]);

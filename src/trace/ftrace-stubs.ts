@@ -5,6 +5,7 @@ import type { Context } from '../emu/context.ts';
 import { mayUse, readString } from '../emu/kernel-access.ts';
 import type { Path } from '../emu/path.ts';
 import type { Stub, StubArguments } from '../emu/stubs.ts';
+import { reportArguments } from '../emu/true-call.ts';
 import { EINVAL } from './errno.ts';
 import { TRACE_EVENTS } from './event.ts';
 import { innermostCallback } from './ftrace-callback.ts';
@@ -109,6 +110,7 @@ function recordRegs(cx: Context, k: Kernel, args: StubArguments): number {
   const regs = args.address(1);
   if (ops === undefined) oops(cx, 'unmapped', args.address(0));
   if (ops === undefined || !mayUse(cx, { at: regs, bytes: 8 * ARGUMENTS, writes: false })) return 0;
+  reportArguments(cx.cpu);
   for (let i = 0; i < ARGUMENTS; i++) {
     const at = regs + FTRACE_REGS.a0 + 8 * i;
     const name = strings.id(`a${i}`);

@@ -1,12 +1,14 @@
 // Layer trace. Wiring: the tracing subsystem of one machine. Paths get the `Kernel` and reach each other
 // through its link table `k.fn`, as a kernel's calls do; profiles and variants replace entries of the
 // table at boot and nowhere else (design.md section 4).
+import { known } from '../assert.ts';
 import { type Address } from '../emu/address.ts';
 import { EventText } from '../emu/event.ts';
 import type { FunctionSymbol } from '../emu/image.ts';
 import { Mutex } from '../emu/lock.ts';
 import type { Machine } from '../emu/machine.ts';
 import { stubAddress, TRACE_STUBS_FIRST } from '../emu/stub-table.ts';
+import { TRACE_EVENTS } from './event.ts';
 import { newOpsTable, type OpsTable } from './ftrace-ops.ts';
 import { type DynFtrace, newRecords } from './ftrace-record.ts';
 import { type FtraceState, newFtraceState } from './ftrace-state.ts';
@@ -85,8 +87,27 @@ export function bootKernel(
     ftraceOpsKind: new EventText('ftrace_ops', machine.strings),
   };
   machine.breakpoint = (cx, pc) => pokeInt3Handler(cx, k, pc);
+  machine.closing = () => {
+    reportState(k);
+  };
   defineStubs(k);
   return k;
+}
+
+/** What a run leaves behind, for judges of quiescence (CC-O11). */
+function reportState(k: Kernel): void {
+  const { ftrace, machine, poke, records, tasks } = k;
+  const first = known(machine.cpus[0], 'there is a first CPU');
+  let listed = 0;
+  for (let ops = ftrace.opsList.value; ops !== undefined; ops = ops.next.value) listed++;
+  const served = records.filter(({ users }) => users.value.length > 0).length;
+  const dead = ftrace.disabled.value ? 1 : 0;
+  const { ftrace_state: state, trace_recursion: recursion } = TRACE_EVENTS;
+  machine.report(first, state.id, listed, ftrace.startUp.value, served, poke.refs.value, dead);
+  for (const { cpu, index, pid } of [...machine.cpus.map(({ idle }) => idle), ...machine.tasks]) {
+    const word = tasks[index]?.recursion;
+    if (word !== undefined) machine.report(first, recursion.id, pid, cpu.id, word.value);
+  }
 }
 
 function traceStub(name: TraceStub): Address {

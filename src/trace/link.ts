@@ -40,6 +40,8 @@ import {
   unregisterFtraceFunction,
 } from './ftrace.ts';
 import {
+  recursionPreemptDisable,
+  recursionPreemptEnable,
   traceClearRecursion,
   traceGetContextBit,
   traceRecursionBit,
@@ -98,6 +100,8 @@ export interface LinkTable {
   readonly ftraceUpdateTrampoline: typeof ftraceUpdateTrampoline;
   readonly ftraceOpsListFunc: typeof ftraceOpsListFunc;
   readonly ftraceOpsTest: typeof ftraceOpsTest;
+  readonly recursionPreemptDisable: typeof recursionPreemptDisable;
+  readonly recursionPreemptEnable: typeof recursionPreemptEnable;
   readonly traceClearRecursion: typeof traceClearRecursion;
   readonly traceGetContextBit: typeof traceGetContextBit;
   readonly traceRecursionBit: typeof traceRecursionBit;
@@ -148,6 +152,8 @@ export const LINKS: LinkTable = {
   ftraceUpdateTrampoline,
   ftraceOpsListFunc,
   ftraceOpsTest,
+  recursionPreemptDisable,
+  recursionPreemptEnable,
   traceClearRecursion,
   traceGetContextBit,
   traceRecursionBit,

@@ -7,6 +7,7 @@ import type { Cell } from '../emu/cell.ts';
 import { type Context, LEVEL, type Level } from '../emu/context.ts';
 import { type Path, update } from '../emu/path.ts';
 import { preemptDisable, preemptEnable } from '../emu/preempt.ts';
+import { TRACE_EVENTS } from './event.ts';
 import type { Kernel } from './kernel.ts';
 import { taskTrace } from './task-trace.ts';
 
@@ -58,12 +59,25 @@ export function* traceTestAndSetRecursion(
     return bit < 0 ? word : word | (1 << bit);
   });
   const bit = taken(before);
-  if (bit >= 0) yield* preemptDisable(cx); // CC-H5.3
+  if (bit < 0) return bit;
+  yield* k.fn.recursionPreemptDisable(cx); // CC-H5.3
+  cx.emit(TRACE_EVENTS.recursion_lock.id, bit);
   return bit;
 }
 
 /** `trace_clear_recursion` (CC-H5, unlock). */
 export function* traceClearRecursion(cx: Context, k: Kernel, bit: number): Path<void> {
-  yield* preemptEnable(cx);
+  cx.emit(TRACE_EVENTS.recursion_unlock.id, bit);
+  yield* k.fn.recursionPreemptEnable(cx);
   yield* update(traceRecursion(cx, k), (word) => word & ~(1 << bit));
+}
+
+/** Guarantee `context` (FT-53): from here to the unlock the task is not switched away. */
+export function recursionPreemptDisable(cx: Context): Path<void> {
+  return preemptDisable(cx);
+}
+
+/** Before the bit is cleared (FT-51). */
+export function recursionPreemptEnable(cx: Context): Path<void> {
+  return preemptEnable(cx);
 }

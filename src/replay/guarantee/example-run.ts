@@ -23,7 +23,7 @@ export const REMOVE = 4;
 const NAMES = ['vfs_open', 'vfs_read', 'kmalloc', 'schedule'];
 const FUNCTION_BYTES = 0x40;
 const PAD_BYTES = 4;
-/** Address of the callback function of ops `object`. */
+/** Where callback functions lie. */
 const CALLBACKS = 0x4000;
 
 function address(name: string): number {
@@ -33,6 +33,11 @@ function address(name: string): number {
 
 export function site(name: string): number {
   return address(name) + PAD_BYTES;
+}
+
+/** Address of the callback function of ops `object`. */
+export function callbackAt(object: number): number {
+  return CALLBACKS + object * FUNCTION_BYTES;
 }
 
 /**
@@ -48,7 +53,7 @@ export function image(...objects: readonly number[]): Told[] {
       { child: index + 1, name },
     ]),
     ...objects.map((object): Told => {
-      const callback = CALLBACKS + object * FUNCTION_BYTES;
+      const callback = callbackAt(object);
       return ['object', { kind: 'ftrace', object, name: `ops${object}`, callback }];
     }),
   ];
@@ -146,6 +151,11 @@ export function judge(guarantee: Guarantee, told: readonly Told[]): Verdict {
   const [judged] = judgeEvents(tell(told), [guarantee]);
   assert(judged !== undefined, 'one guarantee has one verdict');
   return judged.verdict;
+}
+
+/** A verdict that has a reason, as `status: why`; else its status. */
+export function reasonOf(verdict: Verdict): string {
+  return 'why' in verdict ? `${verdict.status}: ${verdict.why}` : verdict.status;
 }
 
 /** What a broken verdict shows, event by event, as `name` or `name op`. */

@@ -15,7 +15,7 @@ function stack(): ContextStack {
 
 test('a hit begins at its fetch, or at the entry when no fetch is told', () => {
   const context = stack();
-  enterFunction(context, { site: 4, sp: 100, index: 10 });
+  enterFunction(context, 4, { sp: 100, ra: 0, index: 10 });
   expect(hitBegan(context, 4)).toBe(10);
   fetchSite(context, 4, 12);
   fetchSite(context, 4, 14);
@@ -25,9 +25,9 @@ test('a hit begins at its fetch, or at the entry when no fetch is told', () => {
 
 test('a nested hit of the same function hides the outer one until it returns', () => {
   const context = stack();
-  enterFunction(context, { site: 4, sp: 100, index: 1 });
-  enterFunction(context, { site: 8, sp: 90, index: 2 });
-  enterFunction(context, { site: 4, sp: 80, index: 3 });
+  enterFunction(context, 4, { sp: 100, ra: 0, index: 1 });
+  enterFunction(context, 8, { sp: 90, ra: 0, index: 2 });
+  enterFunction(context, 4, { sp: 80, ra: 0, index: 3 });
   expect(hitBegan(context, 4)).toBe(3);
   leaveFunction(context, 4);
   expect([hitBegan(context, 4), innermostSite(context)]).toEqual([1, 8]);
@@ -37,9 +37,9 @@ test('a nested hit of the same function hides the outer one until it returns', (
 
 test('what a return does not tell, the stack pointer does', () => {
   const context = stack();
-  enterFunction(context, { site: 4, sp: 100, index: 1 });
-  enterFunction(context, { site: 8, sp: 90, index: 2 });
-  enterFunction(context, { site: 12, sp: 90, index: 3 });
+  enterFunction(context, 4, { sp: 100, ra: 0, index: 1 });
+  enterFunction(context, 8, { sp: 90, ra: 0, index: 2 });
+  enterFunction(context, 12, { sp: 90, ra: 0, index: 3 });
   expect([hitBegan(context, 8), hitBegan(context, 4)]).toEqual([-1, 1]);
   leaveFunction(context, 99);
   expect(innermostSite(context)).toBe(12);

@@ -4,9 +4,13 @@
 // came to run: a task can be preempted in between for as long as it likes.
 
 /** A traceable function that was entered and has not returned. */
-interface Frame {
+export interface Frame {
   readonly site: number;
+  /** With what it was entered: the stack, and where it returns to. */
   readonly sp: number;
+  readonly ra: number;
+  /** Index of the entry. */
+  readonly entered: number;
   /** Index of the event that began the hit: the fetch of the site, or the entry before it. */
   began: number;
   fetched: boolean;
@@ -26,13 +30,14 @@ export function contextKey(pid: number, cpu: number, level: number): number {
 /** The traceable function of `site` is entered. */
 export function enterFunction(
   stack: ContextStack,
-  { site, sp, index }: { readonly site: number; readonly sp: number; readonly index: number },
+  site: number,
+  { sp, ra, index }: { readonly sp: number; readonly ra: number; readonly index: number },
 ): void {
   // Stacks grow down: what was entered with a lower or the same sp has returned or was left by a
   // tail call, so its hit is over, whether or not its return was seen.
   let below = stack.top;
   while (below !== undefined && below.sp <= sp) below = below.below;
-  stack.top = { site, sp, began: index, fetched: false, below };
+  stack.top = { site, sp, ra, entered: index, began: index, fetched: false, below };
 }
 
 /**
@@ -54,6 +59,13 @@ export function leaveFunction(stack: ContextStack, site: number): void {
 /** Index of the event at which the hit at `site` began; -1 when the run does not tell. */
 export function hitBegan(stack: ContextStack, site: number): number {
   return innermost(stack, site)?.began ?? -1;
+}
+
+/** The innermost function that was entered before event `index`. */
+export function frameBefore(stack: ContextStack, index: number): Frame | undefined {
+  let frame = stack.top;
+  while (frame !== undefined && frame.entered >= index) frame = frame.below;
+  return frame;
 }
 
 /** Site of the innermost function; -1 outside of all. */

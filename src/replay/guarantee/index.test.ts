@@ -24,6 +24,9 @@ test('the guarantees, in their order', () => {
     'text',
     'return',
     'progress',
+    'arguments',
+    'context',
+    'quiescence',
   ]);
 });
 

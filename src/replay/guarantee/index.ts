@@ -1,11 +1,14 @@
 // Layer replay. All guarantees, and judging a run by them: events in, verdicts out.
 import type { Event } from '../schema.ts';
+import { callArguments } from './arguments.ts';
+import { context } from './context.ts';
 import { filterSwap } from './filter-swap.ts';
 import type { Guarantee, Verdict } from './judge.ts';
 import { type EventSource, listen } from './listen.ts';
 import { memory } from './memory.ts';
 import { notrace } from './notrace.ts';
 import { progress } from './progress.ts';
+import { quiescence } from './quiescence.ts';
 import { returns } from './return.ts';
 import { newStory, storyListeners } from './story.ts';
 import { text } from './text.ts';
@@ -20,6 +23,9 @@ export const GUARANTEES: readonly Guarantee[] = [
   text,
   returns,
   progress,
+  callArguments,
+  context,
+  quiescence,
 ];
 
 export interface Judged {

@@ -16,6 +16,8 @@ import {
   type ContextStack,
   enterFunction,
   fetchSite,
+  type Frame,
+  frameBefore,
   hitBegan,
   leaveFunction,
 } from './hit.ts';
@@ -39,6 +41,10 @@ export interface Callback {
   readonly context: Context;
   /** Index of the event at which its hit began; -1 when the run does not tell. */
   readonly hitBegan: number;
+  /** The function that was really hit; undefined when the run does not tell. */
+  readonly hit: Frame | undefined;
+  /** The callback function that was really entered; -1 when the run does not tell. */
+  readonly entered: number;
   /** Where it returns to; -1 when the run does not tell. */
   returnsTo: number;
   /** Its task slept voluntarily inside it: a user error that voids FT-30 (FT-34). */
@@ -47,8 +53,9 @@ export interface Callback {
 
 /** One level of one task. */
 interface Context extends ContextStack {
-  /** The callback function entered last, at which step, and where it returns to. */
+  /** The callback function entered last, at which event and step, and where it returns to. */
   callbackEntered: number;
+  callbackIndex: number;
   callbackStep: number;
   callbackReturnsTo: number;
 }
@@ -143,6 +150,7 @@ export function contextOf(
   const made: Context = {
     top: undefined,
     callbackEntered: -1,
+    callbackIndex: -1,
     callbackStep: -1,
     callbackReturnsTo: -1,
   };
@@ -168,8 +176,7 @@ function functionEntered(story: Story, e: EventOf<'func_enter'>): void {
   const entered = story.functions.byAddress.get(e.func);
   story.entered = entered?.site === -1 ? undefined : entered;
   if (story.entered !== undefined) {
-    const { site } = story.entered;
-    enterFunction(contextOf(story, e), { site, sp: e.sp, index: e.index });
+    enterFunction(contextOf(story, e), story.entered.site, e);
   }
   if (story.callbackFunctions.has(e.func)) callbackFunctionEntered(story, e);
 }
@@ -188,6 +195,7 @@ function callbackFunctionEntered(story: Story, e: EventOf<'func_enter'>): void {
     return;
   }
   context.callbackEntered = e.func;
+  context.callbackIndex = e.index;
   context.callbackStep = e.step;
   context.callbackReturnsTo = e.ra;
 }
@@ -195,13 +203,16 @@ function callbackFunctionEntered(story: Story, e: EventOf<'func_enter'>): void {
 function callbackBegan(story: Story, e: EventOf<'cb_begin'>): Callback {
   const context = contextOf(story, e);
   const ops = opsOf(story, e.object);
-  const entered = context.callbackEntered === ops.callback && context.callbackStep === e.step;
+  const told = context.callbackStep === e.step;
+  const entered = told ? context.callbackEntered : -1;
   const callback: Callback = {
     ops,
     begin: e,
     context,
     hitBegan: hitBegan(context, e.ip),
-    returnsTo: entered ? context.callbackReturnsTo : -1,
+    hit: frameBefore(context, entered === -1 ? e.index : context.callbackIndex),
+    entered,
+    returnsTo: entered === ops.callback ? context.callbackReturnsTo : -1,
     slept: false,
   };
   context.callbackEntered = -1;

@@ -212,6 +212,9 @@ export const GUARANTEE_NAMES = [
   'text',
   'return',
   'progress',
+  'arguments',
+  'context',
+  'quiescence',
 ] as const;
 export type GuaranteeName = (typeof GUARANTEE_NAMES)[number];
 

@@ -1,13 +1,13 @@
 // Layer trace. Every variant that can be chosen by name.
 import { FTRACE_VARIANTS } from './ftrace.ts';
 import { PLANTED_VARIANTS } from './planted.ts';
+import { RECURSION_VARIANTS } from './recursion.ts';
 import { TEXT_POKE_VARIANTS } from './text-poke.ts';
 import type { Variant } from './variant.ts';
 
 /** By id, in the order of docs/spec/mutants.md. */
 export const VARIANTS: ReadonlyMap<string, Variant> = new Map(
-  [...TEXT_POKE_VARIANTS, ...FTRACE_VARIANTS, ...PLANTED_VARIANTS].map((variant) => [
-    variant.id,
-    variant,
-  ]),
+  [...TEXT_POKE_VARIANTS, ...FTRACE_VARIANTS, ...RECURSION_VARIANTS, ...PLANTED_VARIANTS].map(
+    (variant) => [variant.id, variant],
+  ),
 );

@@ -1,0 +1,12 @@
+// Guarantee `context`.
+//
+// From a recursion trylock that succeeded to its unlock preemption is off: the task stays where it is, and so does
+// whatever the list function calls, which holds such a lock. A callback ends on the CPU and in the interrupt in
+// which it began, with interrupts as they were.
+// Documented in "Using ftrace to hook to functions", section "Protect your callback": FT-22, FT-51, FT-53, FT-56.
+import { expect, test } from 'vitest';
+import { checkGuarantee, EXERCISED_MIN, TEST_MS } from './check-guarantee.ts';
+
+test('no schedule preempts a task that holds the recursion lock', { timeout: TEST_MS }, () => {
+  expect(checkGuarantee('context')).toBeGreaterThanOrEqual(EXERCISED_MIN);
+});

@@ -1,0 +1,181 @@
+// Faults that docs/spec/mutants.md does not number, planted for judges whose mutants are few: each breaks one
+// thing that the judge claims to see. They are found, or not, as mutants are (`mutants.ts`).
+import { NO_ADDRESS, addressHi, addressLo } from '../src/emu/address.ts';
+import type { Context } from '../src/emu/context.ts';
+import { mutexLock } from '../src/emu/lock.ts';
+import { callGuest, type Path, readOnce } from '../src/emu/path.ts';
+import { localIrqSave, preemptDisable, preemptEnable } from '../src/emu/preempt.ts';
+import { REG } from '../src/emu/regs.ts';
+import { encode } from '../src/emu/riscv/encode.ts';
+import { EINVAL } from '../src/trace/errno.ts';
+import { innermostCallback } from '../src/trace/ftrace-callback.ts';
+import { type FtraceHit, ftraceOpsListFunc } from '../src/trace/ftrace-caller.ts';
+import { ftraceSetHash } from '../src/trace/ftrace-filter.ts';
+import type { FtraceOps } from '../src/trace/ftrace-ops.ts';
+import { ftraceUpdateTrampoline } from '../src/trace/ftrace-trampoline.ts';
+import type { Kernel } from '../src/trace/kernel.ts';
+import { TRACE_LIST_START } from '../src/trace/recursion.ts';
+import { textPoke } from '../src/trace/text-poke.ts';
+import type { Variant } from '../src/trace/variants/variant.ts';
+import type { Mutant } from './mutants.ts';
+
+function* nothing(): Path<void> {
+  // Nothing.
+}
+
+/** Every trampoline is built with one instruction in place of another. */
+function trampolineWith(wrong: number, right: number): Variant['links'] {
+  return {
+    *ftraceUpdateTrampoline(cx, k, ops) {
+      yield* ftraceUpdateTrampoline(cx, k, ops);
+      const memory = cx.read(ops.trampoline);
+      if (memory === undefined) return;
+      const { machine } = k;
+      cx.make(() => {
+        const end = memory.address + memory.bytes;
+        for (let at = memory.address; at < end; at += 4) {
+          if (machine.text.word(at) !== (right | 0)) continue;
+          machine.text.writeCode(at, [wrong & 0xffff, wrong >>> 16]);
+        }
+      });
+    },
+  };
+}
+
+const moved = (rd: number, rs1: number, imm = 0): number => encode('addi', { rd, rs1, imm });
+
+/** How a list function calls the callback of `ops`. */
+type Call = (cx: Context, k: Kernel, ops: FtraceOps, hit: FtraceHit) => Path<void>;
+
+/** The list function, with another way to call. */
+function listFuncWith(call: Call): Variant['links'] {
+  return {
+    *ftraceOpsListFunc(cx, k, hit) {
+      const bit = yield* k.fn.traceTestAndSetRecursion(cx, k, TRACE_LIST_START);
+      if (bit < 0) return;
+      let ops = yield* readOnce(k.ftrace.opsList);
+      while (ops !== undefined) {
+        const reason = yield* k.fn.ftraceOpsTest(cx, ops, hit.ip);
+        if (reason === undefined) yield* call(cx, k, ops, hit);
+        ops = yield* readOnce(ops.next);
+      }
+      yield* k.fn.traceClearRecursion(cx, k, bit);
+    },
+  };
+}
+
+/** Calls the callback of `ops` with the struct of `given`. */
+function* callWith(cx: Context, ops: FtraceOps, given: FtraceOps, hit: FtraceHit): Path<void> {
+  const { ip, parentIp, regs } = hit;
+  const [func, generation] = cx.make(() => [ops.func.value, given.generation.value] as const);
+  const words = [ip, parentIp, given.address, regs].flatMap((at) => [addressLo(at), addressHi(at)]);
+  yield* callGuest(cx.cpu.state, func, [...words, generation, 0]);
+}
+
+const lastRegs = new WeakMap<Kernel, number>();
+
+/** Judged by `arguments`. */
+const WRONG_ARGUMENTS: readonly Variant[] = [
+  {
+    id: 'wrong-ip',
+    about: 'trampolines pass the address behind the call site as ip',
+    links: trampolineWith(moved(REG.a0, REG.t0), moved(REG.a0, REG.t0, -4)),
+  },
+  {
+    id: 'wrong-parent',
+    about: 'trampolines pass their own return address as parent_ip',
+    links: trampolineWith(moved(REG.a1, REG.t0), moved(REG.a1, REG.ra)),
+  },
+  {
+    id: 'wrong-ops',
+    about: 'the list function passes the first ops of the list to every callback',
+    links: listFuncWith(function* (cx, k, ops, hit) {
+      yield* callWith(cx, ops, (yield* readOnce(k.ftrace.opsList)) ?? ops, hit);
+    }),
+  },
+  {
+    id: 'wrong-regs',
+    about: 'the list function passes the registers of the hit before this one',
+    links: listFuncWith(function* (cx, k, ops, hit) {
+      const regs = cx.make(() => lastRegs.get(k) ?? hit.regs);
+      cx.make(() => lastRegs.set(k, hit.regs));
+      yield* callWith(cx, ops, ops, { ...hit, regs });
+    }),
+  },
+];
+
+/** Judged by `context`. */
+const WRONG_CONTEXT: readonly Variant[] = [
+  {
+    id: 'preemption-on',
+    about: 'the list function lets preemption on while a callback runs',
+    links: listFuncWith(function* (cx, _k, ops, hit) {
+      yield* preemptEnable(cx);
+      yield* callWith(cx, ops, ops, hit);
+      yield* preemptDisable(cx);
+    }),
+  },
+  {
+    id: 'irqs-left-off',
+    about: 'a hit inside a callback leaves interrupts off',
+    links: {
+      *ftraceOpsListFunc(cx, k, hit) {
+        yield* ftraceOpsListFunc(cx, k, hit);
+        if (cx.make(() => innermostCallback(cx, k) !== undefined)) yield* localIrqSave(cx);
+      },
+    },
+  },
+];
+
+/** Judged by `quiescence`. */
+const LEFT_BEHIND: readonly Variant[] = [
+  {
+    id: 'leaked-trampoline',
+    about: 'unregister does not free the trampoline',
+    links: { ftraceTrampolineFree: nothing },
+  },
+  {
+    id: 'leaked-hash',
+    about: 'the old hash of a filter change is never freed',
+    links: { freeFtraceHashRcu: nothing },
+  },
+  {
+    id: 'site-left',
+    about: 'a batch that turns several sites off leaves out the last one',
+    links: {
+      *textPoke(cx, k, locs) {
+        const isLeft = locs.length > 1 && locs.at(-1)?.target === NO_ADDRESS;
+        yield* textPoke(cx, k, isLeft ? locs.slice(0, -1) : locs);
+      },
+    },
+  },
+  {
+    id: 'lock-kept',
+    about: 'a filter change that matches nothing returns with regex_lock held',
+    links: {
+      *ftraceSetHash(cx, k, ops, change) {
+        if (k.fn.ftraceMatchRecords(k, new Set(), change) === 0) {
+          return yield* ftraceSetHash(cx, k, ops, change);
+        }
+        yield* mutexLock(cx, ops.regexLock);
+        return -EINVAL;
+      },
+    },
+  },
+];
+
+function planted(
+  variants: readonly Variant[],
+  judge: Mutant['judge'],
+  budgets: readonly number[],
+): readonly Mutant[] {
+  return variants.map((variant, index) => {
+    return { id: variant.id, variant, judge, budget: budgets[index] ?? 0, pinned: [1] };
+  });
+}
+
+export const PLANTED_FAULTS: readonly Mutant[] = [
+  ...planted(WRONG_ARGUMENTS, 'arguments', [300, 300, 300, 300]),
+  ...planted(WRONG_CONTEXT, 'context', [300, 300]),
+  ...planted(LEFT_BEHIND, 'quiescence', [300, 300, 300, 300]),
+];

@@ -1,0 +1,150 @@
+import { expect, test } from 'vitest';
+import { callArguments } from './arguments.ts';
+import {
+  begins,
+  callbackAt,
+  ends,
+  enters,
+  image,
+  judge,
+  leaves,
+  reasonOf,
+  register,
+  shown,
+  site,
+  type Told,
+  type Where,
+} from './example-run.ts';
+
+const RA = 0x2000;
+/** The step in which a callback function is entered and its callback begins. */
+const STEP = 7777;
+
+/** The callback of `object` for a function, as the machine tells it and as the callback gets it. */
+function callback(object: number, name: string, got: Partial<Got> = {}): Told[] {
+  const { func = callbackAt(object), ip = site(name), parent_ip: parentIp = RA, ...where } = got;
+  const at = { ...where, step: STEP };
+  return [
+    ['func_enter', { func, sp: 0x800, ...at }],
+    ['cb_begin', { kind: 'ftrace', object, generation: 1, ip, parent_ip: parentIp, ...at }],
+  ];
+}
+
+interface Got extends Where {
+  readonly func: number;
+  readonly ip: number;
+  readonly parent_ip: number;
+}
+
+function entersFrom(name: string, ra: number, where: Where = {}, sp = 0x1000): Told[] {
+  const [entry, fetch] = enters(name, where, sp);
+  return entry?.[0] === 'func_enter' && fetch !== undefined
+    ? [['func_enter', { ...entry[1], ra }], fetch]
+    : [];
+}
+
+const START: readonly Told[] = [...image(1, 2), ...register(1, 1), ...register(2, 1)];
+const HIT: readonly Told[] = [...START, ...entersFrom('vfs_open', RA)];
+
+test('a callback with its own ops, the site that was hit and its parent holds', () => {
+  const told = [...HIT, ...callback(1, 'vfs_open'), ends(1, 1, 'vfs_open')];
+  expect(judge(callArguments, told)).toEqual({ status: 'held', exercised: 1 });
+});
+
+test('nothing is exercised without a callback, or when the run does not tell the truth about it', () => {
+  expect(judge(callArguments, HIT)).toEqual({
+    status: 'never exercised',
+    why: 'No callback ran.',
+  });
+  expect(reasonOf(judge(callArguments, [...HIT, begins(1, 1, 'vfs_open')]))).toMatch(
+    /^never exercised: Of no callback/u,
+  );
+});
+
+test('the ops of another callback is wrong', () => {
+  const told = [...HIT, ...callback(1, 'vfs_open', { func: callbackAt(2) })];
+  const verdict = judge(callArguments, told);
+  expect(reasonOf(verdict)).toMatch(
+    /^broken: .*of ops1 for vfs_open .* wrong ops: .* that of ops2$/u,
+  );
+  expect(shown(verdict, told)).toEqual(['func_enter', 'site_fetch', 'cb_begin']);
+});
+
+test('the site of another function is wrong, also of one that was hit before', () => {
+  const other = callback(1, 'vfs_open', { ip: site('kmalloc') });
+  const why = /^broken: .*wrong ip: the function hit is vfs_open$/u;
+  expect(reasonOf(judge(callArguments, [...HIT, ...other]))).toMatch(why);
+  const left = [...entersFrom('kmalloc', RA), leaves('kmalloc'), ...entersFrom('vfs_open', RA)];
+  expect(reasonOf(judge(callArguments, [...START, ...left, ...other]))).toMatch(why);
+});
+
+test('the parent of another call is wrong', () => {
+  const told = [...HIT, ...callback(1, 'vfs_open', { parent_ip: site('vfs_open') + 4 })];
+  expect(reasonOf(judge(callArguments, told))).toMatch(
+    /^broken: .*got parent_ip 0x8, but its function returns to 0x2000$/u,
+  );
+});
+
+test('a list walk goes on with the outer hit when what its callback called has returned', () => {
+  const nested = [
+    ...entersFrom('kmalloc', 0x3000, {}, 0x700),
+    ...callback(2, 'kmalloc', { parent_ip: 0x3000 }),
+    ends(2, 1, 'kmalloc'),
+    leaves('kmalloc'),
+  ];
+  const told = [
+    ...HIT,
+    ...callback(1, 'vfs_open'),
+    ...nested,
+    ends(1, 1, 'vfs_open'),
+    ...callback(2, 'vfs_open'),
+  ];
+  expect(judge(callArguments, told)).toEqual({ status: 'held', exercised: 3 });
+});
+
+test('an interrupt hits by itself: the function below it is not its own', () => {
+  const irq = { level: 2 };
+  const hit = entersFrom('kmalloc', 0x3000, irq, 0x700);
+  const sound = [...HIT, ...hit, ...callback(1, 'kmalloc', { ...irq, parent_ip: 0x3000 })];
+  expect(judge(callArguments, sound)).toMatchObject({ status: 'held' });
+  const wrong = [...HIT, ...hit, ...callback(1, 'vfs_open', irq)];
+  expect(judge(callArguments, wrong)).toMatchObject({ status: 'broken' });
+});
+
+test('a callback function that can be traced itself is not the function that was hit', () => {
+  const own: Told = ['symbol', { name: 'cb', address: callbackAt(1), site: callbackAt(1) + 4 }];
+  const told = [own, ...HIT, ...callback(1, 'vfs_open')];
+  expect(judge(callArguments, told)).toEqual({ status: 'held', exercised: 1 });
+});
+
+const arg = (name: string, value: bigint, sp = 0x1000, func = 0): Told => [
+  'func_arg',
+  { func, sp, register: name, value },
+];
+const shows = (name: string, value: bigint): Told => ['regs', { object: 1, register: name, value }];
+
+test('argument registers are those with which the function was called', () => {
+  const open = [...HIT, ...callback(1, 'vfs_open')];
+  const sound = [...open, arg('a0', 5n), arg('a1', 6n), shows('a0', 5n), shows('a1', 6n)];
+  expect(judge(callArguments, sound)).toMatchObject({ status: 'held' });
+  const told = [...open, arg('a0', 5n), arg('a1', 6n), shows('a0', 6n)];
+  const verdict = judge(callArguments, told);
+  expect(reasonOf(verdict)).toMatch(
+    /^broken: .*was shown a0 = 6 .*, but its function was called with 5$/u,
+  );
+  expect(shown(verdict, told)).toEqual(['func_enter', 'cb_begin', 'func_arg', 'regs']);
+});
+
+test('the arguments of functions that were not hit are nobody’s truth', () => {
+  const outer = [arg('a0', 9n, 0x2000), arg('a0', 5n), arg('a0', 8n, 0x1000, 0x40)];
+  const told = [...HIT, ...callback(1, 'vfs_open'), ...outer, shows('a0', 5n)];
+  expect(judge(callArguments, told)).toMatchObject({ status: 'held' });
+});
+
+test('what is no argument register shows nothing; without truth nothing is judged', () => {
+  const open = [...HIT, ...callback(1, 'vfs_open')];
+  expect(judge(callArguments, [...open, shows('a0', 5n)])).toMatchObject({ status: 'held' });
+  expect(reasonOf(judge(callArguments, [...open, arg('a0', 5n), shows('s0', 1n)]))).toMatch(
+    /^broken: .*was shown s0 = 1 .* no argument register/u,
+  );
+});

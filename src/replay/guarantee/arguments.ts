@@ -1,0 +1,133 @@
+// Layer replay. Guarantee `arguments`: a callback gets what it was promised (FT-4, FT-15, FT-19, FT-21).
+//
+// Broken by a callback function that runs with the ops of another one; by an ip that is not the site of the
+// function which was really entered last, in the same task and context, and has not returned; by a parent_ip
+// that is not where that function returns to; and by argument registers, as the callback shows them (`regs`), that
+// are not those with which that function came to its site (`func_arg`). What is no argument register shows
+// nothing without SAVE_REGS (FT-15), which is not built yet. ops->private is no event: it lies in the ops.
+//
+// Exercised, for each time: a callback begins, and the run tells which function was hit and which callback
+// function was entered.
+import type { EventOf } from '../schema.ts';
+import { nameOfSite } from './functions.ts';
+import { broken, type Broken, type Guarantee, type Verdict } from './judge.ts';
+import { contextOf, type Callback, type Story } from './story.ts';
+import { theCallback, where } from './wording.ts';
+
+interface Findings {
+  readonly story: Story;
+  first: Broken | undefined;
+  exercised: number;
+  callbacks: number;
+  /** The callback for which ground truth was told last, and that: register by register. */
+  shown: Callback | undefined;
+  readonly truth: Map<string, EventOf<'func_arg'>>;
+}
+
+export const callArguments: Guarantee = {
+  name: 'arguments',
+  sentence:
+    'A callback gets its own ops, the call site of the function that was hit, the address to which ' +
+    'that function returns, and the arguments with which it was called.',
+  document: 'Using ftrace to hook to functions',
+  section: 'The callback function',
+  rules: ['FT-4', 'FT-15', 'FT-19', 'FT-21', 'FT-27', 'CC-S3'],
+  start(story) {
+    const found: Findings = {
+      story,
+      first: undefined,
+      exercised: 0,
+      callbacks: 0,
+      shown: undefined,
+      truth: new Map(),
+    };
+    return {
+      on: {
+        cb_begin: () => {
+          if (story.callback !== undefined) callbackBegan(found, story.callback);
+        },
+        func_arg: (e) => {
+          truthTold(found, e);
+        },
+        regs: (e) => {
+          registerShown(found, e);
+        },
+      },
+      end: () => verdict(found),
+    };
+  },
+};
+
+function callbackBegan(found: Findings, callback: Callback): void {
+  const { begin, entered, hit, ops } = callback;
+  found.callbacks++;
+  if (hit === undefined || entered === -1) return;
+  found.exercised++;
+  if (found.first !== undefined) return;
+  if (entered !== ops.callback) reportOps(found, callback);
+  else if (begin.ip !== hit.site) reportIp(found, callback, hit.site);
+  else if (begin.parent_ip !== hit.ra) reportParent(found, callback, hit.ra);
+}
+
+/** The callback that runs in the context of `e`. */
+function innermost(story: Story, e: EventOf<'func_arg'> | EventOf<'regs'>): Callback | undefined {
+  const context = contextOf(story, e);
+  return story.open.findLast((callback) => callback.context === context);
+}
+
+/** Of all functions that have not returned, the one that was hit counts. */
+function truthTold(found: Findings, e: EventOf<'func_arg'>): void {
+  const callback = innermost(found.story, e);
+  const hit = callback?.hit;
+  const func = found.story.functions.byAddress.get(e.func);
+  if (hit === undefined || func?.site !== hit.site || e.sp !== hit.sp) return;
+  if (callback !== found.shown) found.truth.clear();
+  found.shown = callback;
+  found.truth.set(e.register, e);
+}
+
+function registerShown(found: Findings, e: EventOf<'regs'>): void {
+  const { first, shown, story, truth } = found;
+  if (first !== undefined || shown === undefined || innermost(story, e) !== shown) return;
+  const told = truth.get(e.register);
+  if (told?.value === e.value) return;
+  const { begin, hit } = shown;
+  const why =
+    `${theCallback(story, shown)} was shown ${e.register} = ${e.value} (${where(story, e)}), ` +
+    (told === undefined
+      ? 'which is no argument register: without SAVE_REGS there are no full registers'
+      : `but its function was called with ${told.value}`);
+  found.first = broken(e.index, why, [hit?.entered ?? -1, begin.index, told?.index ?? -1]);
+}
+
+function report(found: Findings, callback: Callback, what: string): void {
+  const { begin, hit } = callback;
+  const why = `${theCallback(found.story, callback)} (${where(found.story, begin)}) ${what}`;
+  found.first = broken(begin.index, why, [hit?.entered ?? -1, callback.hitBegan]);
+}
+
+function reportOps(found: Findings, callback: Callback): void {
+  const owner = found.story.ops.find((ops) => ops.callback === callback.entered);
+  const whose = owner === undefined ? 'that of no ops' : `that of ${owner.name}`;
+  report(found, callback, `got the wrong ops: the function that runs is ${whose}`);
+}
+
+function reportIp(found: Findings, callback: Callback, site: number): void {
+  const { functions } = found.story;
+  report(found, callback, `got the wrong ip: the function hit is ${nameOfSite(functions, site)}`);
+}
+
+function reportParent(found: Findings, callback: Callback, ra: number): void {
+  const [got, real] = [callback.begin.parent_ip, ra].map((at) => `0x${at.toString(16)}`);
+  report(found, callback, `got parent_ip ${got}, but its function returns to ${real}`);
+}
+
+function verdict(found: Findings): Verdict {
+  if (found.first !== undefined) return found.first;
+  if (found.exercised > 0) return { status: 'held', exercised: found.exercised };
+  const why =
+    found.callbacks === 0
+      ? 'No callback ran.'
+      : 'Of no callback the run tells which function was hit and which callback function ran.';
+  return { status: 'never exercised', why };
+}

@@ -1,0 +1,202 @@
+// Layer replay. Guarantee `context`: the context in which a callback runs (FT-22, FT-53, FT-56, CC-M2, CC-M4).
+//
+// Broken by a recursion lock in a task that gets its lock while the CPU can be preempted, or keeps it when the
+// CPU can be preempted again: the list function holds one around its callbacks, others take one by trylock.
+// By a callback that ends on another CPU than it began on, in another context, or after the interrupt in which it
+// ran; and by interrupts that are on at its end and were off at its beginning, or the reverse, although it did
+// not ask for that. What RCU thinks of the place (FT-55) comes with the RCU flag.
+//
+// Exercised, for each time: a recursion lock is taken where only it keeps preemption off, or a callback that ran
+// in an interrupt ends there.
+import type { EventOf } from '../schema.ts';
+import { contextKey } from './hit.ts';
+import { broken, type Broken, type Guarantee, type Verdict } from './judge.ts';
+import type { Callback, Story } from './story.ts';
+import { theCallback, where } from './wording.ts';
+
+/** What is known about one CPU. */
+interface Cpu {
+  /** The event that opened its region; undefined while it can be preempted (CC-M3). */
+  region: EventOf<'region_open'> | undefined;
+  irqsOn: boolean;
+  /** What they were below each interrupt that is open, outermost first. */
+  readonly irqsBelow: boolean[];
+  /** The last change that guest code asked for. */
+  asked: number;
+}
+
+interface Findings {
+  readonly story: Story;
+  first: Broken | undefined;
+  exercised: number;
+  callbacks: number;
+  readonly cpus: Map<number, Cpu>;
+  /** Recursion locks held, innermost last, by task and level. */
+  readonly held: Map<number, EventOf<'recursion_lock'>[]>;
+  /** How interrupts were when an open callback began. */
+  readonly irqsAt: Map<Callback, boolean>;
+}
+
+const TASK = 0;
+const SOFTIRQ = 1;
+
+export const context: Guarantee = {
+  name: 'context',
+  sentence:
+    'From a recursion trylock that succeeded to its unlock preemption is off, and so it is around ' +
+    'callbacks that the list function calls; a callback ends on the CPU, in the interrupt and with ' +
+    'the interrupt state in which it began.',
+  document: 'Using ftrace to hook to functions',
+  section: 'Protect your callback',
+  rules: ['FT-22', 'FT-51', 'FT-53', 'FT-56', 'CC-M2'],
+  start(story) {
+    const found: Findings = {
+      story,
+      first: undefined,
+      exercised: 0,
+      callbacks: 0,
+      cpus: new Map(),
+      held: new Map(),
+      irqsAt: new Map(),
+    };
+    return {
+      on: {
+        region_open: (e) => {
+          cpuOf(found, e.cpu).region = e;
+        },
+        region_close: (e) => {
+          regionClosed(found, e);
+        },
+        recursion_lock: (e) => {
+          locked(found, e);
+        },
+        recursion_unlock: (e) => {
+          found.held.get(keyOf(e))?.pop();
+        },
+        irqs: (e) => {
+          const cpu = cpuOf(found, e.cpu);
+          cpu.irqsOn = e.on;
+          if (e.asked) cpu.asked = e.index;
+        },
+        irq_enter: (e) => {
+          interrupted(found, e);
+        },
+        trap_enter: (e) => {
+          interrupted(found, e);
+        },
+        irq_exit: (e) => {
+          interruptEnded(found, e);
+        },
+        trap_exit: (e) => {
+          interruptEnded(found, e);
+        },
+        cb_begin: () => {
+          if (story.callback !== undefined) callbackBegan(found, story.callback);
+        },
+        cb_end: (e) => {
+          if (story.callback !== undefined) callbackEnded(found, story.callback, e);
+        },
+      },
+      end: () => verdict(found),
+    };
+  },
+};
+
+function cpuOf({ cpus }: Findings, number: number): Cpu {
+  const known = cpus.get(number);
+  if (known !== undefined) return known;
+  const made: Cpu = { region: undefined, irqsOn: true, irqsBelow: [], asked: -1 };
+  cpus.set(number, made);
+  return made;
+}
+
+function keyOf({
+  pid,
+  cpu,
+  level,
+}: EventOf<'recursion_lock'> | EventOf<'recursion_unlock'>): number {
+  return contextKey(pid, cpu, level);
+}
+
+function locked(found: Findings, e: EventOf<'recursion_lock'>): void {
+  const key = keyOf(e);
+  const others = found.held.get(key);
+  if (others === undefined) found.held.set(key, [e]);
+  else others.push(e);
+  const { region } = cpuOf(found, e.cpu);
+  if (region === undefined) {
+    report(found, e.index, `${theLock(found, e)} left preemption on`, []);
+    return;
+  }
+  // Opened by the step that took the lock: nothing else keeps preemption off.
+  if (region.step === e.step && e.level === TASK) found.exercised++;
+}
+
+function regionClosed(found: Findings, e: EventOf<'region_close'>): void {
+  cpuOf(found, e.cpu).region = undefined;
+  const lock = found.held.get(contextKey(e.pid, e.cpu, TASK))?.at(-1);
+  if (lock === undefined) return;
+  const what = `preemption came on (${where(found.story, e)}) under ${theLock(found, lock)}`;
+  report(found, e.index, what, [lock.index]);
+}
+
+function interrupted(found: Findings, e: EventOf<'irq_enter'> | EventOf<'trap_enter'>): void {
+  const cpu = cpuOf(found, e.cpu);
+  cpu.irqsBelow.push(cpu.irqsOn);
+  if (e.level !== SOFTIRQ) cpu.irqsOn = false;
+}
+
+function interruptEnded(found: Findings, e: EventOf<'irq_exit'> | EventOf<'trap_exit'>): void {
+  const cpu = cpuOf(found, e.cpu);
+  cpu.irqsOn = cpu.irqsBelow.pop() ?? true;
+  const key = contextKey(e.pid, e.cpu, e.level);
+  // The next interrupt of this level is another context.
+  found.held.delete(key);
+  const left = found.story.open.find(
+    ({ begin: { cpu: on, level, pid } }) => contextKey(pid, on, level) === key && on === e.cpu,
+  );
+  if (left === undefined) return;
+  const { story } = found;
+  const what = `${theCallback(story, left)} had not ended when its interrupt did (${where(story, e)})`;
+  report(found, e.index, what, [left.begin.index]);
+}
+
+function callbackBegan(found: Findings, callback: Callback): void {
+  found.callbacks++;
+  found.irqsAt.set(callback, cpuOf(found, callback.begin.cpu).irqsOn);
+}
+
+function callbackEnded(found: Findings, callback: Callback, e: EventOf<'cb_end'>): void {
+  const { begin } = callback;
+  const irqsOn = found.irqsAt.get(callback);
+  found.irqsAt.delete(callback);
+  if (begin.level > TASK) found.exercised++;
+  const ended = `${theCallback(found.story, callback)} ended (${where(found.story, e)})`;
+  if (e.cpu !== begin.cpu) {
+    report(found, e.index, `${ended} on another CPU than CPU ${begin.cpu}`, [begin.index]);
+    return;
+  }
+  const cpu = cpuOf(found, e.cpu);
+  if (cpu.irqsOn === irqsOn || cpu.asked > begin.index) return;
+  const state = cpu.irqsOn ? 'on' : 'off';
+  report(found, e.index, `${ended} with interrupts ${state}, unlike it began`, [begin.index]);
+}
+
+/** `the recursion lock of bit 8 (step 10, CPU 0, task reader)`. */
+function theLock({ story }: Findings, e: EventOf<'recursion_lock'>): string {
+  return `the recursion lock of bit ${e.bit} (${where(story, e)})`;
+}
+
+function report(found: Findings, at: number, why: string, shows: readonly number[]): void {
+  found.first ??= broken(at, why, shows);
+}
+
+function verdict(found: Findings): Verdict {
+  if (found.first !== undefined) return found.first;
+  if (found.exercised > 0) return { status: 'held', exercised: found.exercised };
+  const why =
+    found.callbacks === 0
+      ? 'No callback ran.'
+      : 'No recursion lock was what kept preemption off, and no callback ran in an interrupt.';
+  return { status: 'never exercised', why };
+}

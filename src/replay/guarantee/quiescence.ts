@@ -1,0 +1,259 @@
+// Layer replay. Guarantee `quiescence`: when everything is unregistered, nothing is left behind (CC-O11, CC-G16).
+//
+// Asked once, at the end of a run that ended regularly and in which every ops was unregistered again. Broken by a
+// call site that is no nop; by a trampoline that lives, or a filter hash that no ops has reason to keep; by ops on
+// the list, started, or served by a record; by a recursion bit that is set; by a CPU that is not preemptible, and
+// by a lock of ftrace, a grace period, a text sync or a callback that is not over. An ops keeps its filters when it
+// is unregistered (F02 of FT-49), so it keeps their hashes. What guest code locks itself is its own affair; and
+// when it jumps out of a callback, or ends its task there, it takes what the callback's caller held with it.
+//
+// Exercised, for each registration that was ended in such a run.
+import type { EventOf } from '../schema.ts';
+import { nameOfSite } from './functions.ts';
+import { broken, type Broken, type Guarantee, type Verdict } from './judge.ts';
+import type { HashHistory } from './selection.ts';
+import type { Story } from './story.ts';
+import { theCallback, where } from './wording.ts';
+
+/** A kind of thing that begins and ends, by what tells them apart. */
+type Open<E> = Map<string | number, E>;
+
+interface Findings {
+  readonly story: Story;
+  /** Of the kernel's own kinds, by object and generation. */
+  readonly trampolines: Open<EventOf<'alloc'>>;
+  readonly hashes: Open<EventOf<'alloc'>>;
+  /** Halfwords of call sites that are not those of a nop: twice the site, and 1 more for the second. */
+  readonly patched: Open<EventOf<'text_write'>>;
+  readonly locks: Open<EventOf<'lock'>>;
+  readonly waits: Open<EventOf<'wait_begin'>>;
+  readonly syncs: Open<EventOf<'sync_send'>>;
+  readonly deferred: Open<EventOf<'call_rcu'>>;
+  readonly regions: Open<EventOf<'region_open'>>;
+  /** The first callback function that was left without a return. */
+  abandoned: EventOf<'func_abandon'> | undefined;
+  readonly cpus: EventOf<'cpu_state'>[];
+  readonly words: EventOf<'trace_recursion'>[];
+  state: EventOf<'ftrace_state'> | undefined;
+  end: EventOf<'run_end'> | undefined;
+}
+
+/** What is left over, and the event that shows it. */
+interface Left {
+  readonly what: string;
+  readonly index: number;
+}
+
+/** The halfwords of `addi x0, x0, 0`. */
+const NOP_HALVES: readonly number[] = [0x13, 0];
+const OWN_LOCKS = /^(?:direct_mutex|ftrace_lock|text_mutex|regex_lock\/.*)$/u;
+
+export const quiescence: Guarantee = {
+  name: 'quiescence',
+  sentence:
+    'When every ops is unregistered, nothing is left: all call sites are nops, no trampoline and no ' +
+    'hash is leaked, nobody is listed or counted, no recursion bit is set, nothing is locked.',
+  document: 'Using ftrace to hook to functions',
+  section: 'The ftrace_ops structure',
+  rules: ['FT-2', 'FT-4', 'FT-29', 'FT-51', 'CC-S5', 'CC-G16', 'CC-O11'],
+  start(story) {
+    const found = nothingFound(story);
+    return { on: { ...ownListeners(found), ...stateListeners(found) }, end: () => verdict(found) };
+  },
+};
+
+function nothingFound(story: Story): Findings {
+  return {
+    story,
+    trampolines: new Map(),
+    hashes: new Map(),
+    patched: new Map(),
+    locks: new Map(),
+    waits: new Map(),
+    syncs: new Map(),
+    deferred: new Map(),
+    regions: new Map(),
+    abandoned: undefined,
+    cpus: [],
+    words: [],
+    state: undefined,
+    end: undefined,
+  };
+}
+
+/** What begins and ends during the run. */
+function ownListeners(found: Findings): ReturnType<Guarantee['start']>['on'] {
+  const { deferred, hashes, locks, regions, syncs, trampolines, waits } = found;
+  return {
+    alloc: (e) => {
+      if (e.kind === 'trampoline') trampolines.set(lifeOf(e), e);
+      if (e.kind === 'ftrace_hash') hashes.set(lifeOf(e), e);
+    },
+    free: (e) => {
+      if (!trampolines.delete(lifeOf(e))) hashes.delete(lifeOf(e));
+    },
+    text_write: (e) => {
+      if (!found.story.functions.bySite.has(e.ip)) return;
+      const half = 2 * e.ip + e.part;
+      if (e.value === NOP_HALVES[e.part]) found.patched.delete(half);
+      else found.patched.set(half, e);
+    },
+    lock: (e) => {
+      if (OWN_LOCKS.test(e.name)) locks.set(e.name, e);
+    },
+    unlock: (e) => locks.delete(e.name),
+    wait_begin: (e) => waits.set(e.wait, e),
+    wait_end: (e) => waits.delete(e.wait),
+    sync_send: (e) => syncs.set(e.sync, e),
+    sync_done: (e) => syncs.delete(e.sync),
+    call_rcu: (e) => deferred.set(e.callback, e),
+    rcu_callback: (e) => deferred.delete(e.callback),
+    region_open: (e) => regions.set(e.cpu, e),
+    region_close: (e) => regions.delete(e.cpu),
+    func_abandon: (e) => {
+      if (found.story.callbackFunctions.has(e.func)) found.abandoned ??= e;
+    },
+  };
+}
+
+/** What the run reports about its end. */
+function stateListeners(found: Findings): ReturnType<Guarantee['start']>['on'] {
+  return {
+    cpu_state: (e) => found.cpus.push(e),
+    trace_recursion: (e) => found.words.push(e),
+    ftrace_state: (e) => {
+      found.state = e;
+    },
+    run_end: (e) => {
+      found.end = e;
+    },
+  };
+}
+
+/** `3.1`: an object and its generation. */
+function lifeOf(e: { readonly object: number; readonly generation: number }): string {
+  return `${e.object}.${e.generation}`;
+}
+
+function verdict(found: Findings): Verdict {
+  const ended = found.story.ops.reduce((sum, ops) => sum + ops.ended.size, 0);
+  const missing = whatWasMissing(found, ended);
+  if (missing !== undefined) return { status: 'never exercised', why: missing };
+  return firstLeft(found) ?? { status: 'held', exercised: ended };
+}
+
+function whatWasMissing(found: Findings, ended: number): string | undefined {
+  const { abandoned, end, state, story } = found;
+  if (end === undefined) return 'The run did not end regularly.';
+  if (abandoned !== undefined) return `A callback never returned (${where(story, abandoned)}).`;
+  if (state?.dead === true) return 'ftrace was dead: nothing can be unregistered then (FT-11).';
+  const registered = story.ops.find(
+    ({ generation, registering, unregistering }) =>
+      generation !== 0 || registering > 0 || unregistering > 0,
+  );
+  if (registered !== undefined) return `${registered.name} was not unregistered.`;
+  return ended === 0 ? 'No ops was registered and unregistered again.' : undefined;
+}
+
+function firstLeft(found: Findings): Broken | undefined {
+  const { end, state } = found;
+  const [left] = [
+    ...leftOfText(found),
+    ...leftOfMemory(found),
+    ...leftOfFtrace(found),
+    ...leftOfTasks(found),
+    ...leftOfCpus(found),
+    ...leftOfWaits(found),
+  ];
+  if (left === undefined || end === undefined) return undefined;
+  const why = `when all was unregistered and over, ${left.what}`;
+  return broken(end.index, why, [left.index, state?.index ?? -1]);
+}
+
+/** The first of `open`, put into words. */
+function firstOf<E extends { readonly index: number }>(
+  open: Open<E>,
+  words: (first: E) => string,
+): Left[] {
+  for (const first of open.values()) return [{ what: words(first), index: first.index }];
+  return [];
+}
+
+function leftOfText({ patched, story }: Findings): Left[] {
+  return firstOf(
+    patched,
+    (e) => `the call site of ${nameOfSite(story.functions, e.ip)} was no nop (${where(story, e)})`,
+  );
+}
+
+function leftOfMemory({ deferred, hashes, story, trampolines }: Findings): Left[] {
+  const left = firstOf(
+    trampolines,
+    (e) => `trampoline ${lifeOf(e)} was not freed (${where(story, e)})`,
+  );
+  left.push(
+    ...firstOf(deferred, (e) => `a deferred free had not run (queued at ${where(story, e)})`),
+  );
+  const kept = story.ops.flatMap(({ filter, notrace }) => [filter, notrace]);
+  const most = kept.filter((history) => history.now.some(({ size }) => size > 0)).length;
+  const least = kept.filter(isKept).length;
+  if (hashes.size > most) {
+    const [oldest] = hashes.values();
+    const what = `${hashes.size} hashes lived, but the filters of all ops are ${most}`;
+    left.push({ what, index: oldest?.index ?? -1 });
+  }
+  if (hashes.size < least) {
+    const what = `${hashes.size} hashes lived, but the filters of all ops are ${least}`;
+    left.push({ what, index: -1 });
+  }
+  return left;
+}
+
+/** Does it have a hash for certain? The empty set is shared by all (FT-37). */
+function isKept({ now }: HashHistory): boolean {
+  return now.every(({ size }) => size > 0);
+}
+
+function leftOfFtrace({ state }: Findings): Left[] {
+  if (state === undefined) return [];
+  const { index, listed, poke_refs: references, served, started } = state;
+  const counts: readonly (readonly [number, string])[] = [
+    [listed, `${listed} ops were on the list`],
+    [started, `${started} ops counted as started`],
+    [served, `${served} sites still served an ops`],
+    [references, `the patch descriptor had ${references} references`],
+  ];
+  return counts.filter(([count]) => count !== 0).map(([, what]) => ({ what, index }));
+}
+
+function leftOfTasks({ story, words }: Findings): Left[] {
+  const set = words.filter(({ word }) => word !== 0);
+  return [
+    ...set.map(({ child, index, on_cpu: cpu, word }) => {
+      const task = child === 0 ? `the idle task of CPU ${cpu}` : (story.tasks.get(child) ?? child);
+      return { what: `recursion bits of ${task} were set: 0x${word.toString(16)}`, index };
+    }),
+    ...story.open.map((callback) => {
+      const what = `${theCallback(story, callback)} had not ended`;
+      return { what, index: callback.begin.index };
+    }),
+  ];
+}
+
+function leftOfCpus({ cpus, regions, story }: Findings): Left[] {
+  const left = cpus
+    .filter((e) => e.preempt_count !== 0 || e.bh_count !== 0 || !e.irqs || e.contexts !== 1)
+    .map(({ cpu, index, preempt_count: count }) => {
+      return { what: `CPU ${cpu} was not preemptible (preempt_count ${count})`, index };
+    });
+  left.push(...firstOf(regions, (e) => `a region was open (since ${where(story, e)})`));
+  return left;
+}
+
+function leftOfWaits({ locks, story, syncs, waits }: Findings): Left[] {
+  return [
+    ...firstOf(locks, (e) => `${e.name} was held (since ${where(story, e)})`),
+    ...firstOf(waits, (e) => `${e.kind} was not over (since ${where(story, e)})`),
+    ...firstOf(syncs, (e) => `a text sync was not over (since ${where(story, e)})`),
+  ];
+}
