@@ -4,7 +4,7 @@
 import fc from 'fast-check';
 import type { GuaranteeName } from '../src/replay/workload/model.ts';
 import type { Variant } from '../src/trace/variants/variant.ts';
-import { type Case, casesOf, faultsIn, runCase } from './run-case.ts';
+import { type Case, type CasesName, casesOf, faultsIn, runCase } from './run-case.ts';
 
 export interface Mutant {
   readonly id: string;
@@ -12,6 +12,8 @@ export interface Mutant {
   readonly variant?: Variant;
   /** The oracle that docs/spec/mutants.md names for it. */
   readonly judge: GuaranteeName;
+  /** The property among whose cases it is looked for; that of the judge by default. */
+  readonly cases?: CasesName;
   /** Runs in which it is found from every seed. About 15 times the mean: chance plays no part. */
   readonly budget: number;
   /** Seeds from which it is found soon. */
@@ -47,6 +49,9 @@ export const MUTANTS: readonly Mutant[] = [
   { id: 'M-10', judge: 'text', budget: 200, pinned: [1, 2], says: /^nobody claimed/u },
   { id: 'M-97', judge: 'return', budget: 200, pinned: [1, 2], says: /did not return/u },
   { id: 'M-98', judge: 'progress', budget: 50, pinned: [1, 2], says: /inside text_mutex/u },
+  { id: 'M-19', judge: 'filter-swap', cases: 'direct', budget: 200, pinned: [1, 2] },
+  { id: 'M-20', judge: 'arguments', cases: 'direct', budget: 200, pinned: [1, 2] },
+  { id: 'M-21', judge: 'arguments', cases: 'direct', budget: 10_000, pinned: [6, 19] },
   { id: 'M-24', judge: 'context', budget: 200, pinned: [1, 2] },
   { id: 'M-25', judge: 'quiescence', budget: 500, pinned: [1, 2] },
 ];
@@ -58,9 +63,9 @@ interface Equivalent {
 }
 
 export const EQUIVALENTS: readonly Equivalent[] = [
-  { id: 'E-1', cases: ['unregister', 'memory'] },
-  { id: 'E-2', cases: ['filter-swap', 'memory'] },
-  { id: 'E-3', cases: ['filter-swap', 'memory'] },
+  { id: 'E-1', cases: ['unregister', 'memory', 'quiescence'] },
+  { id: 'E-2', cases: ['filter-swap', 'memory', 'quiescence'] },
+  { id: 'E-3', cases: ['filter-swap', 'memory', 'quiescence'] },
 ];
 
 /** A case that kills a mutant, and how many runs it took. */
@@ -72,12 +77,12 @@ export interface Kill {
 
 /** Looks for `mutant` from `seed` within its budget. */
 export function findMutant(
-  { id, variant, judge, budget, says }: Omit<Mutant, 'pinned'>,
+  { id, variant, judge, cases = judge, budget, says }: Omit<Mutant, 'pinned'>,
   seed: number,
 ): Kill | undefined {
   const fault = variant ?? id;
   let runs = 0;
-  for (const drawn of casesFrom(judge, seed)) {
+  for (const drawn of casesFrom(cases, seed)) {
     if (++runs > budget) break;
     const verdict = runCase(drawn, [fault]).verdicts.get(judge);
     if (verdict?.status !== 'broken' || says?.test(verdict.why) === false) continue;
@@ -103,7 +108,7 @@ export function findFault(
 }
 
 /** Case after case, as the property of `judge` would draw them from `seed`. */
-function* casesFrom(judge: GuaranteeName, seed: number): Generator<Case> {
+function* casesFrom(judge: CasesName, seed: number): Generator<Case> {
   const BATCH = 50;
   for (let batch = 0; ; batch++) {
     yield* fc.sample(casesOf(judge), { numRuns: BATCH, seed: seed + batch * 1_000_003 });

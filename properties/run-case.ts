@@ -21,6 +21,9 @@ export interface Case {
   readonly choices: Choices;
 }
 
+/** The cases of a guarantee, or a part of those of `arguments`: callers that call without the list function. */
+export type CasesName = GuaranteeName | 'direct';
+
 export interface CaseResult {
   readonly ending: Ending;
   readonly verdicts: ReadonlyMap<string, Verdict>;
@@ -34,7 +37,15 @@ export interface CaseResult {
  * that lock and are hit again show what they get and where they run; only when all is unregistered can it be
  * seen what is left.
  */
-const WORKLOADS: Record<GuaranteeName, fc.Arbitrary<Workload>> = {
+const DIRECT = workloadsWith({
+  direct: true,
+  probes: 2,
+  shared: false,
+  cpus: 2,
+  crowded: false,
+});
+
+const WORKLOADS: Record<CasesName, fc.Arbitrary<Workload>> = {
   unregister: weighted(1, { shared: true }),
   'filter-swap': weighted(3, { shared: true, swaps: true }),
   notrace: weighted(1, { shared: true }),
@@ -42,7 +53,8 @@ const WORKLOADS: Record<GuaranteeName, fc.Arbitrary<Workload>> = {
   text: weighted(3, { swaps: true }),
   return: weighted(1, { handlers: 2 }),
   progress: weighted(1, { probes: 3 }),
-  arguments: weighted(1, { shared: true, guarded: true }),
+  arguments: fc.oneof(workloadsWith({}), workloadsWith({ shared: true, guarded: true }), DIRECT),
+  direct: DIRECT,
   context: weighted(1, { shared: true, guarded: true }),
   quiescence: fc.oneof(
     workloadsWith({ ends: true }),
@@ -58,7 +70,7 @@ function weighted(weight: number, needs: Features): fc.Arbitrary<Workload> {
 }
 
 /** The cases of a guarantee's property; one that fails is shown as YAML and choices. */
-export function casesOf(guarantee: GuaranteeName): fc.Arbitrary<Case> {
+export function casesOf(guarantee: CasesName): fc.Arbitrary<Case> {
   return fc
     .record({ workload: WORKLOADS[guarantee], choices: choicesArbitrary })
     .map(({ workload, choices }) => {

@@ -26,7 +26,7 @@ export interface SmallKernel {
   fn(name: string): FunctionSymbol;
   /** Address of shared data. */
   data(name: string): number;
-  ops(name: string, callback: string): FtraceOps;
+  ops(name: string, callback: string, isStatic?: boolean): FtraceOps;
   /** Starts a task that runs a kernel path. */
   thread(name: string, cpu: number, path: (cx: Context) => Path<unknown>): void;
   /** Starts a task that runs guest function `run` `times` times. */
@@ -47,6 +47,7 @@ export interface SmallKernelOptions {
   readonly data?: readonly string[];
   readonly chooser?: Chooser;
   readonly variants?: readonly string[];
+  readonly trampolines?: boolean;
   readonly machine?: Partial<MachineOptions>;
 }
 
@@ -56,7 +57,9 @@ export function smallKernel(options: SmallKernelOptions): SmallKernel {
   const image = newImage(machine, options);
   loadImage(machine, image);
   const variants = (options.variants ?? []).map((id) => known(VARIANTS.get(id), `${id} exists`));
-  const k = bootKernel(machine, image.functions, { profile: PROFILE_TODAY, variants });
+  const trampolines = options.trampolines ?? true;
+  const boot = { profile: PROFILE_TODAY, variants, trampolines };
+  const k = bootKernel(machine, image.functions, boot);
   const fn = (name: string): FunctionSymbol =>
     known(functionsNamed(image, name)[0], `${name} is a function`);
   const thread: SmallKernel['thread'] = (name, cpu, path) => {
@@ -73,7 +76,8 @@ export function smallKernel(options: SmallKernelOptions): SmallKernel {
     data: (name) => known(image.dataSymbols.get(name), `${name} is data`).address,
     thread,
     call,
-    ops: (name, callback) => newFtraceOps(k, { name, func: fn(callback).address }),
+    ops: (name, callback, isStatic = false) =>
+      newFtraceOps(k, { name, func: fn(callback).address, isStatic }),
     task: (name, cpu, run, times = 1) => {
       thread(name, cpu, function* (cx) {
         for (let i = 0; i < times; i++) yield* call(cx, run);

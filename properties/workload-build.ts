@@ -78,6 +78,11 @@ export interface Raw {
   readonly probes: readonly RawProbe[];
   readonly shared: boolean;
   readonly guarded: boolean;
+  readonly direct: boolean;
+  /** The second probe is there from start to end and selects everything, so that nothing is patched for the first. */
+  readonly stays: boolean;
+  /** When one of so many unregister calls begins, the last CPU is interrupted. */
+  readonly raised: readonly number[];
   readonly ends: boolean;
   readonly secondControl: boolean;
   readonly failAlloc: readonly AllocKind[];
@@ -86,7 +91,8 @@ export interface Raw {
 /** Pure: equal numbers, equal workload. */
 export function buildWorkload(drawn: Raw): Workload {
   const guarded = drawn.guarded ? withGuard(drawn) : drawn;
-  const raw = guarded.shared ? withCompany(guarded) : guarded;
+  const paired = guarded.stays ? withStayer(guarded) : guarded;
+  const raw = paired.shared ? withCompany(paired) : paired;
   const functions = buildFunctions(raw.functions);
   const traceable = Object.entries(functions)
     .filter(([, fn]) => fn.notrace !== true)
@@ -98,7 +104,10 @@ export function buildWorkload(drawn: Raw): Workload {
   const callbacks = buildCallbacks(raw, traceable);
   // What tasks and idle CPUs run is traceable too, and in the patterns' reach.
   const selectable = [...traceable, ...Object.keys(functions).slice(names.length)];
-  const probes = raw.probes.map((probe, index) => buildProbe(probe, index, selectable));
+  const probes = raw.probes.map((probe, index) => ({
+    ...buildProbe(probe, index, selectable),
+    ...(raw.direct ? { static: true } : {}),
+  }));
   return {
     name: 'random',
     machine: {
@@ -106,8 +115,9 @@ export function buildWorkload(drawn: Raw): Workload {
       preempt: raw.preempt,
       landingPad: raw.landingPad,
       grain: raw.grain,
-      // One run in 10,000 takes more than 50,000 steps.
+      // Hits inside callbacks multiply: most runs take about 2,000, and one in some thousands 50,000.
       steps_max: 200_000,
+      ...(raw.direct ? { trampolines: false } : {}),
       ...(raw.failAlloc.length > 0 ? { fail_alloc: raw.failAlloc } : {}),
     },
     data: { hits: 8, shared: 16 },
@@ -117,7 +127,10 @@ export function buildWorkload(drawn: Raw): Workload {
     ...(Object.keys(handlers).length > 0 ? { handlers } : {}),
     ...(Object.keys(callbacks).length > 0 ? { callbacks } : {}),
     probes: Object.fromEntries(probes.map((probe, index) => [`ops${index}`, probe])),
-    timeline: raw.probes.flatMap((probe, index) => buildLife(probe, index, selectable, raw)),
+    timeline: [
+      ...raw.probes.flatMap((probe, index) => buildLife(probe, index, selectable, raw)),
+      ...raw.raised.map((before) => buildRaised(before, raw)),
+    ],
   };
 }
 
@@ -127,6 +140,12 @@ function withCompany(raw: Raw): Raw {
   if (first === undefined) return raw;
   const company: RawProbe = { ...first, filter: [], notrace: [], callback: 'count', lives: [] };
   return { ...raw, probes: [first, company, company] };
+}
+
+function withStayer(raw: Raw): Raw {
+  const [first, second] = raw.probes;
+  if (first === undefined || second === undefined) return raw;
+  return { ...raw, probes: [first, { ...second, filter: [], lives: [] }] };
 }
 
 /** The first probe's callback is the guarded one. */
@@ -284,6 +303,14 @@ function buildLife(
     items.push({ ...trigger, ...operation, ...by });
   }
   return items;
+}
+
+function buildRaised(before: number, raw: Raw): TimelineItem {
+  return {
+    on: { begin: 'unregister', nth: before + 1 },
+    irq: { run: NAMES[0] },
+    cpu: raw.cpus - 1,
+  };
 }
 
 const AT_START = { at: 'start' } as const;

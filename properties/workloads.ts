@@ -37,6 +37,11 @@ export interface Features {
   readonly crowded?: boolean;
   /** The first probe's callback takes the recursion lock, calls what may be hooked, and shows its arguments. */
   readonly guarded?: boolean;
+  /**
+   * No trampolines, and probes that are part of the kernel itself: who is alone is called without the list
+   * function, and each comes and goes again and again (CC-S3, CC-N1).
+   */
+  readonly direct?: boolean;
   /** Every probe is unregistered in the end. */
   readonly ends?: boolean;
   /** At least this many injectable handlers. */
@@ -79,12 +84,18 @@ function rawWorkload(features: Features): fc.Arbitrary<Raw> {
       }),
       { minLength: handlers ?? 0, maxLength: Math.max(2, handlers ?? 0) },
     ),
-    probes: fc.array(features.swaps === true ? swappedProbe : rawProbe, {
+    probes: fc.array(probeWith(features), {
       minLength: probes ?? 1,
       maxLength: probes ?? 3,
     }),
     shared: fixed(features.shared, rarely()),
     guarded: fixed(features.guarded, fc.constant(false)),
+    direct: fc.constant(features.direct ?? false),
+    stays: features.direct === true ? fc.boolean() : fc.constant(false),
+    raised: fc.array(fc.nat(LIVES_MAX), {
+      maxLength: features.direct === true ? 6 : 0,
+      size: 'max',
+    }),
     ends: fixed(features.ends, fc.constant(false)),
     secondControl: rarely(),
     failAlloc: fc.oneof(
@@ -161,6 +172,25 @@ const swappedProbe: fc.Arbitrary<RawProbe> = fc.record({
   pace: fc.constant('rounds'),
   leaves: oftenTrue(),
 });
+
+/** How often two probes that take turns go. */
+const LIVES_MAX = 7;
+
+/** One of two that take turns. */
+const comingProbe: fc.Arbitrary<RawProbe> = fc.record({
+  filter: fc.array(oneFunction, { maxLength: 2 }),
+  notrace: fc.constant([]),
+  callback: fc.constantFrom<RawProbe['callback'][]>('count', 'nothing'),
+  lives: fc.array(fc.constant([]), { minLength: 2, maxLength: 5 }),
+  triggers: fc.array(fc.nat(STEP_MAX), { minLength: 10, maxLength: 10 }),
+  pace: fc.constantFrom<RawProbe['pace'][]>('rounds', 'steps'),
+  leaves: oftenTrue(),
+});
+
+function probeWith({ swaps, direct }: Features): fc.Arbitrary<RawProbe> {
+  if (direct === true) return comingProbe;
+  return swaps === true ? swappedProbe : rawProbe;
+}
 
 /** Any workload. */
 export const workloadArbitrary: fc.Arbitrary<Workload> = workloadsWith({});

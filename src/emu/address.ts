@@ -16,7 +16,8 @@ export const TRAMPOLINE_BYTES_MAX = 0x20000;
 // 0xa0000 to 0xbffff is kept for kprobe slots.
 export const STUB_BASE: Address = 0xc0000;
 export const STUB_BYTES_MAX = 0x10000;
-// 0xd0000 to 0xfffff is kept for modules, and 0x200000 on for `ftrace_ops` structs (src/trace).
+// 0xd0000 to 0xfffff is kept for modules, 0x1ff000 for
+// `function_trace_op` and 0x200000 on for `ftrace_ops` structs (src/trace).
 /** Task `n` (from 0) has its stack at STACK_BASE + n * STACK_STRIDE + GUARD_BYTES; the guard lies below it. */
 export const STACK_BASE: Address = 0x10000000;
 export const STACK_BYTES = 0x4000;

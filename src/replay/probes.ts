@@ -26,8 +26,8 @@ export const OPERATION_NAMES = {
 
 /** Makes the objects, unregistered and without filters. */
 export function makeProbes(k: Kernel, plan: Plan, image: Image): readonly Probe[] {
-  return plan.probes.map(({ name, callback }) => {
-    const ops = newFtraceOps(k, { name, func: addressOf(image, callback) });
+  return plan.probes.map(({ name, callback, static: isStatic }) => {
+    const ops = newFtraceOps(k, { name, func: addressOf(image, callback), isStatic });
     return { object: ops.object, ops };
   });
 }

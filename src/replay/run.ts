@@ -144,6 +144,7 @@ function headerOf(
       landingPad: plan.machine.landingPad,
       grain: plan.machine.grain,
       patching: plan.machine.patching,
+      trampolines: plan.machine.trampolines,
       stepsMax: plan.machine.stepsMax,
       ...failAllocOf(plan),
     },

@@ -90,7 +90,8 @@ export class Session {
     });
     this.image = loadPlanImage(machine, plan);
     this.#definePaths(options.handlers ?? []);
-    this.kernel = bootKernel(machine, this.image.functions, options);
+    const { trampolines } = plan.machine;
+    this.kernel = bootKernel(machine, this.image.functions, { ...options, trampolines });
     const probes = makeProbes(this.kernel, plan, this.image);
     this.operations = new Operations(this.kernel, probes, this.image);
     const tasks = plan.tasks.map((task) => this.#newTask(task.name, task.cpu));

@@ -85,4 +85,9 @@ export const TRACE_EVENTS = {
     about: 'At the end of a run: the recursion word of a task that was traced.',
     fields: { child: 'int', on_cpu: 'int', word: 'hex' },
   },
+  function_trace_op: {
+    id: 113,
+    about: 'The generic caller passes this ops from here on; 0: none. Only without trampolines.',
+    fields: { object: 'int' },
+  },
 } as const satisfies Record<string, EventShape>;

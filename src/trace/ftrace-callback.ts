@@ -6,6 +6,7 @@ import type { Context } from '../emu/context.ts';
 import { REG } from '../emu/regs.ts';
 import { RETURN_STUB } from '../emu/stub-table.ts';
 import { TRACE_EVENTS } from './event.ts';
+import { MCOUNT_INSN_SIZE } from './ftrace-insn.ts';
 import type { FtraceOps } from './ftrace-ops.ts';
 import { isTrampoline } from './ftrace-trampoline.ts';
 import type { Kernel } from './kernel.ts';
@@ -27,13 +28,15 @@ export function watchCallback(k: Kernel, func: Address): void {
 function callbackBegins(cx: Context, k: Kernel): void {
   const { callback } = taskTrace(k, cx.task);
   const below = callback.value;
-  const depth = below === undefined ? 0 : below.depth + (below.object === 0 ? 0 : 1);
+  const depth = below === undefined ? 0 : below.depth + (below.isHook ? 1 : 0);
   const ops = k.ops.byAddress.get(register(cx, REG.a2));
-  const generation = ops === undefined ? 0 : calledGeneration(cx, ops);
+  const isDirect = register(cx, REG.ra) === k.caller.innerCall + MCOUNT_INSN_SIZE;
+  const generation = ops === undefined ? 0 : calledGeneration(cx, ops, isDirect);
   const object = ops === undefined || generation === 0 ? 0 : ops.object;
+  const isHook = object !== 0 || isDirect;
   const ip = register(cx, REG.a0);
-  callback.set({ object, generation, ip, depth, below });
-  if (object === 0) return;
+  callback.set({ isHook, object, generation, ip, depth, below });
+  if (!isHook) return;
   const kind = k.ftraceOpsKind.id;
   const parentIp = register(cx, REG.a1);
   cx.emit(TRACE_EVENTS.cb_begin.id, kind, object, generation, ip, parentIp, depth);
@@ -43,19 +46,20 @@ function callbackEnds(cx: Context, k: Kernel): void {
   const { callback } = taskTrace(k, cx.task);
   const open = callback.value;
   callback.set(open?.below);
-  if (open === undefined || open.object === 0) return;
+  if (open === undefined || !open.isHook) return;
   const kind = k.ftraceOpsKind.id;
   cx.emit(TRACE_EVENTS.cb_end.id, kind, open.object, open.generation, open.ip);
 }
 
 /**
  * Which registration of `ops` this call is made for; 0: no hook made it. A trampoline belongs to one
- * registration and dies before the next. The list function hands the number on in a4, out of sight of
+ * registration and dies before the next. The generic caller that calls without the list function passes whatever
+ * `function_trace_op` holds, be it no ops at all. The list function hands the number on in a4, out of sight of
  * the callback's C prototype, because the ops may be gone and back by the time of the call.
  */
-function calledGeneration(cx: Context, ops: FtraceOps): number {
+function calledGeneration(cx: Context, ops: FtraceOps, isDirect: boolean): number {
   const caller = register(cx, REG.ra);
-  if (isTrampoline(caller)) return ops.generation.value;
+  if (isDirect || isTrampoline(caller)) return ops.generation.value;
   return caller === RETURN_STUB ? (cx.cpu.hart.lo[REG.a4] as number) : 0;
 }
 
@@ -67,6 +71,6 @@ function register(cx: Context, index: number): Address {
 /** The innermost callback of a hook that is open in the task of `cx`: whom a refused trylock concerns. */
 export function innermostCallback(cx: Context, k: Kernel): OpenCallback | undefined {
   let open = taskTrace(k, cx.task).callback.value;
-  while (open !== undefined && open.object === 0) open = open.below;
+  while (open !== undefined && !open.isHook) open = open.below;
   return open;
 }

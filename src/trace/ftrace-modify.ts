@@ -1,21 +1,31 @@
 // Layer trace. From bookkeeping to text: `ftrace_run_update_code` and below (CC-S3, FT-11, FT-24, FT-27).
-// Left out: direct calls, and the wish of static ops to be called without the list function.
+// Left out: direct calls.
 import { known } from '../assert.ts';
-import type { Address } from '../emu/address.ts';
+import { type Address, addressHi, addressLo } from '../emu/address.ts';
 import type { Context } from '../emu/context.ts';
 import { mutexLock, mutexUnlock } from '../emu/lock.ts';
-import { type Path, writeOnce } from '../emu/path.ts';
+import { act, type Path } from '../emu/path.ts';
 import { REG } from '../emu/regs.ts';
 import { sync } from '../emu/text.ts';
 import { TRACE_EVENTS } from './event.ts';
 import { callWord } from './ftrace-insn.ts';
+import type { FtraceOps } from './ftrace-ops.ts';
+import { FUNCTION_TRACE_OP, isReachable } from './ftrace-trampoline.ts';
 import type { Kernel } from './kernel.ts';
 
 /** `update_ftrace_function` (FT-24, CC-S4.4, CC-S5.3): whom the generic caller ought to call. */
 export function updateFtraceFunction(cx: Context, k: Kernel): void {
   const { ftrace, caller } = k;
-  const idle = cx.read(ftrace.opsList) === undefined || !cx.read(ftrace.enabled);
-  cx.write(ftrace.traceFunction, idle ? caller.stub : caller.listFunc);
+  const first = cx.read(ftrace.opsList);
+  if (first === undefined || !cx.read(ftrace.enabled)) cx.write(ftrace.traceFunction, caller.stub);
+  else cx.write(ftrace.traceFunction, directFunc(cx, k, first) ?? caller.listFunc);
+}
+
+/** The function of the only ops, unless it may go at any time: then the list function calls it. */
+function directFunc(cx: Context, k: Kernel, only: FtraceOps): Address | undefined {
+  const func = cx.read(only.func);
+  const isAlone = cx.read(only.next) === undefined && only.isStatic;
+  return isAlone && isReachable(k.caller.innerCall, func) ? func : undefined;
 }
 
 /** Is there anything to patch (CC-S4.8, CC-S5.5), and may it be? `stale`: some text is not as it should. */
@@ -39,13 +49,39 @@ export function* ftraceModifyAllCode(cx: Context, k: Kernel): Path<void> {
   const { ftrace, caller } = k;
   const final = cx.read(ftrace.traceFunction);
   const innerChanges = final !== cx.read(ftrace.innerCalls);
-  if (innerChanges) yield* k.fn.ftraceUpdateFtraceFunc(cx, k, caller.listFunc);
+  if (innerChanges) yield* k.fn.ftraceInnerToListFunc(cx, k);
   if (cx.read(ftrace.disabled)) return;
   yield* k.fn.ftraceReplaceCode(cx, k);
-  if (!innerChanges || final === caller.listFunc) return;
-  yield* writeOnce(ftrace.functionTraceOp, undefined); // CC-S3.3
-  yield* sync(cx); // CC-S3.4
+  if (!innerChanges) return;
+  if (final !== caller.listFunc) {
+    yield* setFunctionTraceOp(cx, k);
+    yield* k.fn.syncFunctionTraceOp(cx);
+  }
   yield* k.fn.ftraceUpdateFtraceFunc(cx, k, final);
+}
+
+/** CC-S3.1. */
+export function ftraceInnerToListFunc(cx: Context, k: Kernel): Path<void> {
+  return k.fn.ftraceUpdateFtraceFunc(cx, k, k.caller.listFunc);
+}
+
+/** CC-S3.3: what the generic caller passes to whom it calls without the list function. */
+export function* setFunctionTraceOp(cx: Context, k: Kernel): Path<void> {
+  const { functionTraceOp, opsList } = k.ftrace;
+  const op = cx.read(opsList);
+  yield* act(functionTraceOp, () => {
+    functionTraceOp.set(op);
+    // Where each ops has its trampoline, nobody reads it.
+    if (k.trampolines !== undefined) return;
+    const [lo, hi] = op === undefined ? [0, 0] : [addressLo(op.address), addressHi(op.address)];
+    k.machine.memory.store64(FUNCTION_TRACE_OP, lo, hi);
+    cx.emit(TRACE_EVENTS.function_trace_op.id, op?.object ?? 0);
+  });
+}
+
+/** CC-S3.4: from here on no caller passes the old one, unless it was interrupted or preempted (CC-N1). */
+export function* syncFunctionTraceOp(cx: Context): Path<void> {
+  yield* sync(cx);
 }
 
 /**

@@ -42,6 +42,8 @@ export interface FtraceOps {
   /** Its number in events, from 1. */
   readonly object: number;
   readonly name: string;
+  /** In core kernel data: not DYNAMIC, so unregister waits for nobody (FT-31). */
+  readonly isStatic: boolean;
   /** `struct ftrace_ops` in guest memory: what callbacks get. */
   readonly address: Address;
   /** What the struct of a guest's ops holds at FTRACE_OPS_MARK; a script's has no mark. */
@@ -95,6 +97,7 @@ export interface OpsRequest {
   readonly flags?: number;
   /** ops->private, an Address in the kernel's space or a small number. */
   readonly private?: number;
+  readonly isStatic?: boolean;
 }
 
 /** A script's ops: its struct is placed and filled in. For boot, before the first step. */
@@ -107,7 +110,7 @@ export function newFtraceOps(k: Kernel, request: OpsRequest): FtraceOps {
   memory.store64(address + FTRACE_OPS_FUNC, addressLo(request.func), addressHi(request.func));
   memory.store64(address + FTRACE_OPS_FLAGS, request.flags ?? 0, 0);
   memory.store64(address + FTRACE_OPS_PRIVATE, own, own >> 31);
-  const ops = makeOps(k, address, { name: request.name, mark: 0 });
+  const ops = makeOps(k, address, { ...request, mark: 0 });
   const [cpu] = k.machine.cpus;
   assert(cpu !== undefined, 'there is a first CPU');
   k.machine.report(cpu, TRACE_EVENTS.object.id, ...objectWords(k, ops));
@@ -144,7 +147,11 @@ function newGuestOps(cx: Context, k: Kernel, address: Address): FtraceOps {
 function makeOps(
   k: Kernel,
   address: Address,
-  { name, mark }: { readonly name: string; readonly mark: number },
+  {
+    name,
+    mark,
+    isStatic = false,
+  }: Pick<OpsRequest, 'name' | 'isStatic'> & { readonly mark: number },
 ): FtraceOps {
   const { cells, memory } = k.machine;
   const { ftraceLock, emptyHash } = k.ftrace;
@@ -152,6 +159,7 @@ function makeOps(
   const ops: FtraceOps = {
     object: ++k.ops.numbered,
     name,
+    isStatic,
     address,
     mark,
     memory: k.machine.slab.holding(address),
@@ -172,7 +180,8 @@ function makeOps(
 
 function objectWords(k: Kernel, ops: FtraceOps): readonly [number, number, number, number] {
   const { strings } = k.machine;
-  return [strings.id('ftrace_ops'), ops.object, strings.id(ops.name), ops.func.value];
+  const kind = strings.id(ops.isStatic ? 'static_ftrace_ops' : 'ftrace_ops');
+  return [kind, ops.object, strings.id(ops.name), ops.func.value];
 }
 
 /** ops->func as the struct has it now. */

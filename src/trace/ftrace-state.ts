@@ -22,7 +22,7 @@ export interface FtraceState {
   readonly traceFunction: Cell<Address>;
   /** What it does reach. */
   readonly innerCalls: Cell<Address>;
-  /** `function_trace_op`. Ops that are called without the list function would be found here. */
+  /** `function_trace_op`: the ops that is called without the list function. */
   readonly functionTraceOp: Cell<FtraceOps | undefined>;
   /** `EMPTY_HASH`. */
   readonly emptyHash: FtraceHash;

@@ -192,7 +192,7 @@ test('CC-S3.2-5, CC-S5.3, FT-13, FT-24, FT-27, FT-29.3: the last one takes the s
     'act text_mutex',
     'PATCH',
     '-> inner list, sites 0, an ops',
-    'write function_trace_op',
+    'act function_trace_op',
     '-> inner list, sites 0, no ops',
     'SYNC',
     'PATCH',

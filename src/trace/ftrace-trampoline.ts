@@ -24,6 +24,9 @@ const TRAMPOLINE_BYTES = 128;
 const FIRST_TRAMPOLINE: Address = TRAMPOLINE_BASE + TRAMPOLINE_BYTES;
 const TRAMPOLINE_END: Address = TRAMPOLINE_BASE + TRAMPOLINE_BYTES_MAX;
 
+/** Where `function_trace_op` lies, if the generic caller passes it on: out of the way of every other segment. */
+export const FUNCTION_TRACE_OP: Address = 0x001ff000;
+
 /** `struct ftrace_regs`, on the stack of the traced function: a0..a7 from 0, then what is listed. */
 export const FTRACE_REGS = { a0: 0, ra: 64, t0: 72 } as const;
 const FRAME_BYTES = 80;
@@ -57,13 +60,21 @@ export function newTrampolinePlaces(k: Pick<Kernel, 'machine' | 'ftrace'>): Tram
   };
 }
 
-/** Maps the trampolines' text and writes the generic caller into it. */
-export function newFtraceCaller(machine: Machine, listFunc: Address): FtraceCaller {
+/**
+ * Maps the trampolines' text and writes the generic caller into it. `passesOp`: it passes `function_trace_op`,
+ * which the list function would not look at, and which nobody else is called with where trampolines are.
+ */
+export function newFtraceCaller(
+  machine: Machine,
+  listFunc: Address,
+  passesOp: boolean,
+): FtraceCaller {
   machine.core.addText(TRAMPOLINE_BASE, TRAMPOLINE_BYTES_MAX);
   const text = new Assembler(TRAMPOLINE_BASE);
   const stub = text.label('ftrace_stub');
   text.append(ENTER);
-  text.emit('addi', { rd: REG.a2, rs1: REG.zero, imm: 0 });
+  if (passesOp) loadOp(machine, text);
+  else text.emit('addi', { rd: REG.a2, rs1: REG.zero, imm: 0 });
   const innerCall = text.here;
   text.jal(REG.ra, stub);
   text.append(LEAVE);
@@ -72,6 +83,18 @@ export function newFtraceCaller(machine: Machine, listFunc: Address): FtraceCall
   text.plain('ret');
   writeText(machine, text);
   return { entry: TRAMPOLINE_BASE, innerCall, stub: stubAt, listFunc };
+}
+
+/** Gives `function_trace_op` its memory; loads it into a2, which is a step of its own (CC-H4.1). */
+function loadOp(machine: Machine, text: Assembler): void {
+  machine.memory.addSegment({
+    name: 'function_trace_op',
+    base: FUNCTION_TRACE_OP,
+    bytes: 8,
+    writable: true,
+  });
+  const low = text.upper(REG.a2, FUNCTION_TRACE_OP);
+  text.emit('ld', { rd: REG.a2, rs1: REG.a2, imm: low });
 }
 
 /** Does `address` lie in the text of some ops' own trampoline? */
@@ -84,6 +107,7 @@ export function isTrampoline(address: Address): boolean {
  * room the ops uses the list (FT-19). Caller holds `ftrace_lock`.
  */
 export function* ftraceUpdateTrampoline(cx: Context, k: Kernel, ops: FtraceOps): Path<void> {
+  if (k.trampolines === undefined) return;
   const { fresh, freed } = k.trampolines;
   const unused = cx.read(fresh);
   const free = cx.read(freed);
@@ -105,13 +129,14 @@ export function* ftraceUpdateTrampoline(cx: Context, k: Kernel, ops: FtraceOps):
 export function* ftraceTrampolineFree(cx: Context, k: Kernel, ops: FtraceOps): Path<void> {
   useOps(cx, ops);
   const memory = cx.read(ops.trampoline);
-  if (memory === undefined) return;
+  if (memory === undefined || k.trampolines === undefined) return;
+  const { freed } = k.trampolines;
   yield* release(cx, memory);
   cx.make(() => {
     k.machine.text.poison(memory.address, memory.bytes);
   });
   cx.write(ops.trampoline, undefined);
-  cx.write(k.trampolines.freed, [...cx.read(k.trampolines.freed), memory.address]);
+  cx.write(freed, [...cx.read(freed), memory.address]);
 }
 
 function trampolineText(at: Address, ops: Address, func: Address): Assembler {
@@ -127,7 +152,7 @@ function trampolineText(at: Address, ops: Address, func: Address): Assembler {
 }
 
 /** Can a `jal` at `from` go there? */
-function isReachable(from: Address, to: Address): boolean {
+export function isReachable(from: Address, to: Address): boolean {
   return to !== NO_ADDRESS && (to & 1) === 0 && Math.abs(to - from) < JAL_REACH;
 }
 

@@ -1,6 +1,6 @@
 // Layer trace. `register_ftrace_function` and `unregister_ftrace_function` (FT-25, FT-29, CC-S4, CC-S5),
-// after kernel/trace/ftrace.c. Left out: IPMODIFY, PERMANENT, SAVE_REGS, pid filters, direct and sub-ops,
-// and ops in core kernel data: every ops here is DYNAMIC.
+// after kernel/trace/ftrace.c. Left out: IPMODIFY, PERMANENT, SAVE_REGS, pid filters, direct and sub-ops. Every
+// ops is DYNAMIC but those that a workload calls static.
 import type { Context } from '../emu/context.ts';
 import { mutexLock, mutexUnlock } from '../emu/lock.ts';
 import { enter, type Path, writeOnce } from '../emu/path.ts';
@@ -49,7 +49,7 @@ export function* ftraceStartup(cx: Context, k: Kernel, ops: FtraceOps): Path<Err
   if (opsHas(cx, ops, FTRACE_OPS_FL_ENABLED)) return -EBUSY;
   readOpsStruct(cx, k, ops);
   if (opsHas(cx, ops, FTRACE_OPS_FL_NOT_BUILT)) return -EINVAL;
-  writeOpsFlags(cx, k, ops, cx.read(ops.flags) | FTRACE_OPS_FL_DYNAMIC);
+  if (!ops.isStatic) writeOpsFlags(cx, k, ops, cx.read(ops.flags) | FTRACE_OPS_FL_DYNAMIC);
   cx.write(ops.generation, cx.read(ops.generation) + 1);
 
   yield* k.fn.addFtraceOps(cx, k, ops);
@@ -71,7 +71,8 @@ export function* ftraceStartup(cx: Context, k: Kernel, ops: FtraceOps): Path<Err
 /**
  * `ftrace_shutdown` (CC-S5.1-8). Guarantee `unregister` (FT-30): after it returns 0 the callback runs nowhere
  * and will not start. No new execution can begin after the unlinking and the patch; the waits outlast the
- * old ones (CC-G1). Caller holds `ftrace_lock`.
+ * old ones (CC-G1). For an ops in core kernel data nobody waits, and nothing is promised (FT-31). Caller holds
+ * `ftrace_lock`.
  */
 export function* ftraceShutdown(cx: Context, k: Kernel, ops: FtraceOps): Path<Errno> {
   const refused = k.fn.ftraceShutdownCheck(cx, k, ops);
@@ -80,6 +81,7 @@ export function* ftraceShutdown(cx: Context, k: Kernel, ops: FtraceOps): Path<Er
   if (removed < 0) return removed;
   const stale = k.fn.ftraceShutdownRecords(cx, k, ops);
   if (k.fn.ftraceMustUpdate(cx, k, stale)) yield* k.fn.ftraceShutdownUpdate(cx, k, ops);
+  if (!opsHas(cx, ops, FTRACE_OPS_FL_DYNAMIC)) return 0;
   yield* k.fn.ftraceShutdownWait(cx, k);
   yield* k.fn.ftraceTrampolineFree(cx, k, ops);
   return 0;

@@ -34,7 +34,8 @@ export interface Kernel {
   readonly textMutex: Mutex;
   readonly ftrace: FtraceState;
   readonly caller: FtraceCaller;
-  readonly trampolines: TrampolinePlaces;
+  /** Undefined: no ops has one of its own, and all sites call the generic caller. */
+  readonly trampolines: TrampolinePlaces | undefined;
   readonly poke: PokeDescriptor;
   /** Every traceable function, by address of its site. */
   readonly records: readonly DynFtrace[];
@@ -49,6 +50,8 @@ export interface BootOptions {
   readonly profile: Profile;
   /** Later ones win. */
   readonly variants: readonly Variant[];
+  /** Machine option `trampolines`. */
+  readonly trampolines: boolean;
 }
 
 /** Publishes the tracing layer's kernel symbols: before an image is linked against them. */
@@ -66,7 +69,8 @@ export function bootKernel(
 ): Kernel {
   const fn: LinkTable = { ...LINKS, ...options.profile.links };
   for (const { links } of options.variants) Object.assign(fn, links);
-  const caller = newFtraceCaller(machine, traceStub('ftrace_ops_list_func'));
+  const { trampolines } = options;
+  const caller = newFtraceCaller(machine, traceStub('ftrace_ops_list_func'), !trampolines);
   const directMutex = new Mutex(machine.cells, 'direct_mutex');
   const ftrace = newFtraceState(machine, caller);
   const textMutex = new Mutex(machine.cells, 'text_mutex');
@@ -79,7 +83,7 @@ export function bootKernel(
     textMutex,
     ftrace,
     caller,
-    trampolines: newTrampolinePlaces(base),
+    trampolines: trampolines ? newTrampolinePlaces(base) : undefined,
     poke: newPokeDescriptor(base),
     records: newRecords(base, functions),
     ops: newOpsTable(base),

@@ -16,11 +16,13 @@ import {
 } from './ftrace-hash.ts';
 import {
   ftraceBug,
+  ftraceInnerToListFunc,
   ftraceModifyAllCode,
   ftraceMustUpdate,
   ftraceReplaceCode,
   ftraceRunUpdateCode,
   ftraceUpdateFtraceFunc,
+  syncFunctionTraceOp,
   updateFtraceFunction,
 } from './ftrace-modify.ts';
 import { ftraceGetAddrNew, ftraceHashRecDisable, ftraceHashRecEnable } from './ftrace-record.ts';
@@ -83,11 +85,13 @@ export interface LinkTable {
   readonly ftraceHashRecDisable: typeof ftraceHashRecDisable;
   readonly ftraceHashRecEnable: typeof ftraceHashRecEnable;
   readonly ftraceBug: typeof ftraceBug;
+  readonly ftraceInnerToListFunc: typeof ftraceInnerToListFunc;
   readonly ftraceModifyAllCode: typeof ftraceModifyAllCode;
   readonly ftraceMustUpdate: typeof ftraceMustUpdate;
   readonly ftraceReplaceCode: typeof ftraceReplaceCode;
   readonly ftraceRunUpdateCode: typeof ftraceRunUpdateCode;
   readonly ftraceUpdateFtraceFunc: typeof ftraceUpdateFtraceFunc;
+  readonly syncFunctionTraceOp: typeof syncFunctionTraceOp;
   readonly updateFtraceFunction: typeof updateFtraceFunction;
   readonly textPoke: typeof textPoke;
   readonly textPokeBpBatch: typeof textPokeBpBatch;
@@ -135,11 +139,13 @@ export const LINKS: LinkTable = {
   ftraceHashRecDisable,
   ftraceHashRecEnable,
   ftraceBug,
+  ftraceInnerToListFunc,
   ftraceModifyAllCode,
   ftraceMustUpdate,
   ftraceReplaceCode,
   ftraceRunUpdateCode,
   ftraceUpdateFtraceFunc,
+  syncFunctionTraceOp,
   updateFtraceFunction,
   textPoke,
   textPokeBpBatch,

@@ -14,7 +14,9 @@ export interface TaskTrace {
 
 /** A callback between its first instruction and its return. */
 export interface OpenCallback {
-  /** 0: a call of the function that no hook made. */
+  /** False: a call of the function that no hook made. */
+  readonly isHook: boolean;
+  /** 0: none, or a hook that passed no ops. */
   readonly object: number;
   readonly generation: number;
   readonly ip: Address;

@@ -3,11 +3,13 @@ import { callArguments } from './arguments.ts';
 import {
   begins,
   callbackAt,
+  callsDirectly,
   ends,
   enters,
   image,
   judge,
   leaves,
+  PATCHED_CALLER,
   reasonOf,
   register,
   shown,
@@ -65,7 +67,7 @@ test('the ops of another callback is wrong', () => {
   const told = [...HIT, ...callback(1, 'vfs_open', { func: callbackAt(2) })];
   const verdict = judge(callArguments, told);
   expect(reasonOf(verdict)).toMatch(
-    /^broken: .*of ops1 for vfs_open .* wrong ops: .* that of ops2$/u,
+    /^broken: .*of ops2 for vfs_open .* got ops1 instead of its own ops$/u,
   );
   expect(shown(verdict, told)).toEqual(['func_enter', 'site_fetch', 'cb_begin']);
 });
@@ -147,4 +149,37 @@ test('what is no argument register shows nothing; without truth nothing is judge
   expect(reasonOf(judge(callArguments, [...open, arg('a0', 5n), shows('s0', 1n)]))).toMatch(
     /^broken: .*was shown s0 = 1 .* no argument register/u,
   );
+});
+
+const passes = (object: number): Told => ['function_trace_op', { object }];
+const answers: Told = ['sync_ack', {}];
+const preempted: Told = ['sched_switch', { prev: 1, next: 2, state: 'preempted' }];
+
+test('without trampolines, a caller that was interrupted on its way may pass the old ops (CC-N1)', () => {
+  const late = callsDirectly(1, 2, 'vfs_open');
+  const verdictOf = (...between: readonly Told[]): string => {
+    const told = [PATCHED_CALLER, ...START, passes(1), ...enters('vfs_open'), ...between, ...late];
+    return judge(callArguments, told).status;
+  };
+  expect(verdictOf(answers, passes(2))).toBe('held');
+  expect(verdictOf(preempted, passes(2))).toBe('held');
+  expect(verdictOf(passes(2), answers)).toBe('held');
+  // It was not: nobody told it in between that things had changed.
+  expect(verdictOf(passes(2))).toBe('broken');
+  // Another CPU or another task answered.
+  expect(verdictOf(['sync_ack', { cpu: 1 }], passes(2))).toBe('broken');
+  expect(verdictOf(['sched_switch', { prev: 2, cpu: 1 }], passes(2))).toBe('broken');
+});
+
+test('what was not to be passed since the hit began cannot have been loaded, whatever came between', () => {
+  const [old, late] = [passes(1), callsDirectly(1, 2, 'vfs_open')];
+  const before = [PATCHED_CALLER, ...START, old, passes(2), ...enters('vfs_open'), answers];
+  expect(reasonOf(judge(callArguments, [...before, ...late]))).toMatch(
+    /^broken: the callback of ops2 .* got ops1 instead of its own ops$/u,
+  );
+  // Loaded after the last answer: there was no interruption between load and call.
+  const loaded = [PATCHED_CALLER, ...START, passes(1), ...enters('vfs_open'), answers, passes(0)];
+  const nobody = callsDirectly(0, 1, 'vfs_open');
+  expect(reasonOf(judge(callArguments, [...loaded, ...nobody]))).toMatch(/got no ops instead/u);
+  expect(judge(callArguments, [...loaded, answers, ...nobody])).toMatchObject({ status: 'held' });
 });

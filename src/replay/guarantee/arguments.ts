@@ -5,6 +5,8 @@
 // that is not where that function returns to; and by argument registers, as the callback shows them (`regs`), that
 // are not those with which that function came to its site (`func_arg`). What is no argument register shows
 // nothing without SAVE_REGS (FT-15), which is not built yet. ops->private is no event: it lies in the ops.
+// Without trampolines an ops that is alone is called with `function_trace_op`, which is not held against a caller
+// that was interrupted on its way (CC-N1).
 //
 // Exercised, for each time: a callback begins, and the run tells which function was hit and which callback
 // function was entered.
@@ -22,6 +24,8 @@ interface Findings {
   /** The callback for which ground truth was told last, and that: register by register. */
   shown: Callback | undefined;
   readonly truth: Map<string, EventOf<'func_arg'>>;
+  /** What the generic caller passes when it calls without the list function, and from which event on. */
+  readonly passed: { readonly object: number; readonly since: number }[];
 }
 
 export const callArguments: Guarantee = {
@@ -40,12 +44,14 @@ export const callArguments: Guarantee = {
       callbacks: 0,
       shown: undefined,
       truth: new Map(),
+      passed: [{ object: 0, since: -1 }],
     };
     return {
       on: {
         cb_begin: () => {
           if (story.callback !== undefined) callbackBegan(found, story.callback);
         },
+        function_trace_op: (e) => found.passed.push({ object: e.object, since: e.index }),
         func_arg: (e) => {
           truthTold(found, e);
         },
@@ -59,14 +65,28 @@ export const callArguments: Guarantee = {
 };
 
 function callbackBegan(found: Findings, callback: Callback): void {
-  const { begin, entered, hit, ops } = callback;
+  const { begin, entered, given, hit } = callback;
   found.callbacks++;
   if (hit === undefined || entered === -1) return;
   found.exercised++;
   if (found.first !== undefined) return;
-  if (entered !== ops.callback) reportOps(found, callback);
+  if (entered !== given.callback && !isParted(found, callback)) reportOps(found, callback);
   else if (begin.ip !== hit.site) reportIp(found, callback, hit.site);
   else if (begin.parent_ip !== hit.ra) reportParent(found, callback, hit.ra);
+}
+
+/**
+ * The caller loaded its argument, was then interrupted or preempted, and called whoever was to be called by
+ * that time: the pair is not closed against that (CC-N1). It cannot have loaded it before its hit began, nor
+ * when something else was to be passed.
+ */
+function isParted({ passed }: Findings, { given, hit, interrupted, isDirect }: Callback): boolean {
+  if (!isDirect || hit === undefined) return false;
+  const period = passed.findIndex(
+    ({ object }, i) => object === given.object && (passed[i + 1]?.since ?? Infinity) > hit.began,
+  );
+  const since = passed[period]?.since;
+  return since !== undefined && interrupted > Math.max(since, hit.began);
 }
 
 /** The callback that runs in the context of `e`. */
@@ -107,9 +127,8 @@ function report(found: Findings, callback: Callback, what: string): void {
 }
 
 function reportOps(found: Findings, callback: Callback): void {
-  const owner = found.story.ops.find((ops) => ops.callback === callback.entered);
-  const whose = owner === undefined ? 'that of no ops' : `that of ${owner.name}`;
-  report(found, callback, `got the wrong ops: the function that runs is ${whose}`);
+  const got = callback.given.object === 0 ? 'no ops' : callback.given.name;
+  report(found, callback, `got ${got} instead of its own ops`);
 }
 
 function reportIp(found: Findings, callback: Callback, site: number): void {

@@ -95,7 +95,7 @@ test('interrupts are at the end of a callback as at its beginning, unless it ask
   const told = [...START, begin, turns(false, false), end];
   const verdict = judge(context, told);
   expect(reasonOf(verdict)).toMatch(/^broken: .*interrupts off, unlike it began$/u);
-  expect(shown(verdict, told)).toEqual(['cb_begin', 'cb_end']);
+  expect(shown(verdict, told)).toEqual(['cb_begin', 'irqs', 'cb_end']);
   const own = [...START, begin, turns(false, true), end];
   expect(judge(context, own)).toMatchObject({ status: 'never exercised' });
   const back = [...START, begin, turns(false, false), turns(true, false), end];

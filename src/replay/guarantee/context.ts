@@ -21,8 +21,12 @@ interface Cpu {
   irqsOn: boolean;
   /** What they were below each interrupt that is open, outermost first. */
   readonly irqsBelow: boolean[];
-  /** The last change that guest code asked for. */
-  asked: number;
+}
+
+/** Interrupts were turned on or off, and what they were before. */
+interface Turn {
+  readonly event: EventOf<'irqs'>;
+  readonly wereOn: boolean;
 }
 
 interface Findings {
@@ -30,11 +34,12 @@ interface Findings {
   first: Broken | undefined;
   exercised: number;
   callbacks: number;
-  readonly cpus: Map<number, Cpu>;
+  /** By number. */
+  readonly cpus: (Cpu | undefined)[];
   /** Recursion locks held, innermost last, by task and level. */
   readonly held: Map<number, EventOf<'recursion_lock'>[]>;
-  /** How interrupts were when an open callback began. */
-  readonly irqsAt: Map<Callback, boolean>;
+  /** In order; most callbacks have none behind them. */
+  readonly turns: Turn[];
 }
 
 const TASK = 0;
@@ -55,9 +60,9 @@ export const context: Guarantee = {
       first: undefined,
       exercised: 0,
       callbacks: 0,
-      cpus: new Map(),
+      cpus: [],
       held: new Map(),
-      irqsAt: new Map(),
+      turns: [],
     };
     return {
       on: {
@@ -75,8 +80,8 @@ export const context: Guarantee = {
         },
         irqs: (e) => {
           const cpu = cpuOf(found, e.cpu);
+          found.turns.push({ event: e, wereOn: cpu.irqsOn });
           cpu.irqsOn = e.on;
-          if (e.asked) cpu.asked = e.index;
         },
         irq_enter: (e) => {
           interrupted(found, e);
@@ -91,7 +96,7 @@ export const context: Guarantee = {
           interruptEnded(found, e);
         },
         cb_begin: () => {
-          if (story.callback !== undefined) callbackBegan(found, story.callback);
+          found.callbacks++;
         },
         cb_end: (e) => {
           if (story.callback !== undefined) callbackEnded(found, story.callback, e);
@@ -103,11 +108,7 @@ export const context: Guarantee = {
 };
 
 function cpuOf({ cpus }: Findings, number: number): Cpu {
-  const known = cpus.get(number);
-  if (known !== undefined) return known;
-  const made: Cpu = { region: undefined, irqsOn: true, irqsBelow: [], asked: -1 };
-  cpus.set(number, made);
-  return made;
+  return (cpus[number] ??= { region: undefined, irqsOn: true, irqsBelow: [] });
 }
 
 function keyOf({
@@ -161,25 +162,42 @@ function interruptEnded(found: Findings, e: EventOf<'irq_exit'> | EventOf<'trap_
   report(found, e.index, what, [left.begin.index]);
 }
 
-function callbackBegan(found: Findings, callback: Callback): void {
-  found.callbacks++;
-  found.irqsAt.set(callback, cpuOf(found, callback.begin.cpu).irqsOn);
-}
-
 function callbackEnded(found: Findings, callback: Callback, e: EventOf<'cb_end'>): void {
   const { begin } = callback;
-  const irqsOn = found.irqsAt.get(callback);
-  found.irqsAt.delete(callback);
   if (begin.level > TASK) found.exercised++;
-  const ended = `${theCallback(found.story, callback)} ended (${where(found.story, e)})`;
   if (e.cpu !== begin.cpu) {
+    const ended = theEnd(found, callback, e);
     report(found, e.index, `${ended} on another CPU than CPU ${begin.cpu}`, [begin.index]);
     return;
   }
-  const cpu = cpuOf(found, e.cpu);
-  if (cpu.irqsOn === irqsOn || cpu.asked > begin.index) return;
-  const state = cpu.irqsOn ? 'on' : 'off';
-  report(found, e.index, `${ended} with interrupts ${state}, unlike it began`, [begin.index]);
+  if (found.turns.length > 0) checkInterrupts(found, callback, e);
+}
+
+/** Between the two, interrupts above come and go without a trace: what counts is turned in the context itself. */
+function checkInterrupts(found: Findings, callback: Callback, e: EventOf<'cb_end'>): void {
+  const { begin } = callback;
+  const since = found.turns.findLastIndex(({ event }) => event.index < begin.index) + 1;
+  if (since === found.turns.length) return;
+  const within = found.turns
+    .slice(since)
+    .filter(
+      ({ event: { cpu, level, pid } }) => cpu === e.cpu && level === e.level && pid === e.pid,
+    );
+  const [first] = within;
+  const { irqsOn } = cpuOf(found, e.cpu);
+  if (first === undefined || first.wereOn === irqsOn || within.some(isAsked)) return;
+  const state = `with interrupts ${irqsOn ? 'on' : 'off'}, unlike it began`;
+  const shows = [begin.index, first.event.index];
+  report(found, e.index, `${theEnd(found, callback, e)} ${state}`, shows);
+}
+
+function isAsked({ event }: Turn): boolean {
+  return event.asked;
+}
+
+/** `the callback of ops0 for vfs_read ended (step 30, CPU 1, task reader)`. */
+function theEnd({ story }: Findings, callback: Callback, e: EventOf<'cb_end'>): string {
+  return `${theCallback(story, callback)} ended (${where(story, e)})`;
 }
 
 /** `the recursion lock of bit 8 (step 10, CPU 0, task reader)`. */

@@ -59,6 +59,30 @@ export function image(...objects: readonly number[]): Told[] {
   ];
 }
 
+/** The call inside the generic caller. */
+const INNER_CALL = 0x9000;
+const CALL_BYTES = 4;
+
+/** The generic caller is patched: from here on the run tells who is called without the list function. */
+export const PATCHED_CALLER: Told = ['text_write', { ip: INNER_CALL, value: 0x9002 }];
+
+/** The callback function of `runs` is called without the list function, with the ops `given`. */
+export function callsDirectly(
+  given: number,
+  runs: number,
+  name: string,
+  where: Where = {},
+): Told[] {
+  const step = 7777;
+  const ra = INNER_CALL + CALL_BYTES;
+  const begin = { kind: 'ftrace', object: given, generation: given === 0 ? 0 : 1, ip: site(name) };
+  return [
+    ['func_enter', { func: callbackAt(runs), ra, sp: 0x800, step, ...where }],
+    ['cb_begin', { ...begin, step, ...where }],
+    ['cb_end', { ...begin, ...where }],
+  ];
+}
+
 type Call = Partial<EventOf<'ctl_begin'>>;
 type Return = Partial<EventOf<'ctl_end'>>;
 

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import {
   begins,
   calls,
+  callsDirectly,
   ends,
   enters,
   hit,
@@ -9,6 +10,7 @@ import {
   judge,
   leaves,
   NULL_PATTERN,
+  PATCHED_CALLER,
   register,
   REMOVE,
   RESET,
@@ -292,4 +294,22 @@ test('never exercised: only selected functions ran, or the others after a next c
   for (const run of [inside, late]) {
     expect(judge(filterSwap, run)).toEqual({ status: 'never exercised', why });
   }
+});
+
+test('a stray hit, late on its way past the list function, is nobody’s (CC-N1)', () => {
+  const answers: Told = ['sync_ack', {}];
+  const ready = [PATCHED_CALLER, ...image(1), ...setFilter(1, 'kmalloc'), ...register(1, 1)];
+  const hitOf = (...between: readonly Told[]): Told[] => {
+    return [...ready, ...enters('vfs_open'), ...between, ...callsDirectly(1, 1, 'vfs_open')];
+  };
+  expect(judge(filterSwap, hitOf())).toMatchObject({ status: 'broken' });
+  expect(judge(filterSwap, hitOf(answers))).toMatchObject({ status: 'never exercised' });
+});
+
+test('whose filter counts is told by the function that runs, not by the ops that it got', () => {
+  const ready = [PATCHED_CALLER, ...image(1, 2), ...setFilter(1, 'kmalloc'), ...register(1, 1)];
+  const wrong = [...ready, ...enters('vfs_open'), ...callsDirectly(2, 1, 'vfs_open')];
+  expect(judge(filterSwap, wrong)).toMatchObject({ status: 'broken' });
+  const right = [...ready, ...enters('vfs_open'), ...callsDirectly(1, 2, 'vfs_open')];
+  expect(judge(filterSwap, right)).toMatchObject({ status: 'never exercised' });
 });

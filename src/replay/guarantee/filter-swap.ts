@@ -15,7 +15,7 @@
 import { broken, type Broken, type Guarantee, type Verdict } from './judge.ts';
 import { type Control, isRegistered } from './ops.ts';
 import { ever, type Hash, hashesSince, sameHash, selects } from './selection.ts';
-import type { Callback, Story } from './story.ts';
+import { type Callback, isStray, type Story } from './story.ts';
 import { functionsOf, theCall, theCallback, where } from './wording.ts';
 
 interface Swap {
@@ -118,7 +118,7 @@ function functionEntered(found: Findings, site: number): void {
 }
 
 function callbackBegan(found: Findings, callback: Callback): void {
-  if (found.first !== undefined) return;
+  if (found.first !== undefined || isStray(callback)) return;
   const { ops, begin: e, hitBegan } = callback;
   if (ever(ops.filter, hitBegan, (hash) => selects(hash, e.ip))) return;
   const changes = changesAround(callback);

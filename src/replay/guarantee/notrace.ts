@@ -10,7 +10,7 @@
 import { broken, type Broken, type Guarantee, type Verdict } from './judge.ts';
 import { type Control, isRegistered, type Ops } from './ops.ts';
 import { ever, hashesSince, selects, spares } from './selection.ts';
-import type { Callback, Story } from './story.ts';
+import { type Callback, isStray, type Story } from './story.ts';
 import { functionsOf, theCall, theCallback, where } from './wording.ts';
 
 interface Findings {
@@ -65,7 +65,7 @@ function functionEntered(found: Findings, ops: Ops, site: number): void {
 }
 
 function callbackBegan(found: Findings, callback: Callback): void {
-  if (found.first !== undefined) return;
+  if (found.first !== undefined || isStray(callback)) return;
   const { ops, begin, hitBegan } = callback;
   if (ever(ops.notrace, hitBegan, (hash) => spares(hash, begin.ip))) return;
   const change = lastChange(callback);

@@ -18,6 +18,8 @@ export interface Ops {
   name: string;
   /** Address of its callback function; -1 when the run does not say. */
   callback: number;
+  /** In core kernel data: unregister waits for nobody (FT-31). */
+  isStatic: boolean;
   readonly filter: HashHistory;
   readonly notrace: HashHistory;
   /** The registration that is in force for certain; 0: none. */
@@ -66,6 +68,7 @@ export function newOps(object: number): Ops {
     object,
     name: `ops ${object}`,
     callback: -1,
+    isStatic: false,
     filter: newHashHistory(),
     notrace: newHashHistory(),
     generation: 0,

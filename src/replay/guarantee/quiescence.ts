@@ -29,7 +29,8 @@ interface Findings {
   readonly waits: Open<EventOf<'wait_begin'>>;
   readonly syncs: Open<EventOf<'sync_send'>>;
   readonly deferred: Open<EventOf<'call_rcu'>>;
-  readonly regions: Open<EventOf<'region_open'>>;
+  /** By CPU. */
+  readonly regions: (EventOf<'region_open'> | undefined)[];
   /** The first callback function that was left without a return. */
   abandoned: EventOf<'func_abandon'> | undefined;
   readonly cpus: EventOf<'cpu_state'>[];
@@ -72,7 +73,7 @@ function nothingFound(story: Story): Findings {
     waits: new Map(),
     syncs: new Map(),
     deferred: new Map(),
-    regions: new Map(),
+    regions: [],
     abandoned: undefined,
     cpus: [],
     words: [],
@@ -108,8 +109,12 @@ function ownListeners(found: Findings): ReturnType<Guarantee['start']>['on'] {
     sync_done: (e) => syncs.delete(e.sync),
     call_rcu: (e) => deferred.set(e.callback, e),
     rcu_callback: (e) => deferred.delete(e.callback),
-    region_open: (e) => regions.set(e.cpu, e),
-    region_close: (e) => regions.delete(e.cpu),
+    region_open: (e) => {
+      regions[e.cpu] = e;
+    },
+    region_close: (e) => {
+      regions[e.cpu] = undefined;
+    },
     func_abandon: (e) => {
       if (found.story.callbackFunctions.has(e.func)) found.abandoned ??= e;
     },
@@ -246,7 +251,10 @@ function leftOfCpus({ cpus, regions, story }: Findings): Left[] {
     .map(({ cpu, index, preempt_count: count }) => {
       return { what: `CPU ${cpu} was not preemptible (preempt_count ${count})`, index };
     });
-  left.push(...firstOf(regions, (e) => `a region was open (since ${where(story, e)})`));
+  const open = regions.find((e) => e !== undefined);
+  if (open !== undefined) {
+    left.push({ what: `a region was open (since ${where(story, open)})`, index: open.index });
+  }
   return left;
 }
 

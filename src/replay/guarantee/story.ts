@@ -32,11 +32,19 @@ import {
 } from './ops.ts';
 
 /** An ftrace_ops, in the word of workloads and in that of the kernel. */
-const FTRACE_KINDS: ReadonlySet<string> = new Set(['ftrace', 'ftrace_ops']);
+const STATIC_KIND = 'static_ftrace_ops';
+const FTRACE_KINDS: ReadonlySet<string> = new Set(['ftrace', 'ftrace_ops', STATIC_KIND]);
+/** Level of tasks. */
+const TASK = 0;
+/** Bytes of a call. */
+const CALL_BYTES = 4;
 
 /** A callback of an ftrace_ops that began. */
 export interface Callback {
+  /** Whose callback function runs. */
   readonly ops: Ops;
+  /** What it got. */
+  readonly given: Ops;
   readonly begin: EventOf<'cb_begin'>;
   readonly context: Context;
   /** Index of the event at which its hit began; -1 when the run does not tell. */
@@ -45,6 +53,10 @@ export interface Callback {
   readonly hit: Frame | undefined;
   /** The callback function that was really entered; -1 when the run does not tell. */
   readonly entered: number;
+  /** Called by the generic caller, without the list function (FT-24). */
+  readonly isDirect: boolean;
+  /** The last event at which its task was preempted, or its CPU answered a text sync; -1: none. */
+  readonly interrupted: number;
   /** Where it returns to; -1 when the run does not tell. */
   returnsTo: number;
   /** Its task slept voluntarily inside it: a user error that voids FT-30 (FT-34). */
@@ -58,6 +70,8 @@ interface Context extends ContextStack {
   callbackIndex: number;
   callbackStep: number;
   callbackReturnsTo: number;
+  /** The last event at which it was switched out. */
+  switched: number;
 }
 
 export interface Story {
@@ -69,6 +83,10 @@ export interface Story {
   readonly open: Callback[];
   readonly tasks: Map<number, string>;
   readonly contexts: Map<number, Context>;
+  /** The last event at which each CPU answered a text sync. */
+  readonly answered: Map<number, number>;
+  /** The call inside the generic caller (FT-13); -1 while it was not patched. */
+  innerCall: number;
   /** Control calls under way. */
   readonly calls: Control[];
   /** Of the `func_enter` at hand: the function, if it can be hooked. */
@@ -87,6 +105,8 @@ export function newStory(): Story {
     open: [],
     tasks: new Map(),
     contexts: new Map(),
+    answered: new Map(),
+    innerCall: -1,
     calls: [],
     entered: undefined,
     callback: undefined,
@@ -107,7 +127,14 @@ export function storyListeners(story: Story): Listeners {
       story.tasks.set(e.child, e.name);
     },
     sched_switch: (e) => {
+      contextOf(story, { pid: e.prev, cpu: e.cpu, level: TASK }).switched = e.index;
       if (e.state === 'sleeping') markSlept(story, e.prev);
+    },
+    sync_ack: (e) => {
+      story.answered.set(e.cpu, e.index);
+    },
+    text_write: (e) => {
+      if (!story.functions.bySite.has(e.ip)) story.innerCall = e.ip;
     },
     task_wake: (e) => {
       markSlept(story, e.woken);
@@ -153,6 +180,7 @@ export function contextOf(
     callbackIndex: -1,
     callbackStep: -1,
     callbackReturnsTo: -1,
+    switched: -1,
   };
   story.contexts.set(key, made);
   return made;
@@ -169,6 +197,7 @@ function objectAppeared(story: Story, e: EventOf<'object'>): void {
   const ops = opsOf(story, e.object);
   ops.name = e.name;
   ops.callback = e.callback;
+  ops.isStatic = e.kind === STATIC_KIND;
   story.callbackFunctions.add(e.callback);
 }
 
@@ -202,17 +231,22 @@ function callbackFunctionEntered(story: Story, e: EventOf<'func_enter'>): void {
 
 function callbackBegan(story: Story, e: EventOf<'cb_begin'>): Callback {
   const context = contextOf(story, e);
-  const ops = opsOf(story, e.object);
+  const given = opsOf(story, e.object);
   const told = context.callbackStep === e.step;
   const entered = told ? context.callbackEntered : -1;
+  const ops = entered === -1 || entered === given.callback ? given : ownerOf(story, entered, given);
+  const returnsTo = entered === ops.callback ? context.callbackReturnsTo : -1;
   const callback: Callback = {
     ops,
+    given,
     begin: e,
     context,
     hitBegan: hitBegan(context, e.ip),
     hit: frameBefore(context, entered === -1 ? e.index : context.callbackIndex),
     entered,
-    returnsTo: entered === ops.callback ? context.callbackReturnsTo : -1,
+    isDirect: returnsTo !== -1 && returnsTo === story.innerCall + CALL_BYTES,
+    interrupted: lastInterruption(story, e),
+    returnsTo,
     slept: false,
   };
   context.callbackEntered = -1;
@@ -221,10 +255,28 @@ function callbackBegan(story: Story, e: EventOf<'cb_begin'>): Callback {
   return callback;
 }
 
+/** The ops whose callback function this is, if there is one. */
+function ownerOf(story: Story, func: number, otherwise: Ops): Ops {
+  return story.ops.find(({ callback }) => callback === func) ?? otherwise;
+}
+
+function lastInterruption(story: Story, { cpu, pid }: EventOf<'cb_begin'>): number {
+  const task = story.contexts.get(contextKey(pid, cpu, TASK));
+  return Math.max(story.answered.get(cpu) ?? -1, task?.switched ?? -1);
+}
+
+/**
+ * Who is called without the list function is whoever was the only ops when the call was made: a hit that was
+ * interrupted or preempted on its way there belongs to an older time, and no filter decides about it (CC-N1).
+ */
+export function isStray({ hitBegan: began, interrupted, isDirect }: Callback): boolean {
+  return isDirect && interrupted > began;
+}
+
 function callbackEnded(story: Story, e: EventOf<'cb_end'>): Callback | undefined {
   const context = contextOf(story, e);
   const place = story.open.findLastIndex(
-    (callback) => callback.context === context && callback.ops.object === e.object,
+    (callback) => callback.context === context && callback.given.object === e.object,
   );
   return place === -1 ? undefined : story.open.splice(place, 1)[0];
 }

@@ -236,3 +236,20 @@ test('never exercised: only functions that it had not hooked ran afterwards', ()
     why: 'No hooked function was entered during or after the unregister; no callback was open.',
   });
 });
+
+test('for an ops in core kernel data nobody waits, and nothing is promised (FT-31)', () => {
+  const object: Told = ['object', { kind: 'static_ftrace_ops', object: 1, name: 'ops1' }];
+  const told = [
+    ...image(1),
+    object,
+    ...register(1, 1),
+    ...enters('vfs_open'),
+    begins(1, 1, 'vfs_open'),
+    ...unregisters(1, 1),
+    ends(1, 1, 'vfs_open'),
+    ...hit(1, 1, 'vfs_open'),
+  ];
+  expect(judge(unregister, told)).toMatchObject({ status: 'never exercised' });
+  const dynamic = told.filter((one) => one !== object);
+  expect(judge(unregister, dynamic)).toMatchObject({ status: 'broken' });
+});

@@ -59,10 +59,11 @@ export const unregister: Guarantee = {
     return {
       on: {
         ctl_begin: () => {
-          if (story.control?.op === UNREGISTER) begin(found, story.control);
+          if (story.control !== undefined && isPromised(story.control)) begin(found, story.control);
         },
         ctl_end: (e) => {
-          if (story.control?.op === UNREGISTER) end(found, story.control, e);
+          if (story.control !== undefined && isPromised(story.control))
+            end(found, story.control, e);
         },
         cb_begin: () => {
           if (story.callback !== undefined) callbackBegan(found, story.callback);
@@ -77,6 +78,11 @@ export const unregister: Guarantee = {
     };
   },
 };
+
+/** For an ops in core kernel data unregister waits for nobody (FT-31). */
+function isPromised({ op, ops }: Control): boolean {
+  return op === UNREGISTER && !ops.isStatic;
+}
 
 function begin(found: Findings, control: Control): void {
   const { ops } = control;
@@ -111,7 +117,7 @@ function callbackBegan(found: Findings, callback: Callback): void {
     if (control.ops === ops) overlapping.add(e.generation);
   }
   const over = ops.ended.get(e.generation) ?? ops.quiet;
-  if (over !== undefined) reportLate(found, callback, over);
+  if (over !== undefined && !ops.isStatic) reportLate(found, callback, over);
 }
 
 function functionEntered(found: Findings, site: number): void {

@@ -182,6 +182,10 @@ function checkProbes(scope: Scope): Finding[] {
   const findings: Finding[] = [];
   for (const [name, probe] of entries(scope.workload.probes)) {
     findings.push(...checkCallback(scope, probe, ['probes', name, 'callback']));
+    if (probe.static === true && scope.workload.machine.trampolines !== false) {
+      const message = "a static ops would keep its trampoline: expected 'trampolines: false'";
+      findings.push({ path: ['probes', name, 'static'], part: 'value', message });
+    }
     for (const key of ['filter', 'notrace'] as const) {
       const patterns = probe[key];
       if (patterns === undefined) continue;

@@ -48,10 +48,11 @@ export function makePlan(workload: Workload, image?: Uint8Array): Plan {
     idle: (workload.idle ?? []).map(({ cpu, run, times }) => ({ cpu, run, times: times ?? 1 })),
     sources: makeSources(workload),
     timers: entries(workload.handlers).flatMap(([name, handler]) => makeTimer(name, handler)),
-    probes: probes.map(([name, { kind, callback }]) => ({
+    probes: probes.map(([name, { kind, callback, static: isStatic }]) => ({
       name,
       kind,
       callback: isBuiltIn(workload, callback) ? callbackName(name) : callback,
+      static: isStatic ?? false,
     })),
     setup: probes.flatMap(([, probe], index) => makeSetup(probe, index)),
     timeline: makeTimeline(workload),
@@ -70,6 +71,7 @@ function makeMachine({ machine }: Workload): PlanMachine {
     stepsMax: machine.steps_max ?? LIMIT.stepsDefault,
     patching: machine.patching ?? 'breakpoint',
     failAlloc: machine.fail_alloc ?? [],
+    trampolines: machine.trampolines ?? true,
     schedule: machine.random?.schedule ?? SCHEDULE_DEFAULT,
     inject: machine.random?.inject ?? INJECT_DEFAULT,
     alloc: machine.random?.alloc ?? ALLOC_DEFAULT,

@@ -46,6 +46,7 @@ export interface MachineModel {
   readonly seed?: number;
   readonly preempt?: boolean;
   readonly landingPad?: boolean;
+  readonly trampolines?: boolean;
   readonly grain?: 'visible' | 'instruction';
   readonly steps_max?: number;
   readonly patching?: 'breakpoint';
@@ -124,6 +125,8 @@ export interface FtraceProbeModel {
   readonly filter?: string | readonly string[];
   readonly notrace?: string | readonly string[];
   readonly callback: string;
+  /** An ops in core kernel data (FT-31). Only where there are no trampolines. */
+  readonly static?: boolean;
 }
 
 /** Exactly one trigger (`at`, `on`) and exactly one operation. */

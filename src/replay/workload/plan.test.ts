@@ -45,6 +45,7 @@ test('defaults are filled in', () => {
     stepsMax: 1_000_000,
     patching: 'breakpoint',
     failAlloc: [],
+    trampolines: true,
     schedule: [1, 8],
     inject: [1, 32],
     alloc: [1, 32],
@@ -69,7 +70,9 @@ test('functions keep their order, and a counting callback is made for the probe'
     callback: true,
   });
   expect(design.data).toEqual([{ name: 'ops0.count', bytes: 8 }]);
-  expect(design.probes).toEqual([{ name: 'ops0', kind: 'ftrace', callback: 'ops0.callback' }]);
+  expect(design.probes).toEqual([
+    { name: 'ops0', kind: 'ftrace', callback: 'ops0.callback', static: false },
+  ]);
 });
 
 test('filters of probes are the set-up', () => {

@@ -44,6 +44,7 @@ export interface PlanMachine {
   readonly grain: 'visible' | 'instruction';
   readonly stepsMax: number;
   readonly patching: 'breakpoint';
+  readonly trampolines: boolean;
   /** Once everybody has started, allocations of these kinds may fail. */
   readonly failAlloc: readonly AllocKind[];
   /** How often the random chooser leaves calm: at scheduling points, for injections, for allocations. */
@@ -99,6 +100,7 @@ interface PlanProbe {
   readonly kind: 'ftrace';
   /** Name of a scripted callback of `Plan.functions`, or of a function of the image. */
   readonly callback: string;
+  readonly static: boolean;
 }
 
 /** A control operation. `probe` is an index into `Plan.probes`. */

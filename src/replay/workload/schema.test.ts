@@ -16,6 +16,7 @@ const everyKey: Required<Workload> = {
     grain: 'instruction',
     steps_max: 5000,
     patching: 'breakpoint',
+    trampolines: false,
     fail_alloc: ['heap', 'ftrace_hash', 'trampoline'],
     random: { schedule: [1, 4], inject: [0, 1], alloc: [1, 2] },
   },
@@ -36,7 +37,7 @@ const everyKey: Required<Workload> = {
   typescript: { audit: 3 },
   probes: {
     ops0: { kind: 'ftrace', filter: 'vfs_*', notrace: ['vfs_read'], callback: 'note' },
-    ops1: { kind: 'ftrace', callback: 'count' },
+    ops1: { kind: 'ftrace', callback: 'count', static: true },
   },
   timeline: [
     { at: 'start', register: 'ops0', expect: 0 },

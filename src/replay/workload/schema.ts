@@ -54,6 +54,9 @@ const machine: z.ZodType<MachineModel> = part
       .whole(1, LIMIT.steps, `A run ends here at the latest; default ${LIMIT.stepsDefault}.`)
       .exactOptional(),
     patching: part.word(['breakpoint'], 'How call sites are patched.').exactOptional(),
+    trampolines: part
+      .flag('Each probe gets a trampoline of its own; without, all share one caller.', true)
+      .exactOptional(),
     fail_alloc: part
       .list(part.word(ALLOC_KINDS, 'A kind of object.'), 'Allocations that may fail; default none.')
       .meta({ examples: [['ftrace_hash']] })
@@ -176,6 +179,9 @@ const ftraceProbe = part.map({
     .meta({ description: 'Functions never to hook, set before the run.' })
     .exactOptional(),
   callback: part.reference('A callback, a function of the image, count, or nothing.', 'count'),
+  static: part
+    .flag('The ops is part of the kernel itself: unregister waits for nobody.', false)
+    .exactOptional(),
 });
 
 const probeModel: z.ZodType<ProbeModel> = z

@@ -1,4 +1,5 @@
 // Layer trace. Every variant that can be chosen by name.
+import { CALLER_VARIANTS } from './caller.ts';
 import { FTRACE_VARIANTS } from './ftrace.ts';
 import { PLANTED_VARIANTS } from './planted.ts';
 import { RECURSION_VARIANTS } from './recursion.ts';
@@ -7,7 +8,11 @@ import type { Variant } from './variant.ts';
 
 /** By id, in the order of docs/spec/mutants.md. */
 export const VARIANTS: ReadonlyMap<string, Variant> = new Map(
-  [...TEXT_POKE_VARIANTS, ...FTRACE_VARIANTS, ...RECURSION_VARIANTS, ...PLANTED_VARIANTS].map(
-    (variant) => [variant.id, variant],
-  ),
+  [
+    ...TEXT_POKE_VARIANTS,
+    ...FTRACE_VARIANTS,
+    ...CALLER_VARIANTS,
+    ...RECURSION_VARIANTS,
+    ...PLANTED_VARIANTS,
+  ].map((variant) => [variant.id, variant]),
 );
