@@ -393,33 +393,3 @@ test('a state digest that differs is a divergence, though every event is equal',
   expect(ran.status).toBe(1);
   expect(ran.out).toContain('state digest 0123456789abcdef was recorded');
 });
-
-const STORE = new URL('../../golden/c/', import.meta.url);
-
-test('an image is printed as objdump prints it, and a function of it alone', async () => {
-  write('store.elf', readFileSync(new URL('store.elf', STORE)));
-  const whole = await reprobe('disasm store.elf');
-  expect({ status: whole.status, err: whole.err }).toEqual({ status: 0, err: '' });
-  expect(whole.out).toBe(readFileSync(new URL('store.lst', STORE), 'utf8'));
-  const one = await reprobe('disasm store.elf count_nothing');
-  expect(one.out.split('\n').slice(-3)).toEqual([
-    'ffffffff80000a18 <count_nothing>:',
-    'ffffffff80000a18:\t8082                \tret',
-    '',
-  ]);
-});
-
-test.each([
-  [
-    'store.elf quue_pop',
-    "expected a function of the image, found 'quue_pop', did you mean 'queue_pop'?",
-  ],
-  ['store.elf stats', "expected a function of the image, found 'stats'"],
-  ['little.yaml', 'not an ELF file'],
-])('`disasm %s` is wrong input', async (words, message) => {
-  write('store.elf', readFileSync(new URL('store.elf', STORE)));
-  const { status, out, err } = await reprobe(`disasm ${words}`);
-  expect({ status, out }).toEqual({ status: 2, out: '' });
-  expect(err).toMatch(/^reprobe: (?:store\.elf|little\.yaml): /u);
-  expect(err).toContain(message);
-});
