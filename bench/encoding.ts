@@ -159,7 +159,7 @@ function packFrames(
   sink(packr.pack(list));
 }
 
-const { plan: shortPlan } = prepareModel(fileSystem(), undefined, 'file-system');
+const { plan: shortPlan } = prepareModel(fileSystem(), {}, 'file-system');
 const header = fileHeader(shortPlan);
 const logs = new Map<boolean, EventLog>();
 
@@ -167,7 +167,7 @@ const logs = new Map<boolean, EventLog>();
 function logOf(toy: boolean): EventLog {
   const found = logs.get(toy);
   if (found !== undefined) return found;
-  const { plan } = prepareModel(fileSystem(toy ? 20 : 3000), undefined, 'file-system');
+  const { plan } = prepareModel(fileSystem(toy ? 20 : 3000), {}, 'file-system');
   const random = { seed: 1, schedule: SCHEDULE_RATIO, inject: INJECT_RATIO };
   const session = openSession(plan, { profile: 'today', variants: [] }, randomChooser(random));
   while (session.tick());

@@ -64,8 +64,8 @@ interface All {
 }
 
 function measureAll({ clock, toy }: Effort, shape: Shape): All {
-  const bare = prepareModel(store(shape, false), image, 'store').plan;
-  const full = prepareModel(store(shape, true), image, 'store').plan;
+  const bare = prepareModel(store(shape, false), { image }, 'store').plan;
+  const full = prepareModel(store(shape, true), { image }, 'store').plan;
   const all = inTurn(toy ? 1 : PASSES, [
     () => measurePlain(clock, bare),
     () => measurePlain(clock, full),

@@ -21,6 +21,7 @@ import { run } from '../src/emu/riscv/run.ts';
 import { STOP_ECALL } from '../src/emu/riscv/stop.ts';
 import { start } from '../src/emu/schedule.ts';
 import { defineServices } from '../src/emu/services.ts';
+import { EMU_STUBS } from '../src/emu/stub-table.ts';
 import { Digest } from '../src/replay/digest.ts';
 import { EventLog } from '../src/replay/event-log.ts';
 import { INJECT_RATIO, randomChooser, SCHEDULE_RATIO } from '../src/replay/explore/random.ts';
@@ -166,7 +167,14 @@ function newMachine({ cpus, everyInstruction }: Shape, log: EventLog): Machine {
   const chooser: Chooser = cpus === 1 ? calmChooser : randomChooser(random);
   const grain = everyInstruction ? 'instruction' : 'visible';
   const machine = new Machine(
-    { cpus, preempt: true, grain, stepsMax: STEPS_MAX, stubCount: 32, tasksMax: 2 * cpus },
+    {
+      cpus,
+      preempt: true,
+      grain,
+      stepsMax: STEPS_MAX,
+      stubCount: EMU_STUBS.length,
+      tasksMax: 2 * cpus,
+    },
     { chooser, sink: log, strings: log.strings },
   );
   defineServices(machine);
@@ -187,6 +195,7 @@ function mixedImage(calls: boolean): { readonly image: Image; readonly func: num
     dataBase: NO_ADDRESS,
     functions: calls ? parts : [whole],
     dataSymbols: new Map(),
+    modules: [],
   };
   return { image, func: mixed };
 }

@@ -15,7 +15,7 @@ import { fileSystem } from './workload.ts';
 const PASSES = 5;
 
 const source = { file: 'file-system', text: '', image: undefined };
-const checked = prepareModel(fileSystem(), undefined, source.file);
+const checked = prepareModel(fileSystem(), {}, source.file);
 
 export const wholeRuns: Suite = {
   budgets: {
@@ -96,7 +96,7 @@ function recordedRun(seed: number, digest: Digest): number {
 
 /** As `recordedRun`, from data that anybody might have written. */
 function modelRun(seed: number, digest: Digest): number {
-  return record(prepareModel(fileSystem(), undefined, source.file), seed, digest);
+  return record(prepareModel(fileSystem(), {}, source.file), seed, digest);
 }
 
 function record(prepared: Prepared, seed: number, digest: Digest): number {

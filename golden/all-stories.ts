@@ -1,10 +1,12 @@
 // The claims of every golden, wherever they are written down.
 import { MACHINE_STORIES } from './machine-stories.ts';
 import type { Claim } from './moments.ts';
+import { C_STORIES } from './stories-c.ts';
 import { STORIES } from './stories.ts';
 
 /** By the golden's name. */
 export const ALL_STORIES: Readonly<Record<string, readonly Claim[]>> = {
   ...STORIES,
+  ...C_STORIES,
   ...MACHINE_STORIES,
 };

@@ -9,7 +9,7 @@ import { RecordedChooser } from '../src/replay/choices.ts';
 import { decodeColumns } from '../src/replay/columns-read.ts';
 import { openSession, prepareModel } from '../src/replay/prepare.ts';
 import { digestOfLog, FORMAT_VERSION, readRecording } from '../src/replay/recording.ts';
-import { replayRecording } from '../src/replay/replay.ts';
+import { filesOf, replayRecording } from '../src/replay/replay.ts';
 import { parseTextForm } from '../src/replay/text-form-read.ts';
 import { formatRecording } from '../src/replay/text-form.ts';
 import { ALL_STORIES } from './all-stories.ts';
@@ -77,7 +77,7 @@ test.each(names)('%s: it replays', (name) => {
 
 test.each(names)('%s: a chooser that never looks ahead gives the same run', (name) => {
   const { header, frames, end } = readRecording(trace(name));
-  const { plan } = prepareModel(header.workload.model, header.image?.bytes ?? undefined, name);
+  const { plan } = prepareModel(header.workload.model, filesOf(header), name);
   // Without its `calm`, so that the core comes back at every single boundary.
   const recordedChooser = new RecordedChooser(frames.map(({ choices }) => choices));
   const session = openSession(plan, header, {

@@ -6,6 +6,7 @@ import { prepare } from '../src/replay/prepare.ts';
 import { joinBytes, readRecording } from '../src/replay/recording.ts';
 import { recordPrepared, type RunResult, type WorkloadSource } from '../src/replay/run.ts';
 import { formatRecording } from '../src/replay/text-form.ts';
+import { parseWorkload } from '../src/replay/workload/parse.ts';
 import { ALL_STORIES } from './all-stories.ts';
 import { tell } from './told.ts';
 
@@ -59,11 +60,16 @@ export function recordGolden(folder: string, name: string, otherSeed?: number): 
 
 function readSource(folder: string, name: string): WorkloadSource {
   const text = readFileSync(join(folder, `${name}.yaml`), 'utf8');
-  const image = /^image: *(?<path>\S+)$/mu.exec(text)?.groups?.['path'];
+  const file = `${FOLDER}/${name}.yaml`;
+  const { image, modules } = parseWorkload(text, file).workload;
   return {
-    file: `${FOLDER}/${name}.yaml`,
+    file,
     text,
     image: image === undefined ? undefined : readFileSync(join(folder, image)),
+    modules: Object.entries(modules ?? {}).map(([module, { image: path }]) => ({
+      name: module,
+      bytes: readFileSync(join(folder, path)),
+    })),
   };
 }
 

@@ -158,52 +158,6 @@ export const STORIES: Readonly<Record<string, readonly Claim[]>> = {
         ),
     },
   ],
-  'memory-c-store': [
-    {
-      says: 'ops1 fires for the table before the change of its filter only, for the queue on both sides',
-      holds: (told) => {
-        const [swap] = swaps(told);
-        const table = ofProbe(told, 'ops1').filter(({ func }) => func.startsWith('table_'));
-        const queue = ofProbe(told, 'ops1').filter(({ func }) => func.startsWith('queue_'));
-        return (
-          swap !== undefined &&
-          table.length > 0 &&
-          table.every(({ begin }) => begin < swap.end) &&
-          queue.some(({ begin }) => begin < swap.begin) &&
-          queue.some(({ begin }) => begin > swap.end)
-        );
-      },
-    },
-    {
-      says: 'ops1 comes back, in a second generation',
-      holds: (told) => [1, 2].every((one) => ofProbe(told, 'ops1', one).length > 0),
-    },
-    {
-      says: 'an interrupt arrives inside a callback of ops1, and ops0 fires for it',
-      holds: (told) =>
-        like(told.interrupts, { level: HARDIRQ, handler: 'tick' }).some(
-          (tick) =>
-            isWithinOne(tick, like(told.callbacks, { probe: 'ops1', cpu: 1 })) &&
-            like(told.callbacks, { probe: 'ops0', func: 'tick' }).some((hit) =>
-              isWithin(hit, tick),
-            ),
-        ),
-    },
-    {
-      says: 'the old hash is freed in a softirq, during or after the change',
-      holds: (told) =>
-        swaps(told).some(({ begin }) =>
-          ofKind(told.events, 'free').some(({ index, level }) => level === 1 && index > begin),
-        ),
-    },
-    {
-      says: 'producer and consumer are both traced, and nothing is printed',
-      holds: (told) =>
-        ['producer', 'consumer'].every(
-          (task) => like(told.callbacks, { pid: told.pid(task) }).length > 0,
-        ) && ofKind(told.events, 'printk').length === 0,
-    },
-  ],
   'memory-preempted-trampoline': [
     {
       says: 'alpha is preempted in the trampoline and stands there when the tasks wait begins',

@@ -47,6 +47,10 @@ export interface Told {
   readonly waits: readonly WaitSpan[];
   /** Softirqs, interrupts and NMIs. */
   readonly interrupts: readonly InterruptSpan[];
+  /** Lines of the kernel log. */
+  readonly log: readonly string[];
+  /** The function at an address, and how far into it. */
+  place(address: number): { readonly name: string; readonly offset: number };
   /** Name of the function at an address, without an offset. */
   func(address: number): string;
   /** Name of a probe object; empty when there is none. */
@@ -65,6 +69,7 @@ export function tell(events: readonly Event[]): Told {
     if (event.event === 'task_new') pids.set(event.name, event.child);
   }
   const names: Names = {
+    place: (address) => symbols.find(address) ?? { name: '', offset: 0 },
     func: (address) => symbols.find(address)?.name ?? '',
     probe: (object) => probes.get(object) ?? '',
     pid: (task) => pids.get(task) ?? -1,
@@ -72,6 +77,7 @@ export function tell(events: readonly Event[]): Told {
   return {
     events,
     ...names,
+    log: ofKind(events, 'printk').map(({ text }) => text),
     callbacks: ofKind(events, 'cb_begin').map((begin) => callbackSpan(events, begin, names)),
     operations: ofKind(events, 'ctl_begin').map((begin) => operationSpan(events, begin, names)),
     waits: ofKind(events, 'wait_begin').map((begin) => waitSpan(events, begin)),
@@ -79,7 +85,7 @@ export function tell(events: readonly Event[]): Told {
   };
 }
 
-type Names = Pick<Told, 'func' | 'probe' | 'pid'>;
+type Names = Pick<Told, 'func' | 'place' | 'probe' | 'pid'>;
 
 /** The events of one kind. */
 export function ofKind<N extends Event['event']>(
@@ -170,7 +176,7 @@ function operationSpan(
 ): OperationSpan {
   const { index, pid, op } = begin;
   const isEnd = (event: Event): event is EventOf<'ctl_end'> =>
-    event.event === 'ctl_end' && event.pid === pid && event.index > index;
+    event.event === 'ctl_end' && event.pid === pid && event.op === op && event.index > index;
   const end = events.find(isEnd);
   const probe = names.probe(begin.object);
   return { begin: index, end: end?.index ?? Infinity, op, probe, pid, result: end?.result };

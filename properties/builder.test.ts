@@ -79,6 +79,10 @@ class Made {
         return this.get('source', name) ?? this.run(name);
       case 'by':
         return this.get('control', name);
+      case 'module':
+      case 'init_module':
+      case 'delete_module':
+        return this.get('module', name);
       case 'counter':
         return name.endsWith('.count') ? this.probe(name.slice(0, -6)).count : this.data(name);
       default:
@@ -106,6 +110,7 @@ function builderOf(model: Workload, paths: readonly DefinedPath[] = []): Workloa
   if (model.image !== undefined) w.image(model.image);
   w.uses(...paths);
   for (const path of paths) made.put('run', path.name, path);
+  for (const [name, spec] of entries(model.modules)) made.put('module', name, w.module(name, spec));
   for (const [name, bytes] of entries(model.data)) made.put('data', name, w.data(name, bytes));
   for (const [name, { body, ...options }] of entries(model.functions)) {
     const lines = (f: unknown): Line[] =>

@@ -10,6 +10,7 @@ import { Random } from '../src/replay/explore/random.ts';
 import { driveFrames } from '../src/replay/frames.ts';
 import { openSession, prepareModel } from '../src/replay/prepare.ts';
 import { joinBytes, readRecording, RecordingWriter } from '../src/replay/recording.ts';
+import { filesOf } from '../src/replay/replay.ts';
 
 export interface ChildTask {
   /** The folder of the goldens, and the one to record. */
@@ -34,7 +35,7 @@ function recordInto(task: ChildTask, file: string): void {
 function recordPlanted({ folder, golden }: ChildTask): Uint8Array {
   const { header } = readRecording(readFileSync(join(folder, `${golden}.trace`)));
   const { model, file } = header.workload;
-  const { plan } = prepareModel(model, header.image?.bytes ?? undefined, file);
+  const { plan } = prepareModel(model, filesOf(header), file);
   const chooser = new RecordingChooser(clockChooser());
   const session = openSession(plan, header, chooser);
   const writer = new RecordingWriter(session.log);

@@ -6,6 +6,7 @@ import { RecordedChooser } from '../src/replay/choices.ts';
 import { judgeEvents } from '../src/replay/guarantee/index.ts';
 import { openSession, prepareModel } from '../src/replay/prepare.ts';
 import { readRecording } from '../src/replay/recording.ts';
+import { filesOf } from '../src/replay/replay.ts';
 import type { Step } from '../tidy/steps.ts';
 import { type Exercise, newExercise, watchRun } from './exercise.ts';
 
@@ -20,7 +21,7 @@ function exerciseGolden(folder: string, name: string, exercise: Exercise): void 
   const bytes = new Uint8Array(readFileSync(join(folder, `${name}.trace`)));
   const { header, frames } = readRecording(bytes);
   const { model, file } = header.workload;
-  const { plan } = prepareModel(model, header.image?.bytes ?? undefined, file);
+  const { plan } = prepareModel(model, filesOf(header), file);
   const choices = new RecordedChooser(frames.map((frame) => frame.choices));
   const watched = watchRun(exercise, choices);
   const session = openSession(plan, header, watched.chooser);

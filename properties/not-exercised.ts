@@ -6,7 +6,6 @@ const KILL = 'nobody but ftrace writes its sites; src/trace/ftrace.test.ts does'
 
 /** By section and name, as in the table of `npm run -s exercised`. */
 export const NOT_EXERCISED: Readonly<Record<string, string>> = {
-  'event printk': 'only C code prints, and that of the goldens does not',
   'event oops': ENDING,
   'event deadlock': ENDING,
   'event no_progress': ENDING,

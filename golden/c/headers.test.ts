@@ -9,6 +9,24 @@ function read(name: string): string {
   return readFileSync(new URL(name, include), 'utf8');
 }
 
+function headers(): string[] {
+  return ['linux', 'reprobe'].flatMap((folder) =>
+    readdirSync(new URL(folder, include)).map((name) => `${folder}/${name}`),
+  );
+}
+
+/** The last name before the parameters; parameters may be functions themselves. */
+const PROTOTYPE =
+  /^(?!#|typedef|\t|_Static_assert|register ).*?\b(\w+)\((?:[^()]|\([^()]*\))*\);$/gm;
+
+/** Fields of a structure with their offsets, as its comments give them. */
+function offsets(name: string, type: string): string[] {
+  const body = read(name).split(`struct ${type} {`)[1]?.split('};')[0] ?? '';
+  return [...body.matchAll(/(\w+)(?:\[\w+\])?;\s*\/\* +(\d+)/g)].map(
+    ([, field = '', offset = '']) => `${field} ${offset}`,
+  );
+}
+
 /** Entered by trampolines and by the machine itself, never called by C. */
 const NOT_FOR_C = new Set(['__return_to_path', 'ftrace_ops_list_func', 'ftrace_ops_assist_func']);
 
@@ -22,9 +40,8 @@ test('reprobe.ld provides every kernel symbol at the address of its stub, and no
 });
 
 test('every kernel symbol that C may call has one prototype', () => {
-  const headers = readdirSync(new URL('linux', include)).map((name) => read(`linux/${name}`));
-  const prototypes = headers.flatMap((text) =>
-    [...text.matchAll(/^(?!#|typedef).*?\b(\w+)\([^()]*\);$/gm)].map(([, name]) => name),
+  const prototypes = headers().flatMap((name) =>
+    [...read(name).matchAll(PROTOTYPE)].map(([, declared]) => declared),
   );
   const callable = [...stubAddresses().keys()].filter((name) => !NOT_FOR_C.has(name));
   expect(prototypes.length).toBe(callable.length);
@@ -32,10 +49,52 @@ test('every kernel symbol that C may call has one prototype', () => {
 });
 
 test('headers need nothing but each other and the compiler', () => {
-  const here = readdirSync(new URL('linux', include));
-  for (const name of here) {
-    for (const [, wanted = ''] of read(`linux/${name}`).matchAll(/#include <(.*)>/g)) {
-      expect(['stddef.h', ...here.map((other) => `linux/${other}`)]).toContain(wanted);
+  for (const name of headers()) {
+    for (const [, wanted = ''] of read(name).matchAll(/#include <(.*)>/g)) {
+      expect(['stddef.h', ...headers()]).toContain(wanted);
     }
   }
+});
+
+test('the umbrellas gather what a function hook and a module need', () => {
+  const gathered = (name: string): string[] => {
+    const direct = [...read(name).matchAll(/#include <(.*\/.*)>/g)].map(([, one = '']) => one);
+    return [...new Set([...direct, ...direct.flatMap(gathered)])];
+  };
+  const hook = gathered('reprobe/ftrace.h').map(read).join('\n');
+  for (const name of [
+    'struct ftrace_ops {',
+    'int register_ftrace_function',
+    'int ftrace_set_filter',
+    'int ftrace_test_recursion_trylock',
+    'bool rcu_is_watching',
+    'int __printf(1, 2) _printk',
+    'ktime_t ktime_get',
+    '#define current',
+    '#define kthread_run',
+    '#define container_of',
+  ]) {
+    expect(hook).toContain(name);
+  }
+  expect(gathered('reprobe/module.h')).toEqual(
+    expect.arrayContaining(gathered('reprobe/ftrace.h')),
+  );
+  expect(gathered('reprobe/module.h')).toContain('linux/module.h');
+});
+
+test('offsets in struct task_struct and struct kernel_param are those that the emulator uses', () => {
+  expect(offsets('linux/sched.h', 'task_struct')).toEqual([
+    'pid 0',
+    'tgid 4',
+    'comm 8',
+    'flags 24',
+    'cpu 28',
+    'reserved 32',
+  ]);
+  expect(offsets('linux/moduleparam.h', 'kernel_param')).toEqual([
+    'name 0',
+    'type 8',
+    'arg 16',
+    'perm 24',
+  ]);
 });

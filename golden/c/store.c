@@ -132,7 +132,7 @@ noinline bool queue_pop(struct message *message)
 
 noinline void make_key(u8 *key, u64 sequence)
 {
-	u64 state = sequence * 0x9e3779b97f4a7c15ul + 1;
+	u64 state = sequence * 0x9e3779b97f4a7c15ull + 1;
 
 	for (int i = 0; i < KEY_BYTES; i++) {
 		state ^= state << 13;
@@ -160,7 +160,7 @@ noinline void make_payload(u8 *payload, u64 sequence)
 static long complain(const char *what, u64 sequence)
 {
 	count(errors);
-	_printk("store: %s, record %lu\n", what, sequence);
+	_printk("store: %s, record %llu\n", what, sequence);
 	return -EILSEQ;
 }
 

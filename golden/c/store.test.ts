@@ -1,13 +1,17 @@
 // The compiled example: what the loader makes of it, and that it belongs to its sources.
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { InputError } from '../../src/assert.ts';
 import { NO_ADDRESS } from '../../src/emu/address.ts';
-import { loadElf, NOP } from '../../src/emu/elf.ts';
+import { NOP } from '../../src/emu/elf-functions.ts';
+import { loadElf } from '../../src/emu/elf.ts';
 import { buildImage, functionsNamed } from '../../src/emu/image.ts';
 import { stubAddresses } from './stubs.ts';
+
+/** What build.sh reads and makes. */
+const BUILT = /\.(c|h|elf|ko)$|^build\.sh$/;
 
 function read(name: string): Buffer {
   return readFileSync(new URL(name, import.meta.url));
@@ -55,10 +59,15 @@ test('two compressed nops become one nop, and a workload may add functions and d
   );
 });
 
-test('the program is small and was built from the sources beside it', () => {
-  expect(file.length).toBeLessThan(16 * 1024);
+test('every program and module is small and was built from the sources beside it', () => {
   const sums = read('SHA256SUMS').toString().trim().split('\n');
-  expect(sums.map((line) => line.slice(66))).toContain('store.elf');
+  const here = readdirSync(new URL('.', import.meta.url)).filter((name) => BUILT.test(name));
+  expect(sums.map((line) => line.slice(66)).toSorted()).toEqual(
+    expect.arrayContaining(here.toSorted()),
+  );
+  expect(here.filter((name) => /\.(elf|ko)$/.test(name)).length).toBeGreaterThanOrEqual(4);
+  for (const name of here.filter((one) => /\.(elf|ko)$/.test(one)))
+    expect(read(name).length).toBeLessThan(24 * 1024);
   for (const line of sums) {
     const digest = createHash('sha256')
       .update(read(line.slice(66)))
@@ -67,10 +76,15 @@ test('the program is small and was built from the sources beside it', () => {
   }
 });
 
-test('the readme tells the command that built it', () => {
+test('the document on C code tells the commands that built them', () => {
   const script = read('build.sh').toString();
-  const command = script.slice(script.indexOf('riscv64'), script.indexOf('# The test'));
-  expect(read('README.md').toString()).toContain(command);
+  const document = read('../../docs/c.md').toString();
+  const flags = /flags="([^"]*)"/.exec(script)?.[1] ?? '';
+  const words = flags.split(/\s+/).filter((word) => word.startsWith('-') && word !== '-I');
+  expect(words.length).toBeGreaterThan(15);
+  for (const word of words) expect(document).toContain(word);
+  for (const word of ['-nostdlib -static', '--build-id=none', 'include/reprobe.ld'])
+    expect(document).toContain(word);
 });
 
 test('a damaged program loads or is an input error', () => {

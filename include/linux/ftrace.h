@@ -57,7 +57,4 @@ int ftrace_set_filter_ip(struct ftrace_ops *ops, unsigned long ip, int remove, i
 int ftrace_test_recursion_trylock(unsigned long ip, unsigned long parent_ip);
 void ftrace_test_recursion_unlock(int bit);
 
-/* Of this project: records the traced function's argument registers as `regs` events. */
-void reprobe_record_regs(struct ftrace_ops *op, struct ftrace_regs *regs);
-
 #endif

@@ -94,6 +94,11 @@ function readJob(file: string, args: InferredOptionTypes<typeof options>, shell:
   const { workload } = parseWorkload(text, file);
   const imageFile = workload.image === undefined ? undefined : beside(file, workload.image);
   const image = imageFile === undefined ? undefined : readInput(shell.cwd, imageFile, 'the image');
+  const modules = Object.entries(workload.modules ?? {}).map(([name, module]) => {
+    const moduleFile = beside(file, module.image);
+    const bytes = readInput(shell.cwd, moduleFile, `module ${name}`);
+    return { name, bytes, file: moduleFile };
+  });
   const seed =
     args.seed === undefined
       ? (workload.machine.seed ?? SEED_DEFAULT)
@@ -101,7 +106,7 @@ function readJob(file: string, args: InferredOptionTypes<typeof options>, shell:
   const { chooser, profile, variant } = args;
   variant.forEach(checkVariant);
   return {
-    source: { file, text, image, imageFile },
+    source: { file, text, image, imageFile, ...(modules.length > 0 ? { modules } : {}) },
     settings: { seed, chooser, profile, variants: variant },
     modules: findModules(shell.cwd, args.handlers),
   };
@@ -114,6 +119,10 @@ function openOutput(file: string, { source }: RecordJob, shell: Shell): OutputFi
     throw new UsageError('--output: expected another file than the workload', file);
   if (source.imageFile !== undefined && isSameFile(shell.cwd, file, source.imageFile))
     throw new UsageError("--output: expected another file than the workload's image", file);
+  for (const module of source.modules ?? []) {
+    if (module.file !== undefined && isSameFile(shell.cwd, file, module.file))
+      throw new UsageError(`--output: expected another file than module ${module.name}`, file);
+  }
   return new OutputFile(shell.cwd, file);
 }
 

@@ -16,8 +16,12 @@ export const TRAMPOLINE_BYTES_MAX = 0x20000;
 // 0xa0000 to 0xbffff is kept for kprobe slots.
 export const STUB_BASE: Address = 0xc0000;
 export const STUB_BYTES_MAX = 0x10000;
-// 0xd0000 to 0xfffff is kept for modules, 0x1ff000 for
-// `function_trace_op` and 0x200000 on for `ftrace_ops` structs (src/trace).
+export const MODULE_BASE: Address = 0xd0000;
+export const MODULE_BYTES_MAX = 0x30000;
+// 0x1ff000 is kept for `function_trace_op` and 0x200000 on for `ftrace_ops` structs (src/trace).
+/** Task `n` (from 0) has its `struct task_struct` at TASK_STRUCT_BASE + n * TASK_STRUCT_BYTES. */
+export const TASK_STRUCT_BASE: Address = 0x0fff0000;
+export const TASK_STRUCT_BYTES = 64;
 /** Task `n` (from 0) has its stack at STACK_BASE + n * STACK_STRIDE + GUARD_BYTES; the guard lies below it. */
 export const STACK_BASE: Address = 0x10000000;
 export const STACK_BYTES = 0x4000;

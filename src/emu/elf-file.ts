@@ -18,7 +18,13 @@ const PROGRAM_HEADER_BYTES = 56;
 const SECTION_HEADER_BYTES = 64;
 const SYMBOL_BYTES = 24;
 
-const ET_EXEC = 2;
+/** A relocatable file, and a linked program. */
+export const ET_REL = 1;
+export const ET_EXEC = 2;
+const ET_NAMES: Readonly<Record<number, string>> = {
+  [ET_REL]: 'an object file (ET_REL; compile with -c)',
+  [ET_EXEC]: 'a linked program (ET_EXEC)',
+};
 const EM_RISCV = 243;
 /** Float ABI and RVE in e_flags; compressed code (1) and TSO are welcome. */
 const EF_UNWANTED = 0x0e;
@@ -35,6 +41,9 @@ const SHF_EXECINSTR = 4;
 /** From here on a section number has a meaning of its own. */
 export const SHN_RESERVED = 0xff00;
 const STB_GLOBAL = 1;
+export const STT_NOTYPE = 0;
+export const STT_OBJECT = 1;
+export const STT_FUNC = 2;
 
 /** The file's bytes, and the name under which messages speak of it. */
 export interface ElfFile {
@@ -61,6 +70,12 @@ export interface ElfSection {
   readonly offset: number;
   readonly bytes: number;
   readonly link: number;
+  /** SHF_*. */
+  readonly flags: number;
+  /** A power of two. */
+  readonly align: number;
+  /** Of relocations: the section that they change. */
+  readonly info: number;
 }
 
 export interface ElfSymbol {
@@ -96,7 +111,7 @@ function checkRange(file: ElfFile, what: string, offset: number, bytes: number):
   );
 }
 
-export function checkHeader(file: ElfFile): void {
+export function checkHeader(file: ElfFile, expected: typeof ET_REL | typeof ET_EXEC): void {
   const { view, bytes } = file;
   check(file, bytes.length >= 4 && view.getUint32(0) === 0x7f454c46, 'not an ELF file');
   check(file, bytes.length >= FILE_HEADER_BYTES, 'truncated in the ELF header');
@@ -104,7 +119,11 @@ export function checkHeader(file: ElfFile): void {
   check(file, view.getUint8(4) === 2, 'not a 64-bit ELF file');
   check(file, view.getUint8(5) === 1, 'not a little-endian ELF file');
   const type = view.getUint16(16, true);
-  check(file, type === ET_EXEC, `expected a linked program (ET_EXEC), found ELF type ${type}`);
+  check(
+    file,
+    type === expected,
+    `expected ${ET_NAMES[expected] ?? ''}, found ${ET_NAMES[type] ?? `ELF type ${type}`}`,
+  );
   const machine = view.getUint16(18, true);
   check(file, machine === EM_RISCV, `expected RISC-V (machine ${EM_RISCV}), found ${machine}`);
   check(
@@ -179,17 +198,23 @@ function readSection(file: ElfFile, at: number, name: (nameAt: number) => string
   const offset = readSize(file, at + 24, 'the offset of a section');
   const bytes = readSize(file, at + 32, 'the size of a section');
   if (type !== SHT_NOBITS) checkRange(file, 'a section', offset, bytes);
+  const flags = file.view.getUint32(at + 8, true);
   const link = file.view.getUint32(at + 40, true);
-  const executable = (file.view.getUint32(at + 8, true) & SHF_EXECINSTR) !== 0;
+  const info = file.view.getUint32(at + 44, true);
+  const align = Math.max(1, readSize(file, at + 48, 'the alignment of a section'));
+  check(file, (align & (align - 1)) === 0, 'the alignment of a section is no power of two');
   const address = readAddress(file, at + 16);
   return {
     name: name(file.view.getUint32(at, true)),
     type,
-    executable,
+    executable: (flags & SHF_EXECINSTR) !== 0,
     address,
     offset,
     bytes,
     link,
+    flags,
+    align,
+    info,
   };
 }
 
@@ -202,7 +227,7 @@ function readName(file: ElfFile, table: ElfSection, nameAt: number): string {
   for (let at = from; at < limit; at++) {
     const code = file.bytes[at] ?? 0;
     if (code === 0) return name;
-    check(file, code > 0x20 && code < 0x7f, 'a name is not printable ASCII');
+    check(file, code >= 0x20 && code < 0x7f, 'a name is not printable ASCII');
     name += String.fromCharCode(code);
   }
   check(file, table.bytes === 0, `a name has no end within ${LIMIT.nameBytes} bytes`);
@@ -232,11 +257,12 @@ export function readSymbols(file: ElfFile, sections: readonly ElfSection[]): Elf
 
 function readSymbol(file: ElfFile, at: number, names: ElfSection): ElfSymbol {
   const info = file.view.getUint8(at + 4);
+  const [type, global] = [info & 15, info >> 4 === STB_GLOBAL];
   const name = readName(file, names, file.view.getUint32(at, true));
   return {
     name,
-    type: info & 15,
-    global: info >> 4 === STB_GLOBAL,
+    type,
+    global,
     section: file.view.getUint16(at + 6, true),
     address: readAddress(file, at + 8),
     bytes: readSize(file, at + 16, `the size of symbol ${name}`),

@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { InputError } from '../assert.ts';
 import { NO_ADDRESS } from './address.ts';
-import { C_NOP_PAIR, type LoadedElf, loadElf, NOP } from './elf.ts';
+import { C_NOP_PAIR, NOP } from './elf-functions.ts';
+import { type LoadedElf, loadElf } from './elf.ts';
 
 const DATA_BASE = 0x1000;
 

@@ -8,7 +8,9 @@ import {
   mutexLock,
   mutexUnlock,
   SpinLock,
+  spinLock,
   spinLockIrqsave,
+  spinUnlock,
   spinUnlockIrqrestore,
 } from './lock.ts';
 import type { Machine } from './machine.ts';
@@ -27,10 +29,7 @@ type Finder<T> = (cx: Context, args: StubArguments) => T | undefined;
 /** The kernel symbols that take and release them. */
 export function guestLocks(
   machine: Machine,
-): Pick<
-  Record<EmuStub, Stub>,
-  'mutex_lock' | 'mutex_unlock' | '_raw_spin_lock_irqsave' | '_raw_spin_unlock_irqrestore'
-> {
+): Pick<Record<EmuStub, Stub>, Extract<EmuStub, `mutex_${string}` | `_raw_spin_${string}`>> {
   const mutex = finder((name) => new Mutex(machine.cells, name));
   const spin = finder((name) => new SpinLock(machine.cells, name));
   return {
@@ -38,8 +37,17 @@ export function guestLocks(
       path: (cx, args) => whenSleepable(cx, () => lockMutex(cx, mutex, args)),
     },
     mutex_unlock: { path: (cx, args) => unlockMutex(cx, mutex, args) },
-    _raw_spin_lock_irqsave: { path: (cx, args) => lockSpin(cx, spin, args) },
-    _raw_spin_unlock_irqrestore: { path: (cx, args) => unlockSpin(cx, spin, args) },
+    _raw_spin_lock: { path: (cx, args) => lockSpin(cx, () => spin(cx, args), take) },
+    _raw_spin_unlock: { path: (cx, args) => unlockSpin(cx, () => spin(cx, args), spinUnlock) },
+    _raw_spin_lock_irqsave: { path: (cx, args) => lockSpin(cx, () => spin(cx, args), takeIrqsave) },
+    _raw_spin_unlock_irqrestore: {
+      path: (cx, args) =>
+        unlockSpin(
+          cx,
+          () => spin(cx, args),
+          (_cx, lock) => spinUnlockIrqrestore(cx, lock, args.lo(1) !== 0),
+        ),
+    },
   };
 }
 
@@ -71,17 +79,34 @@ function* unlockMutex(cx: Context, find: Finder<Mutex>, args: StubArguments): Pa
   return 0;
 }
 
-function* lockSpin(cx: Context, find: Finder<SpinLock>, args: StubArguments): Path<number> {
-  const lock = cx.make(() => find(cx, args));
+function* lockSpin(
+  cx: Context,
+  find: () => SpinLock | undefined,
+  path: (cx: Context, lock: SpinLock) => Path<number>,
+): Path<number> {
+  const lock = cx.make(find);
   if (lock === undefined) return 0;
   if (lock.holder === cx) return yield* refused(cx, 'spinlock recursion');
+  return yield* path(cx, lock);
+}
+
+function* take(cx: Context, lock: SpinLock): Path<number> {
+  yield* spinLock(cx, lock);
+  return 0;
+}
+
+function* takeIrqsave(cx: Context, lock: SpinLock): Path<number> {
   return (yield* spinLockIrqsave(cx, lock)) ? 1 : 0;
 }
 
-function* unlockSpin(cx: Context, find: Finder<SpinLock>, args: StubArguments): Path<number> {
-  const lock = cx.make(() => find(cx, args));
+function* unlockSpin(
+  cx: Context,
+  find: () => SpinLock | undefined,
+  path: (cx: Context, lock: SpinLock) => Path<void>,
+): Path<number> {
+  const lock = cx.make(find);
   if (lock === undefined) return 0;
   if (lock.holder !== cx) return yield* refused(cx, 'unlock by another');
-  yield* spinUnlockIrqrestore(cx, lock, args.lo(1) !== 0);
+  yield* path(cx, lock);
   return 0;
 }

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { InputError } from '../assert.ts';
 import { IMAGE_BYTES_MAX, NO_ADDRESS } from './address.ts';
-import { C_NOP_PAIR, type LoadedElf, NOP } from './elf.ts';
+import { C_NOP_PAIR, NOP } from './elf-functions.ts';
+import type { LoadedElf } from './elf.ts';
 import { buildImage, functionAt, functionsNamed, type Image, type ImageSource } from './image.ts';
 import type { ScriptFunction } from './script.ts';
 

@@ -5,7 +5,9 @@
 import { InputError, known } from '../assert.ts';
 import { type Address, hexAddress, IMAGE_BASE, IMAGE_BYTES_MAX, NO_ADDRESS } from './address.ts';
 import { assembleFunction, type Linker, siteOffset } from './assemble.ts';
-import { type ElfFunction, type LoadedElf, NOP } from './elf.ts';
+import { type ElfFunction, NOP } from './elf-functions.ts';
+import type { LoadedElf } from './elf.ts';
+import { type ImageModule, type ModuleSource, placeModules } from './module.ts';
 import type { ScriptData, ScriptFunction } from './script.ts';
 
 export interface FunctionSymbol {
@@ -17,6 +19,8 @@ export interface FunctionSymbol {
   readonly notrace: boolean;
   /** A scripted probe callback. */
   readonly callback: boolean;
+  /** The module that it is part of, if it is part of one. */
+  readonly module?: string;
 }
 
 interface DataSymbol {
@@ -33,12 +37,15 @@ export interface Image {
   /** By address, aliases by name. */
   readonly functions: readonly FunctionSymbol[];
   readonly dataSymbols: ReadonlyMap<string, DataSymbol>;
+  /** In order of their addresses; their functions and data are among those above. */
+  readonly modules: readonly ImageModule[];
 }
 
 export interface ImageSource {
   readonly functions: readonly ScriptFunction[];
   readonly data: readonly ScriptData[];
   readonly elf?: LoadedElf | undefined;
+  readonly modules?: readonly ModuleSource[];
   /** Kernel symbols that code may call. */
   readonly stubs: ReadonlyMap<string, Address>;
   /** Whether scripted functions begin with `lpad 0`, so that their site is at +4. */
@@ -68,13 +75,18 @@ export function buildImage(source: ImageSource): Image {
     data.set(elf.data);
     for (const { site } of elf.functions) if (site !== NO_ADDRESS) writeWord(text, site, NOP);
   }
-  const linker = linkerOf(source, { compiled, scripted, symbols });
+  const core = { compiled, scripted, symbols };
+  const modules = placeModules(source.modules ?? [], (name) => symbolOf(source, core, name));
+  const moduleFunctions = modules.flatMap(functionsOfModule);
+  const dataSymbols = withModuleData(symbols, modules);
+  const linker = linkerOf(source, { ...core, moduleFunctions, symbols: dataSymbols });
   source.functions.forEach((fn, index) => {
     const { address } = known(scripted[index], 'every scripted function has its place');
     const halves = assembleFunction(fn, { at: address, landingPad: source.landingPad, linker });
     text.set(new Uint8Array(halves.buffer), address);
   });
-  return { text, data, dataBase, functions: [...compiled, ...scripted], dataSymbols: symbols };
+  const functions = [...compiled, ...scripted, ...moduleFunctions];
+  return { text, data, dataBase, functions, dataSymbols, modules };
 }
 
 /** The function whose code includes `address`; of aliases the first by name. */
@@ -129,6 +141,33 @@ function checkKernelSymbols(elf: LoadedElf, stubs: ReadonlyMap<string, Address>)
 
 function compiledFunction({ name, address, size, site }: ElfFunction): FunctionSymbol {
   return { name, address, size, site, notrace: site === NO_ADDRESS, callback: false };
+}
+
+function functionsOfModule({ name, object }: ImageModule): FunctionSymbol[] {
+  return object.functions.map((fn) => ({ ...compiledFunction(fn), module: name }));
+}
+
+/** What a name means to a module: a function or data of the workload, or a kernel symbol. */
+function symbolOf(
+  { stubs }: ImageSource,
+  { compiled, scripted, symbols }: Names,
+  name: string,
+): Address | undefined {
+  const named = (fn: FunctionSymbol): boolean => fn.name === name;
+  const fn = scripted.find(named) ?? compiled.find(named);
+  return fn?.address ?? symbols.get(name)?.address ?? stubs.get(name);
+}
+
+/** Data of modules by name too; a name that is taken stays with its first owner. */
+function withModuleData(
+  core: ReadonlyMap<string, DataSymbol>,
+  modules: readonly ImageModule[],
+): ReadonlyMap<string, DataSymbol> {
+  const symbols = new Map(core);
+  for (const { name, address, bytes } of modules.flatMap(({ object }) => object.objects)) {
+    if (!symbols.has(name)) symbols.set(name, { address, bytes });
+  }
+  return symbols;
 }
 
 const nowhere = (): Address => IMAGE_BASE;
@@ -208,9 +247,18 @@ interface Names {
   readonly symbols: ReadonlyMap<string, DataSymbol>;
 }
 
-/** Names as scripts see them: scripted functions hide compiled ones, and both the kernel's. */
-function linkerOf({ stubs }: ImageSource, { compiled, scripted, symbols }: Names): Linker {
+/** Names as scripts see them: scripted functions hide compiled ones, those of modules, and the kernel's. */
+function linkerOf(
+  { stubs }: ImageSource,
+  {
+    compiled,
+    scripted,
+    moduleFunctions,
+    symbols,
+  }: Names & { readonly moduleFunctions: readonly FunctionSymbol[] },
+): Linker {
   const targets = new Map(stubs);
+  for (const { name, address } of moduleFunctions.toReversed()) targets.set(name, address);
   // Of several compiled functions with one name the first is called.
   for (const { name, address } of compiled.toReversed()) targets.set(name, address);
   for (const { name, address } of scripted) targets.set(name, address);

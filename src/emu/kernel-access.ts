@@ -34,11 +34,15 @@ export function mayUse(cx: Context, { at, bytes, writes }: Place): boolean {
   return false;
 }
 
-/** The NUL-terminated string at `start`; undefined after an oops. */
-export function readString(cx: Context, start: Address): string | undefined {
+/** The NUL-terminated string at `start`, or its first `most` bytes; undefined after an oops. */
+export function readString(
+  cx: Context,
+  start: Address,
+  most: number = STRING_BYTES_MAX,
+): string | undefined {
   const { memory } = cx.cpu.machine;
   let text = '';
-  for (let at = start; at < start + STRING_BYTES_MAX; at++) {
+  for (let at = start; at < start + Math.min(most, STRING_BYTES_MAX); at++) {
     if (!mayUse(cx, { at, bytes: 1, writes: false })) return undefined;
     const byte = memory.load8(at);
     if (byte === 0) break;

@@ -4,6 +4,12 @@ export const LIMITS = {
   stepsMax: 50_000_000,
   cpusMax: 8,
   tasksMax: 256,
+  /** Threads that guest code may make in one run. */
+  kthreadsMax: 64,
+  /** Characters of a task's name. */
+  commMax: 15,
+  /** Characters of one line of the kernel log. */
+  printkMax: 1024,
   /** Contexts stacked on one CPU: task, softirq, hardirq, NMI and traps between them. */
   contextsMax: 16,
   /** True calls that have not returned in one context. */

@@ -9,6 +9,7 @@ import {
   type ElfFile,
   type ElfSection,
   type ElfSymbol,
+  ET_EXEC,
   readSections,
   readSymbols,
   SHT_NOBITS,
@@ -42,7 +43,7 @@ interface Mark {
 export function readListed(bytes: Uint8Array, where: string): Listed {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const file: ElfFile = { view, bytes, where };
-  checkHeader(file);
+  checkHeader(file, ET_EXEC);
   const sections = readSections(file);
   const placed = readSymbols(file, sections).filter(
     ({ address, section }) => address !== NO_ADDRESS && section !== SHN_UNDEF,

@@ -4,7 +4,9 @@ import { type Address, hexAddress, IMAGE_BASE, NO_ADDRESS } from './address.ts';
 import { EMU_EVENTS } from './event.ts';
 import { FLAG } from './flags.ts';
 import { functionAt, type Image } from './image.ts';
-import type { Machine } from './machine.ts';
+import type { Machine, SymbolPlace } from './machine.ts';
+import type { ImageModule } from './module.ts';
+import { STUB_STRIDE } from './stub-table.ts';
 
 /** Loads before any CPU starts; reports every function (`symbol` events) for those who judge. */
 export function loadImage(machine: Machine, image: Image): void {
@@ -23,12 +25,23 @@ export function loadImage(machine: Machine, image: Image): void {
     });
     data.bytes.set(image.data);
   }
+  for (const module of image.modules) loadModule(machine, module);
   for (const fn of image.functions) {
     machine.markEntry(fn.address);
     if (fn.site !== NO_ADDRESS) core.setFlags(fn.site, core.flagsAt(fn.site) | FLAG.visible);
   }
   machine.nameOf = (address) => nameOf(image, address);
+  machine.symbolAt = (address) => symbolAt(machine, image, address);
   reportSymbols(machine, image);
+}
+
+function loadModule(machine: Machine, { name, object }: ImageModule): void {
+  const { text, data } = object;
+  machine.core.addText(text.base, text.bytes.length);
+  machine.core.writeText(text.base, halvesOf(text.bytes));
+  if (data.bytes.length === 0) return;
+  const shape = { name: `data of ${name}`, base: data.base, bytes: data.bytes.length };
+  machine.memory.addSegment({ ...shape, writable: true }).bytes.set(data.bytes);
 }
 
 function reportSymbols(machine: Machine, image: Image): void {
@@ -48,7 +61,27 @@ function nameOf(image: Image, address: Address): string {
     const offset = address - symbol.address;
     if (offset >= 0 && offset < symbol.bytes) return offsetName(name, offset);
   }
+  // Of equal names only one is in the table.
+  for (const object of image.modules.flatMap((module) => module.object.objects)) {
+    const offset = address - object.address;
+    if (offset >= 0 && offset < object.bytes) return offsetName(object.name, offset);
+  }
   return hexAddress(address);
+}
+
+/** The function, or the kernel symbol. */
+function symbolAt(machine: Machine, image: Image, address: Address): SymbolPlace | undefined {
+  const fn = functionAt(image, address);
+  if (fn !== undefined) {
+    const { name, size, module } = fn;
+    return { name, offset: address - fn.address, size, module };
+  }
+  for (const [name, stub] of machine.stubs.addresses()) {
+    const offset = address - stub;
+    if (offset >= 0 && offset < STUB_STRIDE)
+      return { name, offset, size: STUB_STRIDE, module: undefined };
+  }
+  return undefined;
 }
 
 function offsetName(name: string, offset: number): string {

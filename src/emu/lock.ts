@@ -4,7 +4,7 @@ import type { Cell, CellSpace, Guard } from './cell.ts';
 import { type Context, LEVEL } from './context.ts';
 import { EMU_EVENTS } from './event.ts';
 import { act, type Path, sleepUntil, waitUntil } from './path.ts';
-import { localIrqRestore, localIrqSave } from './preempt.ts';
+import { changePreemptCount, localIrqRestore, localIrqSave, preemptDisable } from './preempt.ts';
 
 /** One who waits for a mutex; `granted` becomes 1 when it is handed over. */
 interface Ticket {
@@ -55,7 +55,7 @@ export function* mutexUnlock(cx: Context, mutex: Mutex): Path<void> {
   });
 }
 
-/** `spinlock_t`, taken with interrupts off. Only guest code takes spinlocks yet. */
+/** `spinlock_t`. */
 export class SpinLock implements Guard {
   readonly name: string;
   /** 1 while held. */
@@ -71,13 +71,23 @@ export class SpinLock implements Guard {
 /** `spin_lock_irqsave`: whether interrupts were on. */
 export function* spinLockIrqsave(cx: Context, lock: SpinLock): Path<boolean> {
   const irqsWereOn = yield* localIrqSave(cx, true);
+  yield* takeSpinLock(cx, lock);
+  return irqsWereOn;
+}
+
+/** `spin_lock`: interrupts come through; one that wants the same lock waits for ever. */
+export function* spinLock(cx: Context, lock: SpinLock): Path<void> {
+  yield* preemptDisable(cx);
+  yield* takeSpinLock(cx, lock);
+}
+
+function* takeSpinLock(cx: Context, lock: SpinLock): Path<void> {
   for (;;) {
     const taken = yield* act(lock.cell, () => tryTake(cx, lock));
     if (taken) break;
     yield* waitUntil(lock.cell, (held) => held === 0);
   }
   cx.emit(EMU_EVENTS.lock.id, cx.cpu.machine.strings.id(lock.name));
-  return irqsWereOn;
 }
 
 function tryTake(cx: Context, lock: SpinLock): boolean {
@@ -95,10 +105,22 @@ export function* spinUnlockIrqrestore(
   irqsWereOn: boolean,
 ): Path<void> {
   yield* act(lock.cell, () => {
-    assert(lock.holder === cx, `${lock.name} is released by its holder`);
-    cx.emit(EMU_EVENTS.unlock.id, cx.cpu.machine.strings.id(lock.name));
-    lock.holder = undefined;
-    lock.cell.set(0);
+    release(cx, lock);
   });
   yield* localIrqRestore(cx, irqsWereOn, true);
+}
+
+/** `spin_unlock`: preemption may go on in the same step. */
+export function* spinUnlock(cx: Context, lock: SpinLock): Path<void> {
+  yield* act(lock.cell, () => {
+    release(cx, lock);
+    changePreemptCount(cx, -1);
+  });
+}
+
+function release(cx: Context, lock: SpinLock): void {
+  assert(lock.holder === cx, `${lock.name} is released by its holder`);
+  cx.emit(EMU_EVENTS.unlock.id, cx.cpu.machine.strings.id(lock.name));
+  lock.holder = undefined;
+  lock.cell.set(0);
 }

@@ -11,6 +11,8 @@ import {
   hexAddress,
   NO_ADDRESS,
   STACK_BYTES,
+  TASK_STRUCT_BASE,
+  TASK_STRUCT_BYTES,
 } from './address.ts';
 import { type Cell, CellSpace } from './cell.ts';
 import { CHOICE, type ChoiceKind, type Chooser } from './choose.ts';
@@ -29,7 +31,7 @@ import { type FaultReason, FRAME_HI, FRAME_WORDS, Hart, REG, restoreFrame } from
 import { Core } from './riscv/core.ts';
 import { Slab, touch } from './slab.ts';
 import { Stubs } from './stubs.ts';
-import { Task, type TaskKind } from './task.ts';
+import { Task, type TaskKind, writeTaskStruct } from './task.ts';
 import { Text } from './text.ts';
 import { Timers } from './timer.ts';
 
@@ -67,6 +69,14 @@ export interface Watcher {
   enter(cx: Context): void;
   /** It returned, or was abandoned. */
   leave(cx: Context): void;
+}
+
+/** A place within a function; `module`: the one that it belongs to, if any. */
+export interface SymbolPlace {
+  readonly name: string;
+  readonly offset: number;
+  readonly size: number;
+  readonly module: string | undefined;
 }
 
 /** What happens at given steps: the workload's timeline. */
@@ -157,6 +167,12 @@ export class Machine {
       writable: true,
       liveness: true,
     });
+    this.memory.addSegment({
+      name: 'task_struct',
+      base: TASK_STRUCT_BASE,
+      bytes: options.tasksMax * TASK_STRUCT_BYTES,
+      writable: false,
+    });
     this.timers = new Timers(this);
     this.slab = new Slab(this, heap);
     this.rcu = new Rcu(this);
@@ -169,6 +185,11 @@ export class Machine {
     this.injector = new Injector(this);
     for (const cpu of this.cpus) cpu.adopt(this.newTask(`swapper/${cpu.id}`, 'idle', cpu));
     this.running = known(this.cpus[0], 'there is a first CPU');
+  }
+
+  /** Is there a stack for one more task? */
+  hasRoomForTask(): boolean {
+    return this.options.cpus + this.tasks.length < this.options.tasksMax;
   }
 
   /** A task with its stack; `schedule.start` makes it ready. */
@@ -186,6 +207,9 @@ export class Machine {
       writable: true,
     });
     setFrameAddress(task.context.frame, REG.sp, task.stackTop());
+    // `current`, as the kernel has it on this architecture; no compiler allocates the register.
+    setFrameAddress(task.context.frame, REG.tp, task.structAddress);
+    writeTaskStruct(this.memory, task);
     if (kind === 'idle') boot(cpu, task);
     if (kind !== 'idle') {
       this.tasks.push(task);
@@ -281,6 +305,8 @@ export class Machine {
 
   /** `symbol` or `symbol+0x8` for messages and lock names; set by whoever loads the image. */
   nameOf: (address: Address) => string = hexAddress;
+  /** The function that holds an address, as the kernel log shows it; set by whoever loads the image. */
+  symbolAt: (address: Address) => SymbolPlace | undefined = () => undefined;
 
   /** Sees every true call of the function at `address` and its return. */
   watch(address: Address, watcher: Watcher): void {

@@ -15,9 +15,14 @@ export function* refused(cx: Context, reason: string): Path<number> {
 
 /** Runs `path` where sleeping is allowed; else an oops (CC-M17). */
 export function whenSleepable(cx: Context, path: () => Path<void>): Path<number> {
+  return resultWhenSleepable(cx, () => zero(path()));
+}
+
+/** As `whenSleepable`, for a path with a result. */
+export function resultWhenSleepable(cx: Context, path: () => Path<number>): Path<number> {
   if (!cx.cpu.preemptible() || cx.task.kind === 'idle')
     return refused(cx, 'scheduling while atomic');
-  return zero(path());
+  return path();
 }
 
 function* zero(path: Path<void>): Path<number> {

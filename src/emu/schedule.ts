@@ -50,6 +50,7 @@ export function exitTask(cpu: Cpu): void {
   task.state = 'dead';
   task.context.abandon();
   cpu.machine.report(cpu, EMU_EVENTS.task_exit.id);
+  task.exited?.set(1);
   cpu.machine.rcu.slept(task);
   switchTo(cpu, pickNext(cpu), 'dead');
 }

@@ -2,13 +2,13 @@
 // A guest's misuse is an oops event, never an assertion.
 import { type Address, NO_ADDRESS } from './address.ts';
 import { type Context, LEVEL } from './context.ts';
-import { EMU_EVENTS } from './event.ts';
 import { guestLocks } from './guest-locks.ts';
-import { readString } from './kernel-access.ts';
+import { kthreadServices } from './kthread.ts';
 import type { Machine } from './machine.ts';
 import { misuse, whenSleepable } from './misuse.ts';
 import { act, type Path } from './path.ts';
 import { changePreemptCount, setIrqs } from './preempt.ts';
+import { printk } from './printk.ts';
 import { synchronize, type WaitKind } from './rcu.ts';
 import { exitTask, mayExit } from './schedule.ts';
 import { allocate } from './slab.ts';
@@ -28,13 +28,9 @@ export function defineServices(machine: Machine): void {
     ...sleeping(),
     ...guestLocks(machine),
     ...memory(),
-    _printk: {
-      now: (cx, args) => {
-        const text = readString(cx, args.address(0));
-        if (text !== undefined) cx.emit(EMU_EVENTS.printk.id, machine.strings.id(text));
-        return 0;
-      },
-    },
+    ...kthreadServices(machine),
+    _printk: { now: printk },
+    num_online_cpus: { now: () => machine.cpus.length },
     smp_processor_id: { now: (cx) => cx.cpu.id },
     ktime_get: { now: () => machine.step * NS_PER_STEP, wide: true },
     raise_softirq: {
@@ -121,8 +117,9 @@ function sleeping(): Pick<Record<EmuStub, Stub>, 'msleep' | 'usleep_range' | 'do
     msleep: { path: (cx, args) => whenSleepable(cx, () => sleepFor(cx, args.lo(0) * US_PER_MS)) },
     usleep_range: { path: (cx, args) => whenSleepable(cx, () => sleepFor(cx, args.lo(0))) },
     do_exit: {
-      now: (cx) => {
+      now: (cx, args) => {
         if (cx.task.kind === 'idle' || !mayExit(cx.cpu)) return misuse(cx, 'exit while atomic');
+        cx.task.exitCode = args.lo(0);
         exitTask(cx.cpu);
         return 0;
       },

@@ -1,5 +1,5 @@
 // Layer emu. Kernel symbols that guest code can call, at pinned addresses: the position in the list is
-// part of the published ABI (include/kernel.ld), so new names are appended.
+// part of the published ABI (include/reprobe.ld), so new names are appended.
 import { type Address, STUB_BASE } from './address.ts';
 
 /** Bytes between two stubs. A stub is `ecall; ret`, then nops. */
@@ -37,6 +37,14 @@ export const EMU_STUBS = [
   'ktime_get',
   'raise_softirq',
   'do_exit',
+  'num_online_cpus',
+  '_raw_spin_lock',
+  '_raw_spin_unlock',
+  'kthread_create_on_node',
+  'kthread_create_on_cpu',
+  'wake_up_process',
+  'kthread_should_stop',
+  'kthread_stop',
 ] as const;
 
 export type EmuStub = (typeof EMU_STUBS)[number];

@@ -7,21 +7,31 @@ import type { Context } from './context.ts';
 import type { Cpu } from './cpu.ts';
 import { FLAG } from './flags.ts';
 import type { Machine } from './machine.ts';
+import type { Memory } from './memory.ts';
 import type { Path } from './path.ts';
+import { REG } from './regs.ts';
 import { RETURN_STUB, STUB_STRIDE, stubAddress } from './stub-table.ts';
 
 const ECALL = 0x00000073;
 const RET = 0x00008067;
-const A0 = 10;
+const A0 = REG.a0;
 /** `ecall; ret` */
 const STUB_TEXT = Uint16Array.of(ECALL & 0xffff, ECALL >>> 16, RET & 0xffff, RET >>> 16);
 const ARGUMENTS = 8;
+const ARGUMENT_BYTES = 8;
 
-/** a0..a7 as they were at the call. */
+/**
+ * Arguments of the call: a0..a7 as they were, then the caller's stack from sp on, eight bytes each, where C puts
+ * what does not fit into registers. An argument that is not mapped is 0.
+ */
 export class StubArguments {
   private readonly words: Int32Array;
+  private readonly memory: Memory;
+  private readonly stack: Address;
 
   constructor(cpu: Cpu) {
+    this.memory = cpu.machine.memory;
+    this.stack = toAddress(cpu.hart.lo[REG.sp] as number, cpu.hart.hi[REG.sp] as number);
     this.words = new Int32Array(2 * ARGUMENTS);
     for (let i = 0; i < ARGUMENTS; i++) {
       this.words[2 * i] = cpu.hart.lo[A0 + i] as number;
@@ -30,11 +40,18 @@ export class StubArguments {
   }
 
   lo(index: number): number {
-    return this.words[2 * index] as number;
+    return this.word(index, 0);
   }
 
   hi(index: number): number {
-    return this.words[2 * index + 1] as number;
+    return this.word(index, 1);
+  }
+
+  private word(index: number, half: 0 | 1): number {
+    if (index < ARGUMENTS) return this.words[2 * index + half] as number;
+    const at = this.stack + ARGUMENT_BYTES * (index - ARGUMENTS);
+    const isMapped = this.stack !== NO_ADDRESS && this.memory.contains(at, ARGUMENT_BYTES);
+    return isMapped ? this.memory.load32(at + 4 * half) : 0;
   }
 
   /** NO_ADDRESS when no segment can lie there; a NULL pointer too. */

@@ -1,9 +1,33 @@
 // Layer emu. Tasks: workload tasks, kernel threads and the idle task of each CPU. A task never migrates.
-import { type Address, GUARD_BYTES, STACK_BASE, STACK_BYTES, STACK_STRIDE } from './address.ts';
+import {
+  type Address,
+  GUARD_BYTES,
+  STACK_BASE,
+  STACK_BYTES,
+  STACK_STRIDE,
+  TASK_STRUCT_BASE,
+  TASK_STRUCT_BYTES,
+} from './address.ts';
 import type { Cell } from './cell.ts';
 import { Context, type Frame, LEVEL } from './context.ts';
 import type { Cpu } from './cpu.ts';
+import { LIMITS } from './limits.ts';
+import type { Memory } from './memory.ts';
 import type { PathStart } from './path.ts';
+
+/** Offsets in `struct task_struct`; include/linux/sched.h repeats them: change both or neither. */
+const TASK_PID = 0;
+const TASK_TGID = 4;
+const TASK_COMM = 8;
+const TASK_FLAGS = 24;
+const TASK_CPU = 28;
+const PF_IDLE = 0x00000002;
+const PF_KTHREAD = 0x00200000;
+const FLAGS: Readonly<Record<TaskKind, number>> = {
+  task: 0,
+  kthread: PF_KTHREAD,
+  idle: PF_KTHREAD | PF_IDLE,
+};
 
 export type TaskState = 'new' | 'ready' | 'running' | 'sleeping' | 'dead';
 export type TaskKind = 'task' | 'kthread' | 'idle';
@@ -20,6 +44,8 @@ export class Task {
   readonly index: number;
   /** Lowest usable byte of its stack. */
   readonly stackBase: Address;
+  /** Its `struct task_struct`: what `current` points to. */
+  readonly structAddress: Address;
   state: TaskState = 'new';
   /** What it begins with when it first runs. */
   program: PathStart<unknown> | undefined;
@@ -30,6 +56,9 @@ export class Task {
   /** Nesting of rcu_read_lock, and the number of the open section. */
   rcuDepth = 0;
   rcuSection = 0;
+  /** What it ended with, and a cell that becomes 1 then, if anybody waits for that. */
+  exitCode = 0;
+  exited: Cell<number> | undefined;
 
   constructor(options: {
     pid: number;
@@ -45,6 +74,7 @@ export class Task {
     this.cpu = options.cpu;
     this.index = options.stackIndex;
     this.stackBase = STACK_BASE + options.stackIndex * STACK_STRIDE + GUARD_BYTES;
+    this.structAddress = TASK_STRUCT_BASE + options.stackIndex * TASK_STRUCT_BYTES;
     this.context = new Context({
       level: LEVEL.task,
       cpu: options.cpu,
@@ -58,4 +88,16 @@ export class Task {
   stackTop(): Address {
     return this.stackBase + STACK_BYTES;
   }
+}
+
+/** Fills in what guest code sees of the task. Nothing of it ever changes. */
+export function writeTaskStruct(memory: Memory, task: Task): void {
+  const { structAddress: at, name } = task;
+  memory.store32(at + TASK_PID, task.pid);
+  memory.store32(at + TASK_TGID, task.pid);
+  for (let i = 0; i < Math.min(name.length, LIMITS.commMax); i++) {
+    memory.store8(at + TASK_COMM + i, name.charCodeAt(i));
+  }
+  memory.store32(at + TASK_FLAGS, FLAGS[task.kind]);
+  memory.store32(at + TASK_CPU, task.cpu.id);
 }

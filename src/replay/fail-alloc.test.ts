@@ -121,5 +121,6 @@ test('every kind of object that the kernel allocates can be named', () => {
     [...text.matchAll(/\ballocate\(cx, \{ kind: '(?<kind>\w+)'/gu)].map((m) => m.groups?.['kind']),
   );
   expect(new Set(kinds)).toEqual(new Set(ALLOC_KINDS));
-  expect(kinds).toHaveLength(ALLOC_KINDS.length);
+  // Two paths may allocate one kind.
+  expect(kinds.length).toBeGreaterThanOrEqual(ALLOC_KINDS.length);
 });

@@ -203,7 +203,7 @@ test('a run with handlers replays bit for bit; the file holds their names and ve
 
 /** The digest of a calm run of `w`; with `rewound` each path is taken back and fed again after each of its steps. */
 function digestOf(w: WorkloadBuilder, rewound: boolean): string {
-  const { plan, handlers } = prepareModel(w.build(), undefined, w.positions, w.handlers);
+  const { plan, handlers } = prepareModel(w.build(), {}, w.positions, w.handlers);
   const linkage = { profile: 'today', variants: [] };
   const session = openSession(plan, linkage, calmChooser, handlers);
   while (session.tick()) {

@@ -1,6 +1,7 @@
 // Layer replay. From what a user gives (a workload, settings) to a session that can run.
 import { InputError } from '../assert.ts';
 import type { Chooser } from '../emu/choose.ts';
+import type { ObjectSummary } from '../emu/elf-object.ts';
 import { loadElf, type LoadedElf } from '../emu/elf.ts';
 import { PROFILES, type Profile } from '../trace/profile.ts';
 import type { Variant } from '../trace/variants/variant.ts';
@@ -11,14 +12,15 @@ import type { DefinedPath } from './handler.ts';
 import { Session } from './session.ts';
 import { check } from './workload/check.ts';
 import type { Positions } from './workload/finding.ts';
-import { makePlan } from './workload/make-plan.ts';
+import { makePlan, type ModuleFiles } from './workload/make-plan.ts';
 import type { Workload } from './workload/model.ts';
 import { didYouMean } from './workload/nearest.ts';
 import { type ParsedWorkload, parseWorkload, readWorkload } from './workload/parse.ts';
 import type { Plan } from './workload/plan.ts';
+import { entries, readModule } from './workload/scope.ts';
 
 /** A workload as it lies on disk. */
-export interface WorkloadSource {
+export interface WorkloadSource extends WorkloadFiles {
   readonly file: string;
   readonly text: string;
   /** The content of the ELF file that the workload names; undefined when it names none. */
@@ -27,6 +29,21 @@ export interface WorkloadSource {
   readonly imageFile?: string | undefined;
   /** Paths in TypeScript that are at hand; those that the workload does not name are left alone. */
   readonly handlers?: readonly DefinedPath[] | undefined;
+}
+
+/** The ELF files that a workload names. */
+export interface WorkloadFiles {
+  readonly image?: Uint8Array | undefined;
+  /** In any order. */
+  readonly modules?: readonly ModuleFile[] | undefined;
+}
+
+interface ModuleFile {
+  /** The module's name in the workload. */
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  /** Where that was read from, if it was a file. */
+  readonly file?: string;
 }
 
 /** A checked workload, ready to be run any number of times. */
@@ -40,27 +57,47 @@ export interface Prepared {
 
 /** Parses and checks a workload file. InputError: everything that is wrong with it. */
 export function prepare(source: WorkloadSource): Prepared {
-  return finish(parseWorkload(source.text, source.file), source.image, source.handlers);
+  return finish(parseWorkload(source.text, source.file), source, source.handlers);
 }
 
 /** As `prepare`, for a workload that is data already; its places are named in messages. */
 export function prepareModel(
   model: unknown,
-  image: Uint8Array | undefined,
+  files: WorkloadFiles,
   places: string | Positions,
   handlers?: readonly DefinedPath[],
 ): Prepared {
-  return finish(readWorkload(model, places), image, handlers);
+  return finish(readWorkload(model, places), files, handlers);
 }
 
 function finish(
   { workload, positions }: ParsedWorkload,
-  image: Uint8Array | undefined,
+  files: WorkloadFiles,
   atHand: readonly DefinedPath[] = [],
 ): Prepared {
-  check(workload, positions, imageOf(workload, image, positions));
-  const plan = makePlan(workload, image);
+  const modules = new Map((files.modules ?? []).map(({ name, bytes }) => [name, bytes]));
+  check(workload, positions, {
+    image: imageOf(workload, files.image, positions),
+    modules: modulesOf(workload, modules, positions),
+  });
+  const plan = makePlan(workload, files.image, modules);
   return { workload, positions, plan, handlers: chooseHandlers(plan.paths, atHand, positions) };
+}
+
+function modulesOf(
+  workload: Workload,
+  files: ModuleFiles,
+  positions: Positions,
+): ReadonlyMap<string, ObjectSummary> {
+  return new Map(
+    entries(workload.modules).map(([name, { image }]) => {
+      const bytes = files.get(name);
+      if (bytes === undefined) {
+        throw new InputError(`${image} was not given`, positions.where(['modules', name, 'image']));
+      }
+      return [name, readModule(bytes, image)];
+    }),
+  );
 }
 
 function imageOf(

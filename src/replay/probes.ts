@@ -1,13 +1,19 @@
-// Layer replay. The plan's probes as objects of the tracing subsystem, and its operations as calls.
+// Layer replay. The plan's probes and modules as objects of the tracing subsystem, and its operations as calls.
 import { InputError, known } from '../assert.ts';
 import type { Context } from '../emu/context.ts';
 import { functionsNamed, type Image } from '../emu/image.ts';
 import type { Path } from '../emu/path.ts';
 import { type FtraceOps, newFtraceOps } from '../trace/ftrace-ops.ts';
 import type { Kernel } from '../trace/kernel.ts';
+import { deleteModule, initModule, type Module, newModule } from '../trace/module.ts';
 import { operation, type OperationRequest } from '../trace/operation.ts';
-import type { OperationName } from './workload/model.ts';
-import type { Plan, PlanOperation } from './workload/plan.ts';
+import type { OperationName, ProbeOperationName } from './workload/model.ts';
+import type {
+  Plan,
+  PlanModuleOperation,
+  PlanOperation,
+  PlanProbeOperation,
+} from './workload/plan.ts';
 
 export interface Probe {
   /** Its number in events. */
@@ -22,7 +28,10 @@ export const OPERATION_NAMES = {
   set_filter: 'ftrace_set_filter',
   set_notrace: 'ftrace_set_notrace',
   set_filter_ip: 'ftrace_set_filter_ip',
-} as const satisfies Record<OperationName, OperationRequest['op']>;
+  init_module: 'init_module',
+  delete_module: 'delete_module',
+} as const satisfies Record<ProbeOperationName, OperationRequest['op']> &
+  Record<OperationName, string>;
 
 /** Makes the objects, unregistered and without filters. */
 export function makeProbes(k: Kernel, plan: Plan, image: Image): readonly Probe[] {
@@ -36,12 +45,19 @@ export function makeProbes(k: Kernel, plan: Plan, image: Image): readonly Probe[
 export class Operations {
   readonly #k: Kernel;
   readonly #probes: readonly Probe[];
+  /** In the order of the plan, which is that of the image. */
+  readonly #modules: readonly Module[];
   readonly #image: Image;
 
   constructor(k: Kernel, probes: readonly Probe[], image: Image) {
     this.#k = k;
     this.#probes = probes;
+    this.#modules = image.modules.map((module) => newModule(k, module));
     this.#image = image;
+  }
+
+  module(index: number): Module {
+    return known(this.#modules[index], 'a module was planned');
   }
 
   probe(index: number): Probe {
@@ -50,10 +66,21 @@ export class Operations {
 
   /** Performs one; 0 or a negative errno. Task context; may sleep. */
   perform(cx: Context, planned: PlanOperation): Path<number> {
+    if ('module' in planned) return this.#performOnModule(cx, planned);
     return operation(cx, this.#k, this.probe(planned.probe).ops, this.#request(planned));
   }
 
-  #request(planned: PlanOperation): OperationRequest {
+  #performOnModule(cx: Context, planned: PlanModuleOperation): Path<number> {
+    const module = this.module(planned.module);
+    if (planned.op === 'delete_module') return deleteModule(cx, this.#k, module);
+    const params = planned.params.map(({ name, value }) => {
+      const param = module.image.params.find((one) => one.name === name);
+      return { param: known(param, 'a parameter was checked'), value };
+    });
+    return initModule(cx, this.#k, module, params);
+  }
+
+  #request(planned: PlanProbeOperation): OperationRequest {
     switch (planned.op) {
       case 'register':
       case 'unregister':

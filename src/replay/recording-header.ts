@@ -34,6 +34,13 @@ export interface RecordingHeader {
   readonly options: Readonly<Record<string, Json>>;
   /** The ELF file of a workload that has one; `bytes` make the recording complete by itself. */
   readonly image: RecordedImage | null;
+  /** The modules of a workload that has some, in its order. Never empty. */
+  readonly modules?: readonly RecordedModule[];
+}
+
+export interface RecordedModule extends RecordedImage {
+  /** The module's name in the workload. */
+  readonly name: string;
 }
 
 interface RecordedImage {
@@ -44,7 +51,7 @@ interface RecordedImage {
 
 /** `header` as a file gives it back: nothing undefined, no half surrogates, keys in one order. */
 export function plainHeader(header: RecordingHeader): RecordingHeader {
-  const { version, workload, profile, variants, chooser, options, image } = header;
+  const { version, workload, profile, variants, chooser, options, image, modules } = header;
   const { name, file, source, model } = workload;
   return {
     version: wellFormed(version),
@@ -59,6 +66,7 @@ export function plainHeader(header: RecordingHeader): RecordingHeader {
     chooser: { name: wellFormed(chooser.name), seed: chooser.seed },
     options: plainMap(options),
     image: image === null ? null : plainImage(image),
+    ...(modules === undefined ? {} : { modules: modules.map(plainModule) }),
   };
 }
 
@@ -81,6 +89,7 @@ export function checkHeader(value: unknown): RecordingHeader | string {
     chooser: { name: chooser.text('name'), seed: chooser.number('seed') },
     options: header.jsonMap('options'),
     image: image === null ? null : checkImage(header.map('image')),
+    ...checkModules(header),
   };
   return header.fault() ?? checked;
 }
@@ -89,6 +98,22 @@ function checkImage(image: Fields): RecordedImage {
   const digest = image.text('digest');
   if (!DIGEST_HEX.test(digest)) image.fail('digest', '16 hex digits');
   return { file: image.text('file'), digest, bytes: image.bytes('bytes') };
+}
+
+/** A header without modules has no key for them. */
+function checkModules(header: Fields): Pick<RecordingHeader, 'modules'> {
+  const list = header.list('modules');
+  if (list === undefined) return {};
+  if (list.length === 0) header.fail('modules', 'absent when there are none');
+  return { modules: list.map(checkModule) };
+}
+
+function checkModule(module: Fields): RecordedModule {
+  return { name: module.text('name'), ...checkImage(module) };
+}
+
+function plainModule({ name, ...image }: RecordedModule): RecordedModule {
+  return { name: wellFormed(name), ...plainImage(image) };
 }
 
 function plainImage({ file, digest, bytes }: RecordedImage): RecordedImage {
@@ -183,6 +208,17 @@ class Fields {
   map(key: string): Fields {
     const inner = new Fields(this.get(key), this.#path(key), this.#faults);
     this.#inner.push(inner);
+    return inner;
+  }
+
+  /** A list of maps; undefined when there is none. */
+  list(key: string): readonly Fields[] | undefined {
+    const value = this.get(key);
+    if (value === undefined) return undefined;
+    if (!Array.isArray(value)) this.fail(key, 'a list of maps');
+    const items: readonly unknown[] = Array.isArray(value) ? value : [];
+    const inner = items.map((one, i) => new Fields(one, this.#path(`${key}[${i}]`), this.#faults));
+    this.#inner.push(...inner);
     return inner;
   }
 

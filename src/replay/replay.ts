@@ -7,7 +7,8 @@ import type { DigestHex } from './digest.ts';
 import type { EventLog } from './event-log.ts';
 import { driveFrames } from './frames.ts';
 import type { DefinedPath } from './handler.ts';
-import { openSession, prepareModel } from './prepare.ts';
+import { openSession, prepareModel, type WorkloadFiles } from './prepare.ts';
+import type { RecordingHeader } from './recording-header.ts';
 import { damageText, digestOfLog, readRecording, type Recording } from './recording.ts';
 import { Behind } from './replay-behind.ts';
 import type { Session } from './session.ts';
@@ -105,9 +106,8 @@ function replayDoubtful(recording: Recording, settings: ReplayOptions): ReplayOu
 
 function replay(recording: Recording, settings: ReplayOptions): ReplayOutcome {
   const { header, frames } = recording;
-  const image = header.image?.bytes ?? undefined;
   const { model, file } = header.workload;
-  const { plan, handlers } = prepareModel(model, image, file, settings.handlers);
+  const { plan, handlers } = prepareModel(model, filesOf(header), file, settings.handlers);
   const behind = new Behind(recording);
   const chooser = new RecordedChooser([
     ...frames.map((frame) => frame.choices),
@@ -117,6 +117,16 @@ function replay(recording: Recording, settings: ReplayOptions): ReplayOutcome {
   const comparison = new Comparison(recording, session, behind);
   const stopped = comparison.run(settings.progress);
   return comparison.outcome(stopped, chooser.left);
+}
+
+/** The files whose bytes a recording holds. */
+export function filesOf({ image, modules }: RecordingHeader): WorkloadFiles {
+  return {
+    image: image?.bytes ?? undefined,
+    modules: (modules ?? []).flatMap(({ name, bytes }) =>
+      bytes === null ? [] : [{ name, bytes }],
+    ),
+  };
 }
 
 /** Why a replay stopped before its run's end. */

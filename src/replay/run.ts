@@ -127,6 +127,12 @@ function headerOf(
   { source, settings }: RecordOptions,
 ): RecordingHeader {
   const { image } = source;
+  const modules = plan.modules.map(({ name, path, bytes }) => ({
+    name,
+    file: path,
+    digest: digestOfBytes(bytes, 0, bytes.length),
+    bytes,
+  }));
   return {
     version: VERSION,
     workload: {
@@ -152,6 +158,7 @@ function headerOf(
       image === undefined || plan.image === null
         ? null
         : { file: plan.image.path, digest: digestOfBytes(image, 0, image.length), bytes: image },
+    ...(modules.length === 0 ? {} : { modules }),
   };
 }
 
@@ -205,9 +212,11 @@ function failedIn(session: Session, { plan, positions }: Prepared): readonly str
     if (found >= 0 || expectedOf(of) !== null) return [];
     const operation = 'item' in of ? operationOf(of) : of;
     if (operation === undefined) return [];
-    const probe = known(plan.probes[operation.probe], 'an operation has its probe').name;
-    const where = 'item' in of ? ['timeline', of.item] : ['probes', probe];
-    const call = `${OPERATION_NAMES[operation.op]}(${probe})`;
+    const object =
+      'module' in operation ? plan.modules[operation.module] : plan.probes[operation.probe];
+    const { name } = known(object, 'an operation has its object');
+    const where = 'item' in of ? ['timeline', of.item] : ['probes', name];
+    const call = `${OPERATION_NAMES[operation.op]}(${name})`;
     return [`${positions.where(where)}: ${call} returned ${errnoName(found)}`];
   });
 }

@@ -3,10 +3,12 @@
 import { assert, InputError, known } from '../assert.ts';
 import type { Chooser } from '../emu/choose.ts';
 import type { Context } from '../emu/context.ts';
+import { readObject } from '../emu/elf-object.ts';
 import { loadElf } from '../emu/elf.ts';
 import type { EventSink } from '../emu/event.ts';
 import { buildImage, functionsNamed, type Image } from '../emu/image.ts';
 import { guestHandler } from '../emu/interrupt.ts';
+import { LIMITS } from '../emu/limits.ts';
 import { loadImage } from '../emu/load.ts';
 import { tick } from '../emu/loop.ts';
 import { type Ending, Machine } from '../emu/machine.ts';
@@ -104,6 +106,8 @@ export class Session {
     );
     this.#timeline = this.#newTimeline();
     machine.agenda = this.#timeline;
+    // From here on what is written makes this run (`stateDigest`); what boot wrote, the plan says.
+    machine.memory.cleanPages();
     const { task } = this.#control;
     const setUp = (): Path<void> => this.#setUp(task.context, tasks);
     start(task, () => this.#control.program(task.context, setUp));
@@ -183,6 +187,7 @@ export class Session {
       {
         functions: (name) => functionsNamed(this.image, name).map((fn) => fn.address),
         object: (probe) => this.operations.probe(probe).object,
+        module: (module) => this.operations.module(module).object,
         operation: (op) => OPERATION_NAMES[op],
         string: (text) => log.strings.find(text),
       },
@@ -270,7 +275,7 @@ function machineOptions(plan: Plan): ConstructorParameters<typeof Machine>[0] {
       plan.paths.length > 0
         ? PATH_STUBS_FIRST + plan.paths.length
         : TRACE_STUBS_FIRST + TRACE_STUBS.length,
-    tasksMax: machine.cpus + plan.tasks.length + 1,
+    tasksMax: machine.cpus + plan.tasks.length + 1 + LIMITS.kthreadsMax,
   };
 }
 
@@ -280,6 +285,10 @@ function loadPlanImage(machine: Machine, plan: Plan): Image {
     functions: plan.functions,
     data: plan.data,
     elf,
+    modules: plan.modules.map(({ name, path, bytes }) => ({
+      name,
+      object: readObject(bytes, path),
+    })),
     stubs: machine.stubs.addresses(),
     landingPad: plan.machine.landingPad,
   });

@@ -90,7 +90,8 @@ class TextFormReader {
       variants: this.#json('variants'),
       chooser: this.#json('chooser'),
       options: this.#json('options'),
-      image: this.#image(),
+      image: this.#imageOrNull(),
+      ...this.#modules(),
     });
     if (typeof header === 'string') throw new InputError(header, `${this.#file}:${first + 1}:1`);
     return this.#begin(header, first);
@@ -121,10 +122,23 @@ class TextFormReader {
     }
   }
 
-  #image(): unknown {
+  #imageOrNull(): unknown {
     const line = this.#named('image');
     const value = line.json();
-    if (value === null) return null;
+    return value === null ? null : this.#image(line, value);
+  }
+
+  #modules(): { readonly modules?: readonly unknown[] } {
+    const modules: unknown[] = [];
+    while (this.#peek().startsWith('-- module ')) {
+      const line = this.#named('module');
+      modules.push(this.#image(line, line.json()));
+    }
+    return modules.length === 0 ? {} : { modules };
+  }
+
+  /** A file whose bytes follow. */
+  #image(line: TextLine, value: unknown): unknown {
     const { ['bytes']: size, ...image } = asMap(value);
     if (size === null) return { ...image, bytes: null };
     if (typeof size !== 'number') throw line.error('expected the number of bytes of the image');

@@ -7,7 +7,7 @@ import { LEVEL_NAMES } from '../emu/event.ts';
 import { lostEvents } from './assembly.ts';
 import { readChoices } from './choices.ts';
 import { islandEvents } from './island.ts';
-import type { RecordingHeader } from './recording-header.ts';
+import type { RecordedModule, RecordingHeader } from './recording-header.ts';
 import { placeText } from './recording-read.ts';
 import type { RecordedFrame, Salvage } from './recording.ts';
 import { type Event, type EventField, kindByName } from './schema.ts';
@@ -151,7 +151,7 @@ function printable(text: string): string {
 }
 
 function* headerLines(header: RecordingHeader): Generator<string> {
-  const { version, workload, profile, variants, chooser, options, image } = header;
+  const { version, workload, profile, variants, chooser, options, image, modules } = header;
   yield `-- version ${jsonText(version)}`;
   yield `-- workload ${jsonText({ name: workload.name, file: workload.file })}`;
   yield '-- source';
@@ -162,11 +162,18 @@ function* headerLines(header: RecordingHeader): Generator<string> {
   yield `-- chooser ${jsonText(chooser)}`;
   yield `-- options ${jsonText(options)}`;
   if (image === null) yield '-- image null';
-  else {
-    const bytes = image.bytes === null ? null : image.bytes.length;
-    yield `-- image ${jsonText({ file: image.file, digest: image.digest, bytes })}`;
-    yield* byteLines(image.bytes ?? new Uint8Array());
-  }
+  else yield* fileLines('image', image);
+  for (const module of modules ?? []) yield* fileLines('module', module);
+}
+
+/** A file that takes part: what it is on one line, then its bytes. */
+function* fileLines(
+  word: 'image' | 'module',
+  file: NonNullable<RecordingHeader['image']> | RecordedModule,
+): Generator<string> {
+  const bytes = file.bytes === null ? null : file.bytes.length;
+  yield `-- ${word} ${jsonText({ ...file, bytes })}`;
+  yield* byteLines(file.bytes ?? new Uint8Array());
 }
 
 /** A line of the workload; as a JSON string if it could upset a screen, or an editor could trim it. */

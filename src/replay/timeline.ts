@@ -17,6 +17,8 @@ export interface TimelineNames {
   functions(name: string): readonly number[];
   /** The object number of a probe of the plan. */
   object(probe: number): number;
+  /** The object number of a module of the plan. */
+  module(module: number): number;
   /** The kernel's name of an operation. */
   operation(op: OperationName): string;
   /** The number of a string of the run, if it was used. */
@@ -176,11 +178,20 @@ function matcher(trigger: EventTrigger, names: TimelineNames): Watch['matches'] 
     }
     case 'operation': {
       const op = names.operation(trigger.op);
-      const object = trigger.probe < 0 ? undefined : names.object(trigger.probe);
+      const object = objectOf(trigger, names);
       return (found, about) =>
         found === names.string(op) && (object === undefined || about === object);
     }
     case 'event':
       return () => true;
   }
+}
+
+/** The object that an operation has to be about; undefined for any. */
+function objectOf(
+  { probe, module }: Extract<PlanTrigger, { kind: 'operation' }>,
+  names: TimelineNames,
+): number | undefined {
+  if (module >= 0) return names.module(module);
+  return probe < 0 ? undefined : names.object(probe);
 }

@@ -2,6 +2,7 @@
 export const ENOENT = 2;
 export const ENOMEM = 12;
 export const EBUSY = 16;
+export const EEXIST = 17;
 export const ENODEV = 19;
 export const EINVAL = 22;
 

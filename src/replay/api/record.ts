@@ -49,6 +49,8 @@ export interface RecordOptions {
   readonly handlers?: readonly DefinedPath[] | undefined;
   /** The content of the ELF file that the workload names. */
   readonly image?: Uint8Array | undefined;
+  /** The contents of the object files of its modules, by the name of the module. */
+  readonly modules?: Readonly<Record<string, Uint8Array>> | undefined;
   /** Gets the bytes of the file while it grows, frame by frame. */
   readonly sink?: ((bytes: Uint8Array) => void) | undefined;
   readonly progress?: ((steps: number) => void) | undefined;
@@ -124,21 +126,23 @@ export function record(workload: WorkloadInput, options: RecordOptions = {}): Re
 }
 
 /** As it would lie on disk: the recording quotes it. */
-function sourceOf(input: WorkloadInput, { image, handlers = [] }: RecordOptions): WorkloadSource {
+function sourceOf(input: WorkloadInput, options: RecordOptions): WorkloadSource {
+  const { image, handlers = [] } = options;
+  const modules = Object.entries(options.modules ?? {}).map(([name, bytes]) => ({ name, bytes }));
   if ('yaml' in input) {
-    return { file: input.file ?? 'workload', text: input.yaml, image, handlers };
+    return { file: input.file ?? 'workload', text: input.yaml, image, modules, handlers };
   }
   const model = input instanceof WorkloadBuilder ? input.build() : input;
   const own = input instanceof WorkloadBuilder ? input.handlers : [];
-  return { file: model.name, text: toYaml(model), image, handlers: [...own, ...handlers] };
+  return { file: model.name, text: toYaml(model), image, modules, handlers: [...own, ...handlers] };
 }
 
 function prepareInput(input: WorkloadInput, source: WorkloadSource): Prepared {
   if ('yaml' in input) return prepare(source);
-  const { image, handlers } = source;
+  const { handlers } = source;
   return input instanceof WorkloadBuilder
-    ? prepareModel(input.build(), image, input.positions, handlers)
-    : prepareModel(input, image, input.name, handlers);
+    ? prepareModel(input.build(), source, input.positions, handlers)
+    : prepareModel(input, source, input.name, handlers);
 }
 
 function settingsOf({ plan }: Prepared, options: RecordOptions): RunSettings {

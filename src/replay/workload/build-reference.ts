@@ -5,9 +5,10 @@ import type { TraceStub } from '../../trace/stub-table.ts';
 import type { DefinedPath, Handler } from '../handler.ts';
 import type { EventName } from '../schema.ts';
 import type { IdleModel, OnEvent, ProbeModel, TaskModel, TimelineItem } from './model.ts';
-import type { CounterExpectation, HandlerModel, GuaranteeName } from './model.ts';
+import type { CounterExpectation, HandlerModel, GuaranteeName, ParamsModel } from './model.ts';
 
 export type ReferenceKind =
+  | 'module'
   | 'function'
   | 'external'
   | 'callback'
@@ -106,6 +107,11 @@ interface Stands {
   readonly return: Runs | Reference<'point'>;
   readonly event: EventName;
   readonly by: Reference<'control'>;
+  readonly module: Reference<'module'>;
+  readonly init_module:
+    | Reference<'module'>
+    | { readonly module: Reference<'module'>; readonly params?: ParamsModel };
+  readonly delete_module: Reference<'module'>;
   readonly counter: Reference<'counter' | 'data'>;
   readonly irq: Raises<'irq'>;
   readonly softirq: Raises<'softirq'>;

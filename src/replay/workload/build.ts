@@ -22,7 +22,7 @@ import {
 import { callSite } from './call-site.ts';
 import { check } from './check.ts';
 import { type KeyPath, type Positions, showPath } from './finding.ts';
-import type { InterruptName, MachineModel, Workload } from './model.ts';
+import type { InterruptName, MachineModel, ModuleModel, Workload } from './model.ts';
 import { readWorkload } from './parse.ts';
 
 /**
@@ -49,7 +49,7 @@ export function workload(name: string, machine: MachineModel): WorkloadBuilder {
 
 /** Makes a part's data. Bodies are made last: they may call what is defined later. */
 type Make = () => unknown;
-type Section = 'data' | 'functions' | 'tasks' | 'handlers' | 'callbacks' | 'probes';
+type Section = 'modules' | 'data' | 'functions' | 'tasks' | 'handlers' | 'callbacks' | 'probes';
 
 interface FunctionOptions {
   /** No call site: it can never be hooked. */
@@ -98,6 +98,12 @@ export class WorkloadBuilder {
     this.#image = file;
     this.#mark(['image']);
     return this;
+  }
+
+  /** A module, which `init_module` brings to life; `external` refers to its functions too. */
+  module(name: string, spec: ModuleModel): Reference<'module'> {
+    this.#add('modules', name, () => spec);
+    return new Reference('module', name);
   }
 
   /** A function of the image. */

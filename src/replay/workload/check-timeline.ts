@@ -1,5 +1,6 @@
 // Layer replay. Checks of the timeline: what its triggers wait for exists, what it does can be done.
 import { EVENTS } from '../schema.ts';
+import { checkModule, checkModuleItem } from './check-module.ts';
 import { checkCpu, checkFunction, checkPattern } from './check-reference.ts';
 import type { Finding, KeyPath } from './finding.ts';
 import {
@@ -19,6 +20,7 @@ export function checkTimeline(scope: Scope): Finding[] {
   for (const [index, item] of (scope.workload.timeline ?? []).entries()) {
     const path = ['timeline', index];
     findings.push(...checkTrigger(scope, item, path), ...checkOperation(scope, item, path));
+    findings.push(...checkModuleItem(scope, item, path));
     for (const kind of INTERRUPTS) findings.push(...checkInterrupt(scope, item, kind, path));
     findings.push(...checkBy(scope, item, path));
   }
@@ -46,10 +48,12 @@ function checkOn(scope: Scope, item: TimelineItem, on: OnEvent, path: KeyPath): 
     findings.push(unknownName([...path, 'event'], 'event', on.event, Object.keys(EVENTS)));
   }
   if (on.probe !== undefined) findings.push(...checkProbe(scope, on.probe, [...path, 'probe']));
+  if (on.module !== undefined) findings.push(...checkModule(scope, on.module, [...path, 'module']));
   for (const edge of ['begin', 'end'] as const) {
     const operation = on[edge];
-    if (operation === undefined || isDone(scope, operation, on.probe, item)) continue;
-    const which = on.probe === undefined ? operation : `${operation} on '${on.probe}'`;
+    const object = on.module ?? on.probe;
+    if (operation === undefined || isDone(scope, operation, object, item)) continue;
+    const which = object === undefined ? operation : `${operation} on '${object}'`;
     const message = `never fires: no other item of the timeline does ${which}`;
     findings.push({ path: [...path, edge], part: 'value', message });
   }
@@ -66,18 +70,22 @@ function checkTarget(scope: Scope, target: string, path: KeyPath): Finding[] {
 function isDone(
   scope: Scope,
   operation: OperationName,
-  probe: string | undefined,
+  object: string | undefined,
   except: TimelineItem,
 ): boolean {
   return (scope.workload.timeline ?? []).some((item) => {
     const done = item === except ? undefined : item[operation];
     if (done === undefined) return false;
-    return probe === undefined || probeOf(done) === probe;
+    return object === undefined || objectOf(done) === object;
   });
 }
 
-function probeOf(operand: string | { readonly probe: string }): string {
-  return typeof operand === 'string' ? operand : operand.probe;
+/** The probe or the module that an operation is about. */
+function objectOf(
+  operand: string | { readonly probe: string } | { readonly module: string },
+): string {
+  if (typeof operand === 'string') return operand;
+  return 'probe' in operand ? operand.probe : operand.module;
 }
 
 function checkProbe(scope: Scope, name: string, path: KeyPath): Finding[] {

@@ -5,7 +5,7 @@ import { NO_ADDRESS } from '../../emu/address.ts';
 import { loadElf } from '../../emu/elf.ts';
 import { check } from './check.ts';
 import { parseWorkload } from './parse.ts';
-import type { ImageSymbols } from './scope.ts';
+import { entries, type ImageSymbols, readModule } from './scope.ts';
 
 const golden = new URL('../../../golden/', import.meta.url);
 
@@ -22,7 +22,7 @@ functions:
 function errors(more: string, image?: ImageSymbols): string[] {
   const { workload, positions } = parseWorkload(BASE + more, 'f.yaml');
   try {
-    check(workload, positions, image);
+    check(workload, positions, { image });
   } catch (error) {
     if (error instanceof InputError) return error.message.split('\n');
     throw error;
@@ -56,8 +56,14 @@ test('every golden workload agrees with itself and with its image', () => {
       workload.image === undefined
         ? undefined
         : loadElf(readFileSync(new URL(workload.image, golden)), workload.image);
+    const modules = new Map(
+      entries(workload.modules).map(([module, { image: path }]) => [
+        module,
+        readModule(readFileSync(new URL(path, golden)), path),
+      ]),
+    );
     expect(() => {
-      check(workload, positions, image);
+      check(workload, positions, { image, modules });
     }).not.toThrow();
     expect(workload.name).toBe(name.replace('.yaml', ''));
   }

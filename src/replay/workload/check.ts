@@ -1,5 +1,6 @@
 // Layer replay. Do the names and numbers of a workload agree with each other? Everything that needs more than
 // one place of the file to be seen; `schema.ts` has seen to the shape of each.
+import { checkModules } from './check-module.ts';
 import { checkCpu, checkFunction, checkPattern, checkSymbol } from './check-reference.ts';
 import { checkTimeline } from './check-timeline.ts';
 import { type Finding, type KeyPath, type Positions, refuse } from './finding.ts';
@@ -18,24 +19,25 @@ import { nearest } from './nearest.ts';
 import {
   entries,
   entry,
-  type ImageSymbols,
   isBuiltIn,
   KERNEL_SYMBOLS,
   makeScope,
   type Scope,
+  type ScopeFiles,
   unknownName,
 } from './scope.ts';
 
 /**
- * Throws one `InputError` that names every disagreement. `image` holds the symbols of the ELF file that the
- * workload names; without it, names that could be the image's are believed.
+ * Throws one `InputError` that names every disagreement. `files` are the ELF files that the workload names; where
+ * one is not at hand, names that could be its own are believed.
  */
-export function check(workload: Workload, positions: Positions, image?: ImageSymbols): void {
-  const scope = makeScope(workload, image);
+export function check(workload: Workload, positions: Positions, files: ScopeFiles = {}): void {
+  const scope = makeScope(workload, files);
   refuse(
     [
       ...checkNames(scope),
       ...checkSizes(workload),
+      ...checkModules(scope),
       ...checkBodies(scope),
       ...checkRunners(scope),
       ...checkHandlers(scope),
@@ -202,10 +204,11 @@ function checkProbes(scope: Scope): Finding[] {
 }
 
 function checkCallback(scope: Scope, { callback }: ProbeModel, path: KeyPath): Finding[] {
-  const { workload, imageFunctions } = scope;
+  const { workload } = scope;
+  const compiled = [...scope.imageFunctions, ...moduleFunctions(scope)];
   if (entry(workload.callbacks, callback) !== undefined) return [];
   if (entry(workload.typescript, callback) !== undefined) return [];
-  if (isBuiltIn(workload, callback) || imageFunctions.has(callback)) return [];
+  if (isBuiltIn(workload, callback) || compiled.includes(callback)) return [];
   if (entry(workload.functions, callback) !== undefined) {
     const message = `'${callback}' is a function, expected a callback: define it under 'callbacks'`;
     return [{ path, part: 'value', message }];
@@ -213,8 +216,12 @@ function checkCallback(scope: Scope, { callback }: ProbeModel, path: KeyPath): F
   if (!scope.complete) return [];
   const own = [...entries(workload.callbacks), ...entries<unknown>(workload.typescript)];
   const defined = own.map(([name]) => name);
-  const candidates = [...new Set([...defined, ...BUILT_IN_CALLBACKS, ...imageFunctions])];
+  const candidates = [...new Set([...defined, ...BUILT_IN_CALLBACKS, ...compiled])];
   return [unknownName(path, 'callback', callback, candidates)];
+}
+
+function moduleFunctions({ modules }: Scope): string[] {
+  return [...modules.values()].flatMap(({ functions }) => functions.map(({ name }) => name));
 }
 
 function checkExpectations(scope: Scope): Finding[] {

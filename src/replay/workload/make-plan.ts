@@ -21,12 +21,15 @@ import {
 } from './plan.ts';
 import { entries, isBuiltIn } from './scope.ts';
 
+/** Contents of module files, by the name of the module. */
+export type ModuleFiles = ReadonlyMap<string, Uint8Array>;
+
 const SCHEDULE_DEFAULT: Ratio = [1, 8];
 const INJECT_DEFAULT: Ratio = [1, 32];
 const ALLOC_DEFAULT: Ratio = [1, 32];
 
-/** Resolves a workload that `check` accepted. `image` is the content of the file that it names. */
-export function makePlan(workload: Workload, image?: Uint8Array): Plan {
+/** Resolves a workload that `check` accepted. `image` and `modules` are the contents of the files that it names. */
+export function makePlan(workload: Workload, image?: Uint8Array, modules?: ModuleFiles): Plan {
   const probes = entries(workload.probes);
   const expectations = workload.expect ?? [];
   return {
@@ -37,6 +40,11 @@ export function makePlan(workload: Workload, image?: Uint8Array): Plan {
         ? null
         : { path: workload.image, bytes: image },
     paths: makePaths(workload),
+    modules: entries(workload.modules).map(([name, { image: path }]) => ({
+      name,
+      path,
+      bytes: known(modules?.get(name), 'the file of a module was given'),
+    })),
     functions: makeFunctions(workload),
     data: makeData(workload),
     tasks: entries(workload.tasks).map(([name, { cpu, run, times }]) => ({

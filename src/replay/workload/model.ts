@@ -3,7 +3,7 @@
 // `plan.ts` turns it into what a run needs. Keys are words of the YAML file, hence snake_case.
 
 import { LIMITS } from '../../emu/limits.ts';
-import { EBUSY, EINVAL, ENODEV, ENOENT, ENOMEM } from '../../trace/errno.ts';
+import { EBUSY, EEXIST, EINVAL, ENODEV, ENOENT, ENOMEM } from '../../trace/errno.ts';
 
 /**
  * A workload as plain data: what a YAML file says, and what `workload(...).build()` gives.
@@ -24,6 +24,8 @@ export interface Workload {
   readonly machine: MachineModel;
   /** An ELF file, relative to the workload; its functions take part like scripted ones. */
   readonly image?: string;
+  /** Modules, in the order in which they lie in memory. */
+  readonly modules?: Named<ModuleModel>;
   /** Shared variables and their sizes in bytes. */
   readonly data?: Named<number>;
   readonly functions?: Named<FunctionModel>;
@@ -65,6 +67,16 @@ export type AllocKind = (typeof ALLOC_KINDS)[number];
 
 /** `[1, 8]` is one time in eight: probabilities are never floats (style.md section 3). */
 export type Ratio = readonly [number, number];
+
+/** `params` are what `init_module` sets unless it says otherwise. */
+export interface ModuleModel {
+  /** An ELF object file, relative to the workload. */
+  readonly image: string;
+  readonly params?: ParamsModel;
+}
+
+/** Values of a module's parameters: texts, numbers, and true or false. */
+export type ParamsModel = Named<string | number | boolean>;
 
 export interface FunctionModel {
   readonly body: readonly Line[];
@@ -138,6 +150,8 @@ export interface TimelineItem {
   readonly set_filter?: SetPattern;
   readonly set_notrace?: SetPattern;
   readonly set_filter_ip?: SetIp;
+  readonly init_module?: string | InitModule;
+  readonly delete_module?: string;
   readonly irq?: Raised;
   readonly softirq?: Raised;
   readonly nmi?: Raised;
@@ -162,6 +176,7 @@ export interface OnEvent {
   readonly end?: OperationName;
   readonly event?: string;
   readonly probe?: string;
+  readonly module?: string;
   readonly cpu?: number;
   readonly nth?: number;
 }
@@ -179,6 +194,11 @@ export interface SetIp {
   readonly reset?: boolean;
 }
 
+export interface InitModule {
+  readonly module: string;
+  readonly params?: ParamsModel;
+}
+
 /** A handler or a function by name, or `{ run: FUNCTION }`. */
 export type Raised = string | { readonly run: string };
 
@@ -192,13 +212,17 @@ export interface CounterExpectation {
   readonly at_most?: number;
 }
 
-export const OPERATIONS = [
+/** Operations on a probe, and on a module. */
+const PROBE_OPERATIONS = [
   'register',
   'unregister',
   'set_filter',
   'set_notrace',
   'set_filter_ip',
 ] as const;
+export type ProbeOperationName = (typeof PROBE_OPERATIONS)[number];
+const MODULE_OPERATIONS = ['init_module', 'delete_module'] as const;
+export const OPERATIONS = [...PROBE_OPERATIONS, ...MODULE_OPERATIONS] as const;
 export type OperationName = (typeof OPERATIONS)[number];
 
 export const INTERRUPTS = ['irq', 'softirq', 'nmi'] as const;
@@ -244,6 +268,7 @@ export const LIMIT = {
   paths: 64,
   pathVersion: 1_000_000,
   entries: 1000,
+  modules: 16,
   blockDepth: 4,
   work: 1000,
   loop: 1000,
@@ -259,4 +284,11 @@ export const LIMIT = {
 } as const;
 
 /** The kernel's error numbers that an operation can be expected to return, by name. */
-export const ERRNO: Readonly<Record<string, number>> = { EBUSY, EINVAL, ENODEV, ENOENT, ENOMEM };
+export const ERRNO: Readonly<Record<string, number>> = {
+  EBUSY,
+  EEXIST,
+  EINVAL,
+  ENODEV,
+  ENOENT,
+  ENOMEM,
+};

@@ -76,6 +76,10 @@ function probeIndex(workload: Workload, name: string): number {
   return found(entries(workload.probes).findIndex(([probe]) => probe === name));
 }
 
+function moduleIndex(workload: Workload, name: string): number {
+  return found(entries(workload.modules).findIndex(([module]) => module === name));
+}
+
 /** `check` has seen that every name exists. */
 function found(index: number): number {
   return known(index >= 0 ? index : undefined, 'a checked name is defined');
@@ -90,6 +94,7 @@ function makeTrigger(workload: Workload, { at, on }: TimelineItem): PlanTrigger 
 
 function makeEventTrigger(workload: Workload, on: OnEvent): PlanTrigger {
   const when = { cpu: on.cpu ?? ANY_CPU, nth: on.nth ?? 1 };
+  const module = on.module === undefined ? -1 : moduleIndex(workload, on.module);
   for (const edge of ['enter', 'return'] as const) {
     const target = on[edge];
     if (target === undefined) continue;
@@ -101,7 +106,7 @@ function makeEventTrigger(workload: Workload, on: OnEvent): PlanTrigger {
     const op = on[edge];
     if (op === undefined) continue;
     const probe = on.probe === undefined ? -1 : probeIndex(workload, on.probe);
-    return { kind: 'operation', edge, op, probe, ...when };
+    return { kind: 'operation', edge, op, probe, module, ...when };
   }
   const event = known(on.event, 'a trigger has an event');
   return { kind: 'event', event: known(isEvent(event) ? event : undefined, 'it exists'), ...when };
@@ -133,13 +138,26 @@ function makeOperation(workload: Workload, item: TimelineItem): PlanOperation | 
     return { op, probe, pattern: set.pattern, reset: set.reset ?? false };
   }
   const set = item.set_filter_ip;
-  if (set === undefined) return undefined;
+  if (set === undefined) return makeModuleOperation(workload, item);
   return {
     op: 'set_filter_ip',
     probe: probeIndex(workload, set.probe),
     function: set.function,
     remove: set.remove ?? false,
     reset: set.reset ?? false,
+  };
+}
+
+function makeModuleOperation(workload: Workload, item: TimelineItem): PlanOperation | undefined {
+  const { init_module: init, delete_module: gone } = item;
+  if (gone !== undefined) return { op: 'delete_module', module: moduleIndex(workload, gone) };
+  if (init === undefined) return undefined;
+  const { module: name, params } = typeof init === 'string' ? { module: init, params: {} } : init;
+  const all = { ...entry(workload.modules, name)?.params, ...params };
+  return {
+    op: 'init_module',
+    module: moduleIndex(workload, name),
+    params: entries(all).map(([param, value]) => ({ name: param, value })),
   };
 }
 

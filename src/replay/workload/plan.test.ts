@@ -175,11 +175,27 @@ test('every kind of trigger and operation', () => {
       },
     ],
     [
-      { kind: 'operation', edge: 'begin', op: 'set_filter_ip', probe: 1, cpu: ANY_CPU, nth: 1 },
+      {
+        kind: 'operation',
+        edge: 'begin',
+        op: 'set_filter_ip',
+        probe: 1,
+        module: -1,
+        cpu: ANY_CPU,
+        nth: 1,
+      },
       { kind: 'interrupt', source: 0, cpu: 1 },
     ],
     [
-      { kind: 'operation', edge: 'end', op: 'set_filter_ip', probe: -1, cpu: ANY_CPU, nth: 3 },
+      {
+        kind: 'operation',
+        edge: 'end',
+        op: 'set_filter_ip',
+        probe: -1,
+        module: -1,
+        cpu: ANY_CPU,
+        nth: 3,
+      },
       { kind: 'interrupt', source: 2, cpu: 0 },
     ],
     [

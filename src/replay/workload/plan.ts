@@ -13,7 +13,9 @@ export interface Plan {
   readonly name: string;
   readonly machine: PlanMachine;
   /** The ELF file that takes part, or null. `path` is as written, relative to the workload. */
-  readonly image: { readonly path: string; readonly bytes: Uint8Array } | null;
+  readonly image: PlanFile | null;
+  /** Modules, in the order in which they lie in memory. */
+  readonly modules: readonly PlanModule[];
   /** TypeScript paths; each is a function of `functions` too, whose text calls its `stub`. */
   readonly paths: readonly PlanPath[];
   /** Functions, then callbacks, then TypeScript paths, then generated callbacks. */
@@ -33,6 +35,11 @@ export interface Plan {
   readonly timeline: readonly PlanEntry[];
   readonly guarantees: readonly GuaranteeName[];
   readonly counters: readonly PlanCounter[];
+}
+
+interface PlanFile {
+  readonly path: string;
+  readonly bytes: Uint8Array;
 }
 
 export interface PlanMachine {
@@ -58,6 +65,10 @@ export interface PlanPath {
   readonly version: number;
   /** The kernel symbol that starts it. */
   readonly stub: string;
+}
+
+interface PlanModule extends PlanFile {
+  readonly name: string;
 }
 
 interface PlanTask {
@@ -103,8 +114,19 @@ interface PlanProbe {
   readonly static: boolean;
 }
 
-/** A control operation. `probe` is an index into `Plan.probes`. */
-export type PlanOperation =
+/** A control operation. `probe` is an index into `Plan.probes`, `module` into `Plan.modules`. */
+export type PlanOperation = PlanProbeOperation | PlanModuleOperation;
+
+export type PlanModuleOperation =
+  | { readonly op: 'init_module'; readonly module: number; readonly params: readonly PlanParam[] }
+  | { readonly op: 'delete_module'; readonly module: number };
+
+interface PlanParam {
+  readonly name: string;
+  readonly value: string | number | boolean;
+}
+
+export type PlanProbeOperation =
   | { readonly op: 'register' | 'unregister'; readonly probe: number }
   | {
       readonly op: 'set_filter' | 'set_notrace';
@@ -142,8 +164,9 @@ export type PlanTrigger =
       readonly kind: 'operation';
       readonly edge: 'begin' | 'end';
       readonly op: OperationName;
-      /** Index of the probe, or -1 for any. */
+      /** Index of the probe or of the module, or -1 for any. */
       readonly probe: number;
+      readonly module: number;
       readonly cpu: number;
       readonly nth: number;
     }

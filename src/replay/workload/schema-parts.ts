@@ -68,15 +68,19 @@ export function named<T extends z.ZodType>(
   about: string,
   example: object,
 ): z.ZodExactOptional<z.ZodRecord<z.ZodString, T>> {
+  return namedValues(value)
+    .meta({ description: about, examples: [example] })
+    .exactOptional();
+}
+
+/** A map from names to things. */
+export function namedValues<T extends z.ZodType>(value: T): z.ZodRecord<z.ZodString, T> {
   const error = 'expected a name of letters, digits and _ that does not begin with a digit';
   const key = z
     .string({ error })
     .regex(IDENTIFIER_PATTERN, { error })
     .max(LIMIT.nameLength, { error: `expected a name of at most ${LIMIT.nameLength} letters` });
-  return z
-    .record(key, value, { error: 'expected a map from names to values' })
-    .meta({ description: about, examples: [example] })
-    .exactOptional();
+  return z.record(key, value, { error: 'expected a map from names to values' });
 }
 
 export function list<T extends z.ZodType>(item: T, about: string, least: 0 | 1 = 0): z.ZodArray<T> {
@@ -196,6 +200,8 @@ export const ACTIONS: readonly [
   'set_filter',
   'set_notrace',
   'set_filter_ip',
+  'init_module',
+  'delete_module',
   'irq',
   'softirq',
   'nmi',

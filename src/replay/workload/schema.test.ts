@@ -21,6 +21,7 @@ const everyKey: Required<Workload> = {
     random: { schedule: [1, 4], inject: [0, 1], alloc: [1, 2] },
   },
   image: 'c/store.elf',
+  modules: { sample: { image: 'c/ftrace_sample.ko', params: { func: 'vfs_*', nest: true } } },
   data: { counter: 16 },
   functions: {
     vfs_open: { body: ['work 4', { loop: 2, body: ['add counter+8 1'] }], notrace: false },
@@ -52,6 +53,9 @@ const everyKey: Required<Workload> = {
     { on: { begin: 'register', probe: 'ops0' }, irq: 'tick', cpu: 1 },
     { on: { end: 'set_filter' }, softirq: { run: 'vfs_open' } },
     { on: { event: 'text_write' }, nmi: 'dog' },
+    { at: 'start', init_module: { module: 'sample', params: { func: 'vfs_open' } } },
+    { at: { step: 90 }, init_module: 'sample', expect: '-EEXIST' },
+    { on: { end: 'init_module', module: 'sample' }, delete_module: 'sample', by: 'control-1' },
   ],
   expect: [
     'unregister',

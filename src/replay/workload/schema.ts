@@ -20,6 +20,7 @@ import {
   type TimelineItem,
   type Workload,
 } from './model.ts';
+import { initModule, moduleModel, moduleName } from './schema-module.ts';
 import * as part from './schema-parts.ts';
 
 const cpu = part.whole(0, LIMIT.cpus - 1, 'Number of a CPU, from 0.');
@@ -203,10 +204,11 @@ const onEvent: z.ZodType<OnEvent> = part
     end: part.word(OPERATIONS, 'An operation of the timeline ends.').exactOptional(),
     event: part.reference('Any event of the event table.', 'text_write').exactOptional(),
     probe: probe.meta({ description: 'Only operations on this probe.' }).exactOptional(),
+    module: moduleName.meta({ description: 'Only operations on this module.' }).exactOptional(),
     cpu: cpu.meta({ description: 'Only on this CPU.' }).exactOptional(),
     nth,
   })
-  .check(part.exactlyOne(EVENT_EDGES), part.belongsTo(['probe'], ['begin', 'end']))
+  .check(part.exactlyOne(EVENT_EDGES), part.belongsTo(['probe', 'module'], ['begin', 'end']))
   .meta({
     description: 'When an event occurs for the nth time.',
     oneOf: part.requiredOne(EVENT_EDGES),
@@ -278,6 +280,12 @@ const timelineItem: z.ZodType<TimelineItem> = part
     set_filter: setPattern.meta({ description: 'ftrace_set_filter.' }).exactOptional(),
     set_notrace: setPattern.meta({ description: 'ftrace_set_notrace.' }).exactOptional(),
     set_filter_ip: setIp.meta({ description: 'ftrace_set_filter_ip.' }).exactOptional(),
+    init_module: initModule
+      .meta({ description: 'init_module: runs the init function of a module.' })
+      .exactOptional(),
+    delete_module: moduleName
+      .meta({ description: 'delete_module: runs its exit function.' })
+      .exactOptional(),
     irq: raised.meta({ description: 'Raises a hardware interrupt.' }).exactOptional(),
     softirq: raised.meta({ description: 'Raises a softirq.' }).exactOptional(),
     nmi: raised.meta({ description: 'Raises an NMI.' }).exactOptional(),
@@ -343,6 +351,9 @@ export const workloadSchema: z.ZodType<Workload> = part
       .text('An ELF file, relative to this file; its functions take part.', ['c/store.elf'])
       .min(1, { error: 'expected a file name' })
       .exactOptional(),
+    modules: part.named(moduleModel, 'Modules by name.', {
+      sample: { image: 'c/ftrace_sample.ko', params: { func: 'vfs_*' } },
+    }),
     data: part.named(dataBytes, 'Shared variables and their sizes.', { counter: 8 }),
     functions: part.named(functionModel, 'Functions by name.', { vfs_open: { body: ['work 4'] } }),
     tasks: z

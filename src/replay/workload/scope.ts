@@ -1,5 +1,6 @@
 // Layer replay. Every name that a workload defines or can refer to.
-import { NO_ADDRESS } from '../../emu/address.ts';
+import { MODULE_BASE, NO_ADDRESS } from '../../emu/address.ts';
+import { type ObjectSummary, readObject, summariseObject } from '../../emu/elf-object.ts';
 import type { LoadedElf } from '../../emu/elf.ts';
 import { EMU_STUBS } from '../../emu/stub-table.ts';
 import { TRACE_STUBS } from '../../trace/stub-table.ts';
@@ -10,6 +11,17 @@ import { didYouMean } from './nearest.ts';
 /** What of an ELF image the names are checked against. */
 export type ImageSymbols = Pick<LoadedElf, 'functions' | 'objects'>;
 
+/** The files that a workload names, as far as they are at hand; modules by name. */
+export interface ScopeFiles {
+  readonly image?: ImageSymbols | undefined;
+  readonly modules?: ReadonlyMap<string, ObjectSummary>;
+}
+
+/** What a module's file holds. */
+export function readModule(bytes: Uint8Array, where: string): ObjectSummary {
+  return summariseObject(readObject(bytes, where), MODULE_BASE);
+}
+
 export interface Scope {
   readonly workload: Workload;
   /** Functions that can be called or run, and whether they have a call site; image first, then in order. */
@@ -17,9 +29,13 @@ export interface Scope {
   /** As `functions`, with traceable callbacks: what patterns are matched against. */
   readonly traceable: readonly string[];
   readonly imageFunctions: ReadonlySet<string>;
+  /** What the workload and its image define without the modules: what a module can use. */
+  readonly core: ReadonlySet<string>;
+  /** By name; only those whose files are at hand. */
+  readonly modules: ReadonlyMap<string, ObjectSummary>;
   /** Sizes in bytes. */
   readonly data: ReadonlyMap<string, number>;
-  /** False when the workload names an image whose symbols are not at hand: unknown names may be there. */
+  /** False when the workload names a file whose symbols are not at hand: unknown names may be there. */
   readonly complete: boolean;
 }
 
@@ -36,7 +52,7 @@ export const KERNEL_SYMBOLS: readonly string[] = [...EMU_STUBS, ...TRACE_STUBS].
   (name) => !NOT_CALLABLE.has(name),
 );
 
-export function makeScope(workload: Workload, image: ImageSymbols | undefined): Scope {
+export function makeScope(workload: Workload, { image, modules }: ScopeFiles): Scope {
   const functions = new Map<string, boolean>();
   const data = new Map<string, number>();
   for (const { name, site } of image?.functions ?? []) functions.set(name, site !== NO_ADDRESS);
@@ -44,6 +60,12 @@ export function makeScope(workload: Workload, image: ImageSymbols | undefined): 
   for (const [name, fn] of entries(workload.functions)) functions.set(name, fn.notrace !== true);
   for (const [name] of entries(workload.typescript)) functions.set(name, false);
   for (const [name, bytes] of entries(workload.data)) data.set(name, bytes);
+  const core = new Set([...functions.keys(), ...data.keys()]);
+  for (const module of modules?.values() ?? []) {
+    for (const { name, site } of module.functions)
+      if (!functions.has(name)) functions.set(name, site !== NO_ADDRESS);
+    for (const { name, bytes } of module.objects) if (!data.has(name)) data.set(name, bytes);
+  }
   const callbacks = entries(workload.callbacks).filter(
     ([, callback]) => callback.notrace === false,
   );
@@ -53,8 +75,12 @@ export function makeScope(workload: Workload, image: ImageSymbols | undefined): 
     functions,
     traceable: [...traceable, ...callbacks].map(([name]) => name),
     imageFunctions: new Set(image?.functions.map(({ name }) => name)),
+    core,
+    modules: modules ?? new Map<string, ObjectSummary>(),
     data,
-    complete: workload.image === undefined || image !== undefined,
+    complete:
+      (workload.image === undefined || image !== undefined) &&
+      entries(workload.modules).every(([name]) => modules?.has(name) === true),
   };
 }
 

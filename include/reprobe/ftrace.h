@@ -1,0 +1,22 @@
+/*
+ * reprobe: everything that a function hook written in C needs, in one place. The headers themselves
+ * are under include/linux, with the names and prototypes that the documents use, so that a source
+ * written for a kernel compiles as it is; what only reprobe has is declared here.
+ */
+#ifndef _REPROBE_FTRACE_H
+#define _REPROBE_FTRACE_H
+
+#include <linux/ftrace.h> /* struct ftrace_ops, register_ftrace_function, filters, trylock */
+#include <linux/kernel.h> /* container_of */
+#include <linux/kthread.h>
+#include <linux/ktime.h>
+#include <linux/preempt.h>
+#include <linux/printk.h>
+#include <linux/rcupdate.h> /* rcu_is_watching, synchronize_rcu */
+#include <linux/sched.h>    /* current */
+#include <linux/smp.h>
+
+/* Records the traced function's argument registers as `regs` events. */
+void reprobe_record_regs(struct ftrace_ops *op, struct ftrace_regs *regs);
+
+#endif
