@@ -195,45 +195,6 @@ test.each(['replay', 'judge', 'report'])(
   },
 );
 
-test('a recording without a header is reported and judged, not replayed', async () => {
-  const bytes = Uint8Array.from(read('little.trace'));
-  bytes[11] = 0xc1;
-  write('headless.trace', bytes);
-  const [report, judge, replay] = await Promise.all([
-    reprobe('report headless.trace'),
-    reprobe('judge headless.trace'),
-    reprobe('replay headless.trace'),
-  ]);
-  const what = 'headless.trace: header (byte 10): it has a value of type 0xc1';
-  expect(report.out).toContain('\n-- header lost: it has a value of type 0xc1\n-- frame 0\n');
-  expect(judge.out).toContain('memory ');
-  for (const { status, err } of [report, judge, replay]) {
-    expect(status).toBe(2);
-    expect(err).toContain(what);
-  }
-  expect(replay.out).toBe('');
-  expect(replay.err).toContain('without it the run cannot be repeated');
-});
-
-test('frames behind a gap are reported, and not judged', async () => {
-  const golden = readRecording(read('little.trace'));
-  const writer = new RecordingWriter(golden.log);
-  const parts = [writer.begin(golden.header)];
-  const third = Math.floor(golden.log.count / 3);
-  for (const to of [third, 2 * third, golden.log.count])
-    parts.push(writer.piece({ to, choices: Uint8Array.of(0), state: null }));
-  write('gap.trace', Buffer.concat(parts.toSpliced(2, 1)));
-  const report = await reprobe('report gap.trace');
-  expect(report.out).toContain(`\n-- lost events ${third} to ${2 * third - 1}: frame 1 (byte `);
-  expect(report.err).toContain(`events ${third} to ${2 * third - 1} are lost`);
-  const json = await reprobe('report gap.trace --json');
-  expect(json.out).toContain(`\n{"lost":[${third},${2 * third - 1}]}\n`);
-  expect(json.out).toContain(`"index":${golden.log.count - 1},`);
-  const judge = await reprobe('judge gap.trace');
-  expect(judge.status).toBe(2);
-  expect(judge.out).toContain(`gap.trace: ${third} events, up to the first that is lost\n`);
-});
-
 test.each([
   ['empty.trace', '', 'expected a recording (.trace), the file is empty'],
   ['text.trace', 'hello', 'expected a recording (.trace), found something else'],

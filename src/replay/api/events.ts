@@ -1,6 +1,6 @@
 // Layer replay, public face. The events of a recording, one by one.
 import { InputError } from '../../assert.ts';
-import { damageText, joinBytes, readRecording } from '../recording.ts';
+import { damageText, joinBytes, salvageRecording } from '../recording.ts';
 import type { Event } from '../schema.ts';
 
 /**
@@ -31,7 +31,7 @@ export type RecordingSource = Uint8Array | Iterable<Uint8Array> | AsyncIterable<
  * console.log(entered); // → 3
  */
 export async function* readEvents(source: RecordingSource): AsyncGenerator<Event, void, undefined> {
-  const recording = readRecording(source instanceof Uint8Array ? source : await collect(source));
+  const recording = salvageRecording(source instanceof Uint8Array ? source : await collect(source));
   yield* recording.log.events();
   if (recording.damage !== undefined) throw new InputError(damageText(recording));
 }

@@ -2,7 +2,7 @@
 import { GUARANTEES } from '../guarantee/index.ts';
 import type { Guarantee, Verdict } from '../guarantee/judge.ts';
 import { judgeLog } from '../judge-recording.ts';
-import { damageText, readRecording } from '../recording.ts';
+import { damageText, salvageRecording } from '../recording.ts';
 
 /**
  * A documented sentence that no schedule may break.
@@ -46,7 +46,7 @@ export interface Judged {
   /** Events that were read. */
   readonly events: number;
   readonly guarantees: readonly Judgement[];
-  /** What is wrong with the file behind them. */
+  /** What is wrong with the file; `events` are those up to the first that is lost. */
   readonly damage: string | undefined;
 }
 
@@ -64,7 +64,7 @@ export interface Judged {
  * console.log(notrace?.verdict.status); // → held
  */
 export function judge(recording: Uint8Array): Judged {
-  const read = readRecording(recording);
+  const read = salvageRecording(recording);
   const damage = read.damage === undefined ? undefined : damageText(read);
   return { events: read.log.count, guarantees: judgeLog(read.log).map(judgementOf), damage };
 }

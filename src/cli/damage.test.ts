@@ -1,0 +1,90 @@
+// What the commands say of a damaged recording, and what they still show of it.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { joinBytes, readRecording, RecordingWriter } from '../replay/recording.ts';
+import { recordRun } from '../replay/run.ts';
+import { capture } from './captured-shell.ts';
+import { main } from './cli.ts';
+
+const WORKLOAD = `name: little
+machine: { cpus: 1 }
+functions: { f: { body: [work 2] } }
+tasks: { t: { cpu: 0, run: f, times: 40 } }
+`;
+
+let cwd = '';
+
+interface Ran {
+  readonly status: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+async function reprobe(line: string): Promise<Ran> {
+  const { shell, out, err } = capture({ cwd });
+  const status = await main(line.split(' '), shell);
+  return { status, out: out(), err: err() };
+}
+
+function record(): Uint8Array {
+  const parts: Uint8Array[] = [];
+  recordRun(
+    { file: 'little.yaml', text: WORKLOAD, image: undefined },
+    { seed: 1, chooser: 'calm', profile: 'today', variants: [] },
+    (bytes) => {
+      parts.push(bytes.slice());
+    },
+  );
+  return joinBytes(parts);
+}
+
+const LITTLE = record();
+
+beforeAll(() => {
+  cwd = mkdtempSync(join(tmpdir(), 'reprobe-damage-'));
+});
+
+afterAll(() => {
+  rmSync(cwd, { recursive: true });
+});
+
+test('a recording without a header is reported and judged, not replayed', async () => {
+  const bytes = LITTLE.slice();
+  bytes[11] = 0xc1;
+  writeFileSync(join(cwd, 'headless.trace'), bytes);
+  const [report, judge, replay] = await Promise.all([
+    reprobe('report headless.trace'),
+    reprobe('judge headless.trace'),
+    reprobe('replay headless.trace'),
+  ]);
+  const what = 'headless.trace: header (byte 10): it has a value of type 0xc1';
+  expect(report.out).toContain('\n-- header lost: it has a value of type 0xc1\n-- frame 0\n');
+  expect(judge.out).toContain('memory ');
+  for (const { status, err } of [report, judge, replay]) {
+    expect(status).toBe(2);
+    expect(err).toContain(what);
+  }
+  expect(replay.out).toBe('');
+  expect(replay.err).toContain('without it the run cannot be repeated');
+});
+
+test('frames behind a gap are reported, and not judged', async () => {
+  const golden = readRecording(LITTLE);
+  const writer = new RecordingWriter(golden.log);
+  const parts = [writer.begin(golden.header)];
+  const third = Math.floor(golden.log.count / 3);
+  for (const to of [third, 2 * third, golden.log.count])
+    parts.push(writer.piece({ to, choices: Uint8Array.of(0), state: null }));
+  writeFileSync(join(cwd, 'gap.trace'), joinBytes(parts.toSpliced(2, 1)));
+  const report = await reprobe('report gap.trace');
+  expect(report.out).toContain(`\n-- lost events ${third} to ${2 * third - 1}: frame 1 (byte `);
+  expect(report.err).toContain(`events ${third} to ${2 * third - 1} are lost`);
+  const json = await reprobe('report gap.trace --json');
+  expect(json.out).toContain(`\n{"lost":[${third},${2 * third - 1}]}\n`);
+  expect(json.out).toContain(`"index":${golden.log.count - 1},`);
+  const judge = await reprobe('judge gap.trace');
+  expect(judge.status).toBe(2);
+  expect(judge.out).toContain(`gap.trace: ${third} events, up to the first that is lost\n`);
+});
