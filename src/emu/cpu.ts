@@ -27,6 +27,8 @@ export class Cpu {
   readonly contexts: Context[] = [];
   /** Frames of closed contexts, to be used again. */
   readonly frames: Frame[] = [];
+  /** What calls that are over were called with, to be used again: hits are frequent. */
+  readonly spareArguments: Int32Array[] = [];
   readonly preemptCount: Cell<number>;
   /** Identity of steps that change the IRQ state or hand the CPU over. */
   readonly state: Cell<number>;

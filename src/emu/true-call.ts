@@ -49,15 +49,17 @@ export function leaveFunctions(cpu: Cpu, cx: Context): void {
   const { hart } = cpu;
   const { calls } = cx;
   const sp = stackPointer(cpu);
-  const found = calls.findLastIndex((call) => returnsTo(call, hart.pc, sp));
-  if (found < 0) return;
-  jumpOut(cpu, cx, found + 1);
-  for (
-    let top = calls.at(-1);
-    top !== undefined && returnsTo(top, hart.pc, sp);
-    top = calls.at(-1)
-  ) {
+  let top = calls[calls.length - 1];
+  if (top === undefined) return;
+  if (!returnsTo(top, hart.pc, sp)) {
+    const found = calls.findLastIndex((call) => returnsTo(call, hart.pc, sp));
+    if (found < 0) return;
+    jumpOut(cpu, cx, found + 1);
+    top = calls[found];
+  }
+  for (; top !== undefined && returnsTo(top, hart.pc, sp); top = calls[calls.length - 1]) {
     calls.pop();
+    if (top.args !== undefined) cpu.spareArguments.push(top.args);
     cpu.machine.report(cpu, EMU_EVENTS.func_return.id, top.func, hart.lo[A0], hart.hi[A0]);
     top.watcher?.leave(cx);
   }
@@ -104,10 +106,10 @@ export function abandonCalls(cpu: Cpu, cx: Context, kept: number): void {
 }
 
 /** Keeps what the function at whose site the hart stands was called with: nothing ran before it (FT-4). */
-export function noteArguments({ hart, top: { calls } }: Cpu): void {
+export function noteArguments({ hart, spareArguments, top: { calls } }: Cpu): void {
   const call = calls[calls.length - 1];
   if (call === undefined || hart.pc - call.func > LANDING_PAD_BYTES || hart.pc < call.func) return;
-  const args = new Int32Array(2 * ARGUMENT_REGISTERS);
+  const args = spareArguments.pop() ?? new Int32Array(2 * ARGUMENT_REGISTERS);
   for (let i = 0; i < ARGUMENT_REGISTERS; i++) {
     args[2 * i] = hart.lo[A0 + i] as number;
     args[2 * i + 1] = hart.hi[A0 + i] as number;
