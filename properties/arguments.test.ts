@@ -3,7 +3,7 @@
 // A callback gets what it was promised: its own ops, with the data in it; as ip the call site of the function that was
 // hit; as parent_ip the address to which that function returns; and, if it looks, the arguments with which it was
 // called. Its neighbours on the list, hits inside it and interrupts change nothing about that.
-// Documented in "Using ftrace to hook to functions", section "The callback function": FT-4, FT-15, FT-19, FT-21.
+// Documented in "Using ftrace to hook to functions", section "The callback function": FT-4, FT-15, FT-19.
 import { expect, test } from 'vitest';
 import { checkGuarantee, EXERCISED_MIN, TEST_MS } from './check-guarantee.ts';
 

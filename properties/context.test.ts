@@ -3,7 +3,7 @@
 // From a recursion trylock that succeeded to its unlock preemption is off: the task stays where it is, and so does
 // whatever the list function calls, which holds such a lock. A callback ends on the CPU and in the interrupt in
 // which it began, with interrupts as they were.
-// Documented in "Using ftrace to hook to functions", section "Protect your callback": FT-22, FT-51, FT-53, FT-56.
+// Documented in "Using ftrace to hook to functions", section "Protect your callback": FT-22, FT-53.
 import { expect, test } from 'vitest';
 import { checkGuarantee, EXERCISED_MIN, TEST_MS } from './check-guarantee.ts';
 

@@ -1,4 +1,4 @@
-// Damage costs what it hits and nothing else (design.md section 5): of a recording every whole frame is read and
+// Damage costs what it hits and nothing else (ARCHITECTURE.md): of a recording every whole frame is read and
 // replays, and the damage is named by frame. And whatever a file holds, reading it ends soon, takes little memory,
 // and throws an InputError or nothing. `npm run nightly` reads a million mutants where this test reads ten thousand.
 import { join } from 'node:path';

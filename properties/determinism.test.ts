@@ -1,4 +1,4 @@
-// A run is a function of its workload and its choices (design.md, idea 3; CC-O14): wherever, whenever and under
+// A run is a function of its workload and its choices (ARCHITECTURE.md; CC-O14): wherever, whenever and under
 // whatever conditions it is recorded, the bytes are the same. And a recording that was killed is worth what
 // was written of it: its complete frames replay.
 import { spawn, spawnSync } from 'node:child_process';

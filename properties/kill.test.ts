@@ -1,5 +1,5 @@
 // A recording grows frame by frame, so a run that dies is worth what was written of it: killed at 50 random
-// moments, every complete frame is readable and replays (design.md section 5). All runs are one run, so what was
+// moments, every complete frame is readable and replays (ARCHITECTURE.md). All runs are one run, so what was
 // written before each death is also the beginning of what the longest one wrote.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';

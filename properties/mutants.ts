@@ -1,6 +1,6 @@
 // Which property must find which fault of docs/spec/mutants.md, and how long it may look for it. "Found" means
 // that the judge of that property calls its guarantee broken in a run that is sound without the fault: an oops
-// alone, another judge, or a run that is broken anyway do not count (design.md section 7).
+// alone, another judge, or a run that is broken anyway do not count (ARCHITECTURE.md, "Decisions").
 import fc from 'fast-check';
 import type { GuaranteeName } from '../src/replay/workload/model.ts';
 import type { Variant } from '../src/trace/variants/variant.ts';

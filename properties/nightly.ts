@@ -21,7 +21,7 @@ import { describeCase } from './run-case.ts';
 
 /** Fresh processes and threads that record the same workload. */
 const DETERMINISM_RUNS = 200;
-/** Seeds from each of which every mutant must be found (design.md section 7). */
+/** Seeds from each of which every mutant must be found (ARCHITECTURE.md, "Decisions"). */
 const MUTANT_SEEDS = 20;
 
 /** Mutants that one process reads: its memory is measured at its end. */

@@ -55,7 +55,7 @@ const WORKLOADS: Record<CasesName, fc.Arbitrary<Workload>> = {
   progress: weighted(1, { probes: 3 }),
   arguments: fc.oneof(workloadsWith({}), workloadsWith({ shared: true, guarded: true }), DIRECT),
   direct: DIRECT,
-  context: weighted(1, { shared: true, guarded: true }),
+  context: weighted(3, { shared: true, guarded: true, handlers: 2 }),
   quiescence: fc.oneof(
     workloadsWith({ ends: true }),
     workloadsWith({ ends: true, shared: true, handlers: 1 }),

@@ -1,5 +1,5 @@
 // The public API: re-exports only. Reading and writing files is the caller's; everything here is pure. Each export has
-// an example in its comment, which `index.test.ts` runs from the installed package.
+// an example in its comment, which `tidy/package.test.ts` runs from the installed package.
 export { InputError, InvariantError } from './assert.ts';
 export { type Choice, profiles, variants } from './replay/api/catalogue.ts';
 export { readEvents, type RecordingSource } from './replay/api/events.ts';

@@ -1,4 +1,4 @@
-// One word, three places (style.md section 1): a guarantee is a judge in src/replay/guarantee/, a property in
+// One word, three places (CONTRIBUTING.md): a guarantee is a judge in src/replay/guarantee/, a property in
 // properties/, and a prefix in golden/. Whoever deletes one of the three, or adds two of them, fails here.
 
 /** Names of files, and of the guarantees that the registry lists. */

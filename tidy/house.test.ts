@@ -1,4 +1,4 @@
-// Limits and habits that a linter does not know (style.md sections 8 to 10).
+// Limits and habits that a linter does not know (CONTRIBUTING.md).
 import { expect, test } from 'vitest';
 import {
   FOLDERS,
@@ -16,7 +16,7 @@ const LINES_MAX = 400;
 const files = sources(FOLDERS);
 
 /**
- * The opcode switch is the one exemption (style.md section 10): it cannot be split without losing what it is
+ * The opcode switch is the one exemption (CONTRIBUTING.md): it cannot be split without losing what it is
  * for. The linter still holds its lines of code to the limit.
  */
 const OPCODE_SWITCH = 'src/emu/riscv/run.ts';

@@ -1,5 +1,5 @@
 // The lint rules that hold the layers apart and keep runs repeatable: each planted violation is an error, and
-// what the layers may do is none (ARCHITECTURE.md, "Layers"; style.md section 3).
+// what the layers may do is none (ARCHITECTURE.md, "Layers"; CONTRIBUTING.md).
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

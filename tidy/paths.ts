@@ -1,4 +1,4 @@
-// A kernel path is a generator: called without `yield*` it does nothing, silently (style.md section 2). This
+// A kernel path is a generator: called without `yield*` it does nothing, silently (CONTRIBUTING.md). This
 // check finds such calls. What counts as a path: `function*`, and whatever is declared to return `Path<...>`:
 // functions, and members of the link table `k.fn`.
 import { type Node, type Parsed, nameOf, part, place, walk } from './source.ts';

@@ -6,6 +6,7 @@ import type { SpecDocument } from './spec.ts';
 export const OPEN: Readonly<Partial<Record<SpecDocument, readonly string[]>>> = {
   ftrace: [
     // State bits of records, which the model does without.
+    'FT-1',
     'FT-3',
     // Direct calls, SAVE_REGS, the RECURSION, RCU, PID, PERMANENT and IPMODIFY flags: an ops that asks for one of
     // them is refused.

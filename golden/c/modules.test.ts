@@ -87,7 +87,7 @@ test('a damaged module loads or is an input error', () => {
 
 test('a program is no module', () => {
   expect(() => readObject(readC('store.elf'), 'store.elf')).toThrow(
-    'expected an object file (ET_REL; compile with -c), found a linked program (ET_EXEC)',
+    'expected an object file (ET_REL), found a linked program (ET_EXEC); compile with -c',
   );
 });
 

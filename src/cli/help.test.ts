@@ -24,7 +24,7 @@ test('reprobe --help', async () => {
                                        guarantee
       reprobe disasm <image> [symbol]  Print the instructions of an image
       reprobe schema                   Print the JSON schema of a workload
-      reprobe variants                 List the faulty kernels for record --variant
+      reprobe variants                 List the changed kernels for record --variant
       reprobe completion               Print a completion script for bash or zsh
 
     Options:
@@ -69,7 +69,7 @@ test('reprobe record --help', async () => {
                                      [choices: "random", "calm"] [default: "random"]
           --profile   Which kernel era is emulated
                                                [choices: "today"] [default: "today"]
-          --variant   Replace parts of the kernel by a faulty variant (see: reprobe
+          --variant   Replace parts of the kernel by a variant (see: reprobe
                       variants)                                [array] [default: []]
           --handlers  Module that defines its TypeScript handlers
                                                                [array] [default: []]

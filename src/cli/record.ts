@@ -49,7 +49,7 @@ const options = {
     requiresArg: true,
     nargs: 1,
     default: [] as string[],
-    describe: 'Replace parts of the kernel by a faulty variant (see: reprobe variants)',
+    describe: 'Replace parts of the kernel by a variant (see: reprobe variants)',
   },
   handlers: handlersOption,
   json: { type: 'boolean', default: false, describe: 'Print the summary as JSON' },

@@ -7,7 +7,7 @@ import { UsageError } from './usage.ts';
 
 export const variantsCommand: Command<NoOptions> = {
   name: 'variants',
-  about: 'List the faulty kernels for record --variant',
+  about: 'List the changed kernels for record --variant',
   options: {},
   examples: [['$0 variants | grep filter', 'those that are about filters']],
   async run(_args, shell) {

@@ -1,6 +1,6 @@
 // Layer cli. Verdicts in words, with the events that show why a guarantee is broken.
 import type { EventLog } from '../replay/event-log.ts';
-import type { Guarantee, Verdict } from '../replay/guarantee/judge.ts';
+import type { Guarantee, Parts, Verdict } from '../replay/guarantee/judge.ts';
 import { Symbols } from '../replay/symbols.ts';
 import { formatEvent } from '../replay/text-form.ts';
 import type { Paint } from './shell.ts';
@@ -63,12 +63,18 @@ export function verdictLines(verdicts: readonly VerdictSummary[], paint: Paint):
 function verdictText(verdict: Verdict, paint: Paint): string {
   switch (verdict.status) {
     case 'held':
-      return `${paint('green', 'held')} (exercised ${times(verdict.exercised)})`;
+      return `${paint('green', 'held')} (exercised ${times(verdict.exercised)}${neverMet(verdict.parts)})`;
     case 'broken':
       return `${paint('red', `broken at event ${verdict.at}`)}: ${verdict.why}`;
     case 'never exercised':
       return `${paint('yellow', 'never exercised')}: ${verdict.why}`;
   }
+}
+
+/** Parts of the sentence that the run said nothing about. */
+function neverMet(parts: Parts = {}): string {
+  const never = Object.keys(parts).filter((part) => parts[part] === 0);
+  return never.length === 0 ? '' : `; never: ${never.join(', ')}`;
 }
 
 function times(count: number): string {

@@ -1,5 +1,5 @@
 // Layer emu. Shared state. Whatever more than one context can reach lives in a `Cell`; `path.ts` has the
-// marked ways to touch it, `Context.read` and `Context.write` the guarded ones (CC-M1, style.md 2).
+// marked ways to touch it, `Context.read` and `Context.write` the guarded ones (CC-M1, CONTRIBUTING.md).
 import { assert } from '../assert.ts';
 
 /** Somebody whose readiness depends on a cell's value. */

@@ -22,7 +22,7 @@ const SYMBOL_BYTES = 24;
 export const ET_REL = 1;
 export const ET_EXEC = 2;
 const ET_NAMES: Readonly<Record<number, string>> = {
-  [ET_REL]: 'an object file (ET_REL; compile with -c)',
+  [ET_REL]: 'an object file (ET_REL)',
   [ET_EXEC]: 'a linked program (ET_EXEC)',
 };
 const EM_RISCV = 243;
@@ -122,7 +122,7 @@ export function checkHeader(file: ElfFile, expected: typeof ET_REL | typeof ET_E
   check(
     file,
     type === expected,
-    `expected ${ET_NAMES[expected] ?? ''}, found ${ET_NAMES[type] ?? `ELF type ${type}`}`,
+    `expected ${ET_NAMES[expected] ?? ''}, found ${ET_NAMES[type] ?? `ELF type ${type}`}${expected === ET_REL ? '; compile with -c' : ''}`,
   );
   const machine = view.getUint16(18, true);
   check(file, machine === EM_RISCV, `expected RISC-V (machine ${EM_RISCV}), found ${machine}`);

@@ -1,6 +1,6 @@
 // Layer emu. What the machine can report. `src/trace/event.ts` adds the tracing vocabulary and
 // `src/replay/schema.ts` joins both into the one table that the file format, the text form, the docs
-// and the judges derive from. Ids are pinned; adding is appending (style.md section 7).
+// and the judges derive from. Ids are pinned; adding is appending (CONTRIBUTING.md).
 
 /**
  * How a field is stored and shown. All take one int32 word, but `u64`, which takes two (low, high).

@@ -1,5 +1,5 @@
 // Layer emu. True calls: noted when a function's first instruction executes, before any hook, and over when pc
-// and sp are those of its return (design.md section 7). A function can also be left without a return: by a jump
+// and sp are those of its return (ARCHITECTURE.md, "Decisions"). A function can also be left without a return: by a jump
 // out of its frame, or by the end of its task. `func_abandon` tells that, as soon as it shows.
 import { type Address, STACK_BYTES, toAddress } from './address.ts';
 import type { Context, TrueCall } from './context.ts';

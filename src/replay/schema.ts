@@ -1,5 +1,5 @@
 // Layer replay. The event table: the machine's and the tracing subsystem's vocabularies joined. The file
-// format, the text form, the docs and the judges derive from it (style.md section 7).
+// format, the text form, the docs and the judges derive from it (CONTRIBUTING.md).
 import { assert } from '../assert.ts';
 import { EMU_EVENTS, type EventShape, type FieldType, PAYLOAD_WORDS } from '../emu/event.ts';
 import { TRACE_EVENTS } from '../trace/event.ts';

@@ -4,7 +4,7 @@ import { digestOfBytes } from './digest.ts';
 import { pack } from './packed.ts';
 
 export const FORMAT_MAGIC = 'reprobe';
-/** Changing or removing anything is a new version (style.md section 7). */
+/** Changing or removing anything is a new version (CONTRIBUTING.md). */
 export const FORMAT_VERSION = 1;
 
 /** The place of the seal while it is not known. */

@@ -158,7 +158,7 @@ test('without memory the old set stays (FT-43)', () => {
   ]);
 });
 
-test('a swap patches what differs, in one pass, and frees the old hash later (FT-1, FT-39)', () => {
+test('a swap patches what differs, in one pass, and frees the old hash later (FT-39)', () => {
   const m = smallKernel({ functions: FIVE });
   const ops = m.ops('A', 'cb');
   m.control(function* (cx) {
@@ -195,7 +195,7 @@ test('private hashes that come to nothing are freed, the empty one never', () =>
   expect(ops.filterHash.value).toBe(m.k.ftrace.emptyHash);
 });
 
-test('the list function says why it skips an ops (CC-G10)', () => {
+test('the list function says why it skips an ops', () => {
   const m = smallKernel({ functions: FIVE });
   const [a, b, all] = [m.ops('A', 'cb'), m.ops('B', 'cb'), m.ops('all', 'cb')];
   m.control(function* (cx) {

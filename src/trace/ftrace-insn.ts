@@ -1,5 +1,5 @@
 // Layer trace. The two instructions that a patchable site can hold: a nop, or a call that leaves its return
-// address in a register of its own (`t0` for function entries, so that ra keeps the parent; design.md 3).
+// address in a register of its own (`t0` for function entries, so that ra keeps the parent; ARCHITECTURE.md).
 import { type Address, NO_ADDRESS } from '../emu/address.ts';
 import { encode, PLAIN } from '../emu/riscv/encode.ts';
 

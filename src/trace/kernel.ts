@@ -1,6 +1,6 @@
 // Layer trace. Wiring: the tracing subsystem of one machine. Paths get the `Kernel` and reach each other
 // through its link table `k.fn`, as a kernel's calls do; profiles and variants replace entries of the
-// table at boot and nowhere else (design.md section 4).
+// table at boot and nowhere else (ARCHITECTURE.md).
 import { known } from '../assert.ts';
 import { type Address } from '../emu/address.ts';
 import { EventText } from '../emu/event.ts';

@@ -1,4 +1,4 @@
-// Layer trace. Eras: whose rules hold (design.md section 4). A profile replaces links as a variant does.
+// Layer trace. Eras: whose rules hold (ARCHITECTURE.md). A profile replaces links as a variant does.
 import type { LinkTable } from './link.ts';
 
 export interface Profile {

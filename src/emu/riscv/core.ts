@@ -1,5 +1,5 @@
 // Layer emu. What harts execute: memory, and text regions that are decoded on first use. Text is data
-// (design.md section 1): `writeHalf` is the only way to change it, and an entry that a write covers is decoded
+// (ARCHITECTURE.md): `writeHalf` is the only way to change it, and an entry that a write covers is decoded
 // afresh. Which version of a halfword a CPU sees (CC-M5) is not decided here: see `runFetched`.
 import { assert, known } from '../../assert.ts';
 import { type Address, STACK_BYTES } from '../address.ts';

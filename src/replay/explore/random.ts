@@ -1,5 +1,5 @@
 // Layer replay. A chooser that leaves calm now and then, from a seed. Integers only, so that a seed means
-// the same run everywhere (design.md section 7, "Index 0 is calm").
+// the same run everywhere (ARCHITECTURE.md, "Decisions").
 import { assert } from '../../assert.ts';
 import { CHOICE, type ChoiceKind, type Chooser, type ChoicePoint } from '../../emu/choose.ts';
 

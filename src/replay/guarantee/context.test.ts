@@ -32,7 +32,7 @@ const interruptEnds = (level: number): Told => ['irq_exit', { level }];
 
 test('a callback between lock and unlock, with preemption off, holds', () => {
   const told = [...START, ...locks(8), ...CALLBACK, unlocks(8), closes];
-  expect(judge(context, told)).toEqual({ status: 'held', exercised: 1 });
+  expect(judge(context, told)).toMatchObject({ status: 'held', exercised: 1 });
 });
 
 test('a callback of a task that runs preemptible, as it may, exercises nothing', () => {
@@ -77,7 +77,7 @@ test('a callback of an interrupt ends before it does, on its CPU', () => {
   const hit = begins(1, 1, 'vfs_open', irq);
   const end = ends(1, 1, 'vfs_open', irq);
   const sound = [...START, interrupts(2), hit, end, interruptEnds(2)];
-  expect(judge(context, sound)).toEqual({ status: 'held', exercised: 1 });
+  expect(judge(context, sound)).toMatchObject({ status: 'held', exercised: 1 });
   const late = [...START, interrupts(2), hit, interruptEnds(2), end];
   expect(reasonOf(judge(context, late))).toMatch(
     /^broken: .*of ops1 for vfs_open had not ended when its interrupt did/u,
@@ -111,5 +111,5 @@ test('what an interrupt does to the interrupt state is over with it', () => {
   const told = [...START, ...locks(8), CALLBACK[0], ...inside, CALLBACK[1]].filter(
     (one): one is Told => one !== undefined,
   );
-  expect(judge(context, told)).toEqual({ status: 'held', exercised: 1 });
+  expect(judge(context, told)).toMatchObject({ status: 'held', exercised: 1 });
 });

@@ -6,11 +6,11 @@
 // ran; and by interrupts that are on at its end and were off at its beginning, or the reverse, although it did
 // not ask for that. What RCU thinks of the place (FT-55) comes with the RCU flag.
 //
-// Exercised, for each time: a recursion lock is taken where only it keeps preemption off, or a callback that ran
-// in an interrupt ends there.
+// Exercised, for each time: a recursion lock is taken where only it keeps preemption off (part `locks`), or a
+// callback that ran in an interrupt ends there (`interrupts`).
 import type { EventOf } from '../schema.ts';
 import { contextKey } from './hit.ts';
-import { broken, type Broken, type Guarantee, type Verdict } from './judge.ts';
+import { broken, type Broken, type Guarantee, heldInParts, type Verdict } from './judge.ts';
 import type { Callback, Story } from './story.ts';
 import { theCallback, where } from './wording.ts';
 
@@ -32,7 +32,9 @@ interface Turn {
 interface Findings {
   readonly story: Story;
   first: Broken | undefined;
-  exercised: number;
+  /** Locks that alone kept preemption off, and callbacks in interrupts. */
+  locks: number;
+  interrupts: number;
   callbacks: number;
   /** By number. */
   readonly cpus: (Cpu | undefined)[];
@@ -53,12 +55,13 @@ export const context: Guarantee = {
     'the interrupt state in which it began.',
   document: 'Using ftrace to hook to functions',
   section: 'Protect your callback',
-  rules: ['FT-22', 'FT-51', 'FT-53', 'FT-56', 'CC-M2'],
+  rules: ['FT-22', 'FT-53'],
   start(story) {
     const found: Findings = {
       story,
       first: undefined,
-      exercised: 0,
+      locks: 0,
+      interrupts: 0,
       callbacks: 0,
       cpus: [],
       held: new Map(),
@@ -130,7 +133,7 @@ function locked(found: Findings, e: EventOf<'recursion_lock'>): void {
     return;
   }
   // Opened by the step that took the lock: nothing else keeps preemption off.
-  if (region.step === e.step && e.level === TASK) found.exercised++;
+  if (region.step === e.step && e.level === TASK) found.locks++;
 }
 
 function regionClosed(found: Findings, e: EventOf<'region_close'>): void {
@@ -164,7 +167,7 @@ function interruptEnded(found: Findings, e: EventOf<'irq_exit'> | EventOf<'trap_
 
 function callbackEnded(found: Findings, callback: Callback, e: EventOf<'cb_end'>): void {
   const { begin } = callback;
-  if (begin.level > TASK) found.exercised++;
+  if (begin.level > TASK) found.interrupts++;
   if (e.cpu !== begin.cpu) {
     const ended = theEnd(found, callback, e);
     report(found, e.index, `${ended} on another CPU than CPU ${begin.cpu}`, [begin.index]);
@@ -211,10 +214,10 @@ function report(found: Findings, at: number, why: string, shows: readonly number
 
 function verdict(found: Findings): Verdict {
   if (found.first !== undefined) return found.first;
-  if (found.exercised > 0) return { status: 'held', exercised: found.exercised };
+  const { locks, interrupts, callbacks } = found;
   const why =
-    found.callbacks === 0
+    callbacks === 0
       ? 'No callback ran.'
       : 'No recursion lock was what kept preemption off, and no callback ran in an interrupt.';
-  return { status: 'never exercised', why };
+  return heldInParts({ locks, interrupts }, why);
 }

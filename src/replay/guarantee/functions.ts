@@ -52,5 +52,11 @@ export function siteNamedBy(table: FunctionTable, ip: number): number | undefine
 
 /** The function's name, or its site where no symbol is known. */
 export function nameOfSite(table: FunctionTable, site: number): string {
-  return table.bySite.get(site)?.name ?? `0x${site.toString(16)}`;
+  return table.bySite.get(site)?.name ?? hexOfAddress(site);
+}
+
+/** An address as it stands in the guest: events carry the offset from the image's base, negative for user text. */
+export function hexOfAddress(address: number): string {
+  const low = ((address ^ -0x80000000) >>> 0).toString(16).padStart(8, '0');
+  return address >= 0 ? `0xffffffff${low}` : `0x${low}`;
 }

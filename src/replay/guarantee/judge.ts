@@ -34,6 +34,9 @@ export interface Broken {
   readonly shows: readonly number[];
 }
 
+/** How often each part of a sentence was put to the test, by a word for it. */
+export type Parts = Readonly<Record<string, number>>;
+
 /**
  * What a run says about a sentence. One that never met its situation is not one that holds.
  *
@@ -45,7 +48,13 @@ export interface Broken {
  * console.log(text({ status: 'held', exercised: 3 })); // → held 3 times
  */
 export type Verdict =
-  | { readonly status: 'held'; /** How often its situation arose. */ readonly exercised: number }
+  | {
+      readonly status: 'held';
+      /** How often its situation arose. */
+      readonly exercised: number;
+      /** Of a sentence of several parts: how often each one was put to the test. */
+      readonly parts?: Parts;
+    }
   | Broken
   | {
       readonly status: 'never exercised';
@@ -56,4 +65,11 @@ export type Verdict =
 export function broken(at: number, why: string, shows: readonly number[]): Broken {
   const indexes = [...new Set([...shows, at])].filter((index) => index >= 0);
   return { status: 'broken', at, why, shows: indexes.toSorted((a, b) => a - b) };
+}
+
+/** The verdict on a sentence of several parts that was not broken: one part that was met is enough to say so. */
+export function heldInParts(parts: Parts, whyNever: string): Verdict {
+  const exercised = Object.values(parts).reduce((sum, times) => sum + times, 0);
+  if (exercised === 0) return { status: 'never exercised', why: whyNever };
+  return { status: 'held', exercised, parts };
 }

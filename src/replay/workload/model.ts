@@ -65,7 +65,7 @@ export interface MachineModel {
 export const ALLOC_KINDS = ['heap', 'ftrace_hash', 'trampoline'] as const;
 export type AllocKind = (typeof ALLOC_KINDS)[number];
 
-/** `[1, 8]` is one time in eight: probabilities are never floats (style.md section 3). */
+/** `[1, 8]` is one time in eight: probabilities are never floats (CONTRIBUTING.md). */
 export type Ratio = readonly [number, number];
 
 /** `params` are what `init_module` sets unless it says otherwise. */
@@ -230,7 +230,7 @@ export type InterruptName = (typeof INTERRUPTS)[number];
 
 export const EVENT_EDGES = ['enter', 'return', 'begin', 'end', 'event'] as const;
 
-/** One word, three places (style.md section 1): these are the judges of `src/replay/guarantee/`. */
+/** One word, three places (CONTRIBUTING.md): these are the judges of `src/replay/guarantee/`. */
 export const GUARANTEE_NAMES = [
   'unregister',
   'filter-swap',
@@ -251,7 +251,7 @@ export const BUILT_IN_CALLBACKS = ['count', 'nothing'] as const;
 /** The kernel thread that performs operations without `by`. */
 export const CONTROL_TASK = 'control';
 
-/** Named limits of a workload (style.md section 6). */
+/** Named limits of a workload (CONTRIBUTING.md). */
 export const LIMIT = {
   fileBytes: 262_144,
   lineColumns: 1000,

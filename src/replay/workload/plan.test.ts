@@ -10,7 +10,7 @@ function plan(text: string): Plan {
   return makePlan(workload);
 }
 
-/** The example of design.md section 5, word for word. */
+/** The example of ARCHITECTURE.md, word for word. */
 const design = plan(`
 name: vfs-filter-swap
 machine: { cpus: 2, seed: 42 }
