@@ -21,6 +21,9 @@ const REASONS: Readonly<Record<string, string>> = {
 
 /** The whole file. `what` names its part in the command, such as `workload`. */
 export function readInput(cwd: string, file: string, what: string): Uint8Array {
+  // yargs hands a lone `-` on as no name at all.
+  if (file === '' || file === '-')
+    throw new InputError(`cannot read ${what}: expected the name of a file`);
   try {
     return readFileSync(resolve(cwd, file));
   } catch (error) {

@@ -38,6 +38,8 @@ export const reportCommand: Command<typeof options> = {
     const bytes = readInput(shell.cwd, args.file, 'the recording');
     const recording = openRecording(bytes, args.file, shell);
     const cpu = args.cpu === undefined ? undefined : readCpu(args.cpu, recording);
+    if (args.json && args.format === 'ftrace')
+      throw new UsageError('--json: expected no --format beside it, found ftrace');
     const format = args.json ? 'json' : args.format;
     await writeLines(shell.out, linesOf(recording, { format, cpu, summary: args.summary }));
     refuseDamage(recording, args.file);

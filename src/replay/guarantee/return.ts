@@ -24,6 +24,7 @@ import {
   sharesReturn,
   stackAt,
 } from './call-stack.ts';
+import { hexOfAddress } from './functions.ts';
 import { broken, type Broken, type Guarantee, type Verdict } from './judge.ts';
 import type { Story } from './story.ts';
 import { where } from './wording.ts';
@@ -180,7 +181,7 @@ function goesOn(found: Findings, e: Event): string {
 }
 
 function nameOf({ story }: Findings, address: number): string {
-  return story.functions.byAddress.get(address)?.name ?? `0x${address.toString(16)}`;
+  return story.functions.byAddress.get(address)?.name ?? hexOfAddress(address);
 }
 
 function verdict({ first, exercised, hooked: entries }: Findings): Verdict {

@@ -213,11 +213,13 @@ test('broken: a trap leads elsewhere, before or after the new instruction is wri
   const verdict = judge(text, told);
   expect(verdict).toMatchObject({
     why:
-      'the breakpoint at the site of vfs_read led to 0x80080, where neither the old instruction ' +
+      'the breakpoint at the site of vfs_read led to 0xffffffff80080080, where neither the old instruction ' +
       'nor the new one leads (step 110, CPU 1, task opener)',
   });
   expect(shown(verdict, told)).toEqual(['trap_exit', 'text_write']);
-  expect(finding(patch([], [], [fetches('break', 1), stray]))).toMatch(/led to 0x80080/u);
+  expect(finding(patch([], [], [fetches('break', 1), stray]))).toMatch(
+    /led to 0xffffffff80080080/u,
+  );
 });
 
 test('not flagged: where a breakpoint leads that is not at the site of a function', () => {

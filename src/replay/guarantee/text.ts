@@ -9,7 +9,7 @@
 //
 // Exercised: a site was fetched while it was being rewritten, that is before the next sync of all CPUs was done.
 import type { Event, EventOf } from '../schema.ts';
-import { nameOfSite } from './functions.ts';
+import { hexOfAddress, nameOfSite } from './functions.ts';
 import { broken, type Broken, type Guarantee, type Verdict } from './judge.ts';
 import {
   isAsWritten,
@@ -132,7 +132,7 @@ function trapped(found: Findings, e: EventOf<'trap_exit'>): void {
 function checkTrap(found: Findings, site: PatchedSite, trap: EventOf<'trap_exit'>): void {
   const { old, current, lastWritten } = site;
   if (trap.to === old || trap.to === current) return;
-  const what = `the breakpoint at ${siteOf(found, site.ip)} led to 0x${(trap.to >>> 0).toString(16)}`;
+  const what = `the breakpoint at ${siteOf(found, site.ip)} led to ${hexOfAddress(trap.to)}`;
   const why = 'where neither the old instruction nor the new one leads';
   report(found, trap, `${what}, ${why}`, [lastWritten]);
 }
