@@ -157,7 +157,9 @@ function lineOf(made: Made, f: CallbackLines, line: Line): Line {
   const [word = '', ...operands] = line.split(' ');
   const method = word.replaceAll(/_(.)/gu, (_, letter: string) => letter.toUpperCase());
   const values = operands.map((text, index) => {
-    if (word === 'call') return KERNEL_SYMBOLS.includes(text) ? text : made.run(text);
+    if (word === 'call' || word === 'redirect')
+      return KERNEL_SYMBOLS.includes(text) ? text : made.run(text);
+    if (word === 'set_reg' && index === 0) return text;
     const isData = index === 0 && ['load', 'store', 'add', 'amoadd'].includes(word);
     return isData ? made.data(text) : Number(text);
   });
@@ -221,11 +223,11 @@ handlers:
   dog: { nmi: audit, inject: 1 }
   clock: { timer: late, cpu: 0, first: 10, every: 20, times: 3 }
 callbacks:
-  note: { body: [regs, { trylock: [work 1, call late] }], notrace: false }
+  note: { body: [regs, set_reg s1 5, redirect late, { trylock: [work 1, call late] }], notrace: false }
 typescript: { audit: 3 }
 probes:
   ops0: { kind: ftrace, filter: 'l*', notrace: [early, late], callback: note }
-  ops1: { kind: ftrace, callback: count }
+  ops1: { kind: ftrace, callback: count, flags: [SAVE_REGS, IPMODIFY, RCU] }
   ops2: { kind: ftrace, filter: [early], callback: nothing }
   ops3: { kind: ftrace, callback: audit }
 timeline:

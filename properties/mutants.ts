@@ -54,6 +54,47 @@ export const MUTANTS: readonly Mutant[] = [
   { id: 'M-21', judge: 'arguments', cases: 'direct', budget: 10_000, pinned: [6, 19] },
   { id: 'M-24', judge: 'context', budget: 200, pinned: [1, 2] },
   { id: 'M-25', judge: 'quiescence', budget: 500, pinned: [1, 2] },
+  {
+    id: 'M-26',
+    judge: 'quiescence',
+    cases: 'redirects',
+    budget: 300,
+    pinned: [1, 2],
+    says: /was not released/u,
+  },
+  {
+    id: 'M-27',
+    judge: 'quiescence',
+    cases: 'redirects',
+    budget: 100,
+    pinned: [1, 2],
+    says: /was not released/u,
+  },
+  {
+    id: 'M-28',
+    judge: 'quiescence',
+    cases: 'redirects',
+    budget: 300,
+    pinned: [1, 2],
+    says: /by a call on another ops/u,
+  },
+  {
+    id: 'M-31',
+    judge: 'arguments',
+    cases: 'flags',
+    budget: 500,
+    pinned: [4, 8],
+    says: /for want of registers/u,
+  },
+  {
+    id: 'M-32',
+    judge: 'context',
+    cases: 'flags',
+    budget: 500,
+    pinned: [3, 7],
+    says: /RCU was not watching/u,
+  },
+  { id: 'M-33', judge: 'memory', budget: 500, pinned: [4, 7] },
 ];
 
 /** A change that no judge may hold against the kernel, and the cases in which the nearest mutants die. */

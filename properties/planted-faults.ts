@@ -1,5 +1,6 @@
 // Faults that docs/spec/mutants.md does not number, planted for judges whose mutants are few: each breaks one
 // thing that the judge claims to see. They are found, or not, as mutants are (`mutants.ts`).
+import { known } from '../src/assert.ts';
 import { NO_ADDRESS, addressHi, addressLo } from '../src/emu/address.ts';
 import type { Context } from '../src/emu/context.ts';
 import { mutexLock } from '../src/emu/lock.ts';
@@ -12,6 +13,7 @@ import { innermostCallback } from '../src/trace/ftrace-callback.ts';
 import { type FtraceHit, ftraceOpsListFunc } from '../src/trace/ftrace-caller.ts';
 import { ftraceSetHash } from '../src/trace/ftrace-filter.ts';
 import type { FtraceOps } from '../src/trace/ftrace-ops.ts';
+import { PT_REGS } from '../src/trace/ftrace-regs.ts';
 import { ftraceUpdateTrampoline } from '../src/trace/ftrace-trampoline.ts';
 import type { Kernel } from '../src/trace/kernel.ts';
 import { TRACE_LIST_START } from '../src/trace/recursion.ts';
@@ -41,6 +43,14 @@ function trampolineWith(wrong: number, right: number): Variant['links'] {
     },
   };
 }
+
+const saved = (rs2: number): number => {
+  const { offset } = known(
+    PT_REGS.find(({ number }) => number === REG.s3),
+    's3 is shown',
+  );
+  return encode('sd', { rs1: REG.sp, rs2, imm: offset });
+};
 
 const moved = (rd: number, rs1: number, imm = 0): number => encode('addi', { rd, rs1, imm });
 
@@ -101,6 +111,34 @@ const WRONG_ARGUMENTS: readonly Variant[] = [
       cx.make(() => lastRegs.set(k, hit.regs));
       yield* callWith(cx, ops, ops, { ...hit, regs });
     }),
+  },
+];
+
+/** Judged by `arguments`, of probes with SAVE_REGS. */
+const WRONG_REGISTERS: readonly Variant[] = [
+  {
+    id: 'wrong-register',
+    about: 'trampolines save s4 where s3 is to be shown',
+    links: trampolineWith(saved(REG.s4), saved(REG.s3)),
+  },
+  {
+    id: 'short-regs',
+    about: 'the trampoline of an ops with SAVE_REGS is made as if it had none',
+    links: {
+      *ftraceUpdateTrampoline(cx, k, ops) {
+        const arch = { ...k.arch, regs: false };
+        yield* ftraceUpdateTrampoline(cx, { ...k, arch }, ops);
+      },
+    },
+  },
+];
+
+/** Judged by `context`, of probes with RECURSION. */
+const UNASSISTED: readonly Variant[] = [
+  {
+    id: 'unassisted',
+    about: 'the trampoline of an ops with RECURSION calls the callback itself',
+    links: { ftraceOpsGetFunc: (cx, _k, ops) => cx.read(ops.func) },
   },
 ];
 
@@ -168,14 +206,17 @@ function planted(
   variants: readonly Variant[],
   judge: Mutant['judge'],
   budgets: readonly number[],
+  cases: Mutant['cases'] = judge,
 ): readonly Mutant[] {
   return variants.map((variant, index) => {
-    return { id: variant.id, variant, judge, budget: budgets[index] ?? 0, pinned: [1] };
+    return { id: variant.id, variant, judge, cases, budget: budgets[index] ?? 0, pinned: [1] };
   });
 }
 
 export const PLANTED_FAULTS: readonly Mutant[] = [
   ...planted(WRONG_ARGUMENTS, 'arguments', [300, 300, 300, 300]),
+  ...planted(WRONG_REGISTERS, 'arguments', [1000, 500], 'flags'),
+  ...planted(UNASSISTED, 'context', [300], 'flags'),
   ...planted(WRONG_CONTEXT, 'context', [300, 300]),
   ...planted(LEFT_BEHIND, 'quiescence', [300, 300, 300, 300]),
 ];

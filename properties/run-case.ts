@@ -21,8 +21,11 @@ export interface Case {
   readonly choices: Choices;
 }
 
-/** The cases of a guarantee, or a part of those of `arguments`: callers that call without the list function. */
-export type CasesName = GuaranteeName | 'direct';
+/**
+ * The cases of a guarantee, or a part of those of some: callers that call without the list function, probes with flags,
+ * and probes that get into each other's way as they want to redirect functions.
+ */
+export type CasesName = GuaranteeName | 'direct' | 'flags' | 'redirects';
 
 export interface CaseResult {
   readonly ending: Ending;
@@ -45,6 +48,14 @@ const DIRECT = workloadsWith({
   crowded: false,
 });
 
+const FLAGS = fc.oneof(
+  workloadsWith({ flags: 'drawn' }),
+  workloadsWith({ flags: 'drawn', idle: true }),
+  workloadsWith({ flags: 'drawn', probes: 2 }),
+);
+
+const REDIRECTS = workloadsWith({ flags: 'redirects', probes: 3, shared: false, ends: true });
+
 const WORKLOADS: Record<CasesName, fc.Arbitrary<Workload>> = {
   unregister: weighted(1, { shared: true }),
   'filter-swap': weighted(3, { shared: true, swaps: true }),
@@ -53,12 +64,28 @@ const WORKLOADS: Record<CasesName, fc.Arbitrary<Workload>> = {
   text: weighted(3, { swaps: true }),
   return: weighted(1, { handlers: 2 }),
   progress: weighted(1, { probes: 3 }),
-  arguments: fc.oneof(workloadsWith({}), workloadsWith({ shared: true, guarded: true }), DIRECT),
+  arguments: fc.oneof(
+    workloadsWith({}),
+    workloadsWith({ shared: true, guarded: true }),
+    DIRECT,
+    FLAGS,
+  ),
   direct: DIRECT,
-  context: weighted(3, { shared: true, guarded: true, handlers: 2 }),
+  flags: FLAGS,
+  redirects: REDIRECTS,
+  context: fc.oneof(
+    workloadsWith({}),
+    { arbitrary: workloadsWith({ shared: true, guarded: true, handlers: 2 }), weight: 3 },
+    {
+      arbitrary: workloadsWith({ flags: 'rcu', idle: true, crowded: false, handlers: 2 }),
+      weight: 3,
+    },
+    FLAGS,
+  ),
   quiescence: fc.oneof(
     workloadsWith({ ends: true }),
     workloadsWith({ ends: true, shared: true, handlers: 1 }),
+    REDIRECTS,
   ),
 };
 

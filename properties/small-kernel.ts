@@ -14,7 +14,13 @@ import { EventLog } from '../src/replay/event-log.ts';
 import { Random } from '../src/replay/explore/random.ts';
 import type { Event, EventName } from '../src/replay/schema.ts';
 import { type FtraceOps, newFtraceOps } from '../src/trace/ftrace-ops.ts';
-import { bootKernel, type Kernel, publishStubs } from '../src/trace/kernel.ts';
+import {
+  type Arch,
+  ARCH_DEFAULT,
+  bootKernel,
+  type Kernel,
+  publishStubs,
+} from '../src/trace/kernel.ts';
 import { operation, type OperationRequest } from '../src/trace/operation.ts';
 import { PROFILE_TODAY } from '../src/trace/profile.ts';
 import { VARIANTS } from '../src/trace/variants/variants.ts';
@@ -26,7 +32,7 @@ export interface SmallKernel {
   fn(name: string): FunctionSymbol;
   /** Address of shared data. */
   data(name: string): number;
-  ops(name: string, callback: string, isStatic?: boolean): FtraceOps;
+  ops(name: string, callback: string, isStatic?: boolean, flags?: number): FtraceOps;
   /** Starts a task that runs a kernel path. */
   thread(name: string, cpu: number, path: (cx: Context) => Path<unknown>): void;
   /** Starts a task that runs guest function `run` `times` times. */
@@ -36,7 +42,7 @@ export interface SmallKernel {
   /** Runs a guest function from a path. */
   call(cx: Context, name: string): Path<number>;
   events<N extends EventName>(name: N): Extract<Event, { event: N }>[];
-  /** Sites that hold a call, and what: `a1 -> ops.tramp`, `a1 -> list`. */
+  /** Sites that hold a call, and what: `a1 -> ops.tramp`, `a1 -> list`, `a1 -> regs list`. */
   hooked(): string[];
 }
 
@@ -48,6 +54,7 @@ export interface SmallKernelOptions {
   readonly chooser?: Chooser;
   readonly variants?: readonly string[];
   readonly trampolines?: boolean;
+  readonly arch?: Partial<Arch>;
   readonly machine?: Partial<MachineOptions>;
 }
 
@@ -58,7 +65,8 @@ export function smallKernel(options: SmallKernelOptions): SmallKernel {
   loadImage(machine, image);
   const variants = (options.variants ?? []).map((id) => known(VARIANTS.get(id), `${id} exists`));
   const trampolines = options.trampolines ?? true;
-  const boot = { profile: PROFILE_TODAY, variants, trampolines };
+  const arch = { ...ARCH_DEFAULT, ...options.arch };
+  const boot = { profile: PROFILE_TODAY, variants, trampolines, arch };
   const k = bootKernel(machine, image.functions, boot);
   const fn = (name: string): FunctionSymbol =>
     known(functionsNamed(image, name)[0], `${name} is a function`);
@@ -76,8 +84,8 @@ export function smallKernel(options: SmallKernelOptions): SmallKernel {
     data: (name) => known(image.dataSymbols.get(name), `${name} is data`).address,
     thread,
     call,
-    ops: (name, callback, isStatic = false) =>
-      newFtraceOps(k, { name, func: fn(callback).address, isStatic }),
+    ops: (name, callback, isStatic = false, flags = 0) =>
+      newFtraceOps(k, { name, func: fn(callback).address, isStatic, flags }),
     task: (name, cpu, run, times = 1) => {
       thread(name, cpu, function* (cx) {
         for (let i = 0; i < times; i++) yield* call(cx, run);
@@ -152,8 +160,11 @@ function hookedSites(k: Kernel): string[] {
     const owner = [...k.ops.byAddress.values()].find(
       (ops) => ops.trampoline.value?.address === target,
     );
-    assert(owner !== undefined || target === k.caller.entry, 'a site calls a caller');
-    lines.push(`${func.name} -> ${owner?.name ?? 'list'}`);
+    const callers = new Map([
+      [k.caller.entry, 'list'],
+      [k.caller.regsEntry, 'regs list'],
+    ]);
+    lines.push(`${func.name} -> ${owner?.name ?? known(callers.get(target), 'it calls a caller')}`);
   }
   return lines;
 }

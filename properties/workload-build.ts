@@ -6,6 +6,7 @@ import type {
   HandlerModel,
   IdleModel,
   Line,
+  OpsFlag,
   ProbeModel,
   SetPattern,
   TaskModel,
@@ -59,6 +60,7 @@ export interface RawProbe {
   /** Due at steps, or when the first task begins another round: then something is sure to be going on. */
   readonly pace: 'steps' | 'rounds';
   readonly leaves: boolean;
+  readonly flags: readonly OpsFlag[];
 }
 
 export interface Raw {
@@ -108,6 +110,7 @@ export function buildWorkload(drawn: Raw): Workload {
     ...buildProbe(probe, index, selectable),
     ...(raw.direct ? { static: true } : {}),
   }));
+  if (savesRegs(raw.probes)) functions['patched'] = { body: ['work 1'], notrace: true };
   return {
     name: 'random',
     machine: {
@@ -138,7 +141,14 @@ export function buildWorkload(drawn: Raw): Workload {
 function withCompany(raw: Raw): Raw {
   const [first] = raw.probes;
   if (first === undefined) return raw;
-  const company: RawProbe = { ...first, filter: [], notrace: [], callback: 'count', lives: [] };
+  const company: RawProbe = {
+    ...first,
+    filter: [],
+    notrace: [],
+    callback: 'count',
+    lives: [],
+    flags: [],
+  };
   return { ...raw, probes: [first, company, company] };
 }
 
@@ -243,6 +253,9 @@ function buildCallbacks(raw: Raw, traceable: readonly string[]): Record<string, 
   const callbacks = raw.probes.map(({ callback }) => callback);
   const last = traceable.at(-1) ?? NAMES[0];
   return {
+    ...(savesRegs(raw.probes)
+      ? { saving: { body: ['regs', 'set_reg s3 7', 'set_reg a4 9', 'redirect patched'] } }
+      : {}),
     ...(callbacks.some((one, index) => one === 'lingering' || (one === 'guarded' && index > 0))
       ? { lingering: { body: [{ loop: 4, body: ['add hits 1'] }] } }
       : {}),
@@ -263,15 +276,25 @@ function matchingPattern(draw: number, selectable: readonly string[]): string {
   return matches(pattern, selectable).length > 0 ? pattern : NAMES[0];
 }
 
+function savesRegs(probes: readonly RawProbe[]): boolean {
+  return probes.some(({ flags }) => flags.includes('SAVE_REGS'));
+}
+
+/** One that may redirect needs a filter, and takes no notrace set (FT-45, FT-25.1). */
 function buildProbe(raw: RawProbe, index: number, selectable: readonly string[]): ProbeModel {
-  const filter = raw.filter.map((draw) => matchingPattern(draw, selectable));
-  const notrace = raw.notrace.map((draw) => matchingPattern(draw, selectable));
+  const { flags } = raw;
+  const redirects = flags.includes('IPMODIFY');
+  const drawn = redirects && raw.filter.length === 0 ? [index] : raw.filter;
+  const filter = drawn.map((draw) => matchingPattern(draw, selectable));
+  const notrace = redirects ? [] : raw.notrace.map((draw) => matchingPattern(draw, selectable));
+  const own = flags.includes('SAVE_REGS') ? 'saving' : raw.callback;
   return {
     kind: 'ftrace',
     ...(filter.length > 0 ? { filter } : {}),
     ...(notrace.length > 0 ? { notrace } : {}),
     // Nested callbacks of several probes multiply; one is enough to recurse.
-    callback: raw.callback === 'guarded' && index > 0 ? 'lingering' : raw.callback,
+    callback: own === 'guarded' && index > 0 ? 'lingering' : own,
+    ...(flags.length > 0 ? { flags } : {}),
   };
 }
 

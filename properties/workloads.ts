@@ -3,7 +3,12 @@
 // whose handlers are hooked too, filters that change and probes that go and come back while all of it runs.
 // What is drawn are plain numbers; `workload-build.ts` makes a workload of them.
 import fc from 'fast-check';
-import { ALLOC_KINDS, type Workload } from '../src/replay/workload/model.ts';
+import {
+  ALLOC_KINDS,
+  OPS_FLAGS,
+  type OpsFlag,
+  type Workload,
+} from '../src/replay/workload/model.ts';
 import {
   buildWorkload,
   NAMES,
@@ -42,6 +47,11 @@ export interface Features {
    * function, and each comes and goes again and again (CC-S3, CC-N1).
    */
   readonly direct?: boolean;
+  /**
+   * Probes ask for attributes (FTRACE_OPS_FL_*); one with SAVE_REGS shows and changes registers. `redirects`: all of them
+   * want to redirect functions, so they get into each other's way (CC-G15); `rcu`: all of them need RCU.
+   */
+  readonly flags?: 'drawn' | 'redirects' | 'rcu';
   /** Every probe is unregistered in the end. */
   readonly ends?: boolean;
   /** At least this many injectable handlers. */
@@ -73,7 +83,7 @@ function rawWorkload(features: Features): fc.Arbitrary<Raw> {
     crowded: fixed(features.crowded, fc.boolean()),
     idle: fixed(features.idle, fc.boolean()).chain((wanted) =>
       wanted
-        ? fc.record({ run: fc.nat(5), times: fc.integer({ min: 2, max: 12 }) })
+        ? fc.record({ run: fc.nat(5), times: fc.integer(idleTimes(features)) })
         : fc.constant(null),
     ),
     handlers: fc.array(
@@ -103,6 +113,11 @@ function rawWorkload(features: Features): fc.Arbitrary<Raw> {
       { arbitrary: fc.subarray([...ALLOC_KINDS]), weight: 1 },
     ),
   });
+}
+
+/** Enough to go on when the first probe has been registered, where that matters. */
+function idleTimes({ flags }: Features): { readonly min: number; readonly max: number } {
+  return flags === 'rcu' ? { min: 100, max: 160 } : { min: 2, max: 12 };
 }
 
 function fixed(
@@ -152,6 +167,7 @@ const rawProbe: fc.Arbitrary<RawProbe> = fc.record({
   triggers: fc.array(fc.nat(STEP_MAX), { minLength: 10, maxLength: 10 }),
   pace: fc.constantFrom<RawProbe['pace'][]>('rounds', 'rounds', 'steps'),
   leaves: oftenTrue(),
+  flags: fc.constant([]),
 });
 
 /** Draws that stand for the name of one function. */
@@ -171,6 +187,7 @@ const swappedProbe: fc.Arbitrary<RawProbe> = fc.record({
   triggers: fc.array(fc.nat(STEP_MAX), { minLength: 10, maxLength: 10 }),
   pace: fc.constant('rounds'),
   leaves: oftenTrue(),
+  flags: fc.constant([]),
 });
 
 /** How often two probes that take turns go. */
@@ -185,11 +202,24 @@ const comingProbe: fc.Arbitrary<RawProbe> = fc.record({
   triggers: fc.array(fc.nat(STEP_MAX), { minLength: 10, maxLength: 10 }),
   pace: fc.constantFrom<RawProbe['pace'][]>('rounds', 'steps'),
   leaves: oftenTrue(),
+  flags: fc.constant([]),
 });
 
-function probeWith({ swaps, direct }: Features): fc.Arbitrary<RawProbe> {
-  if (direct === true) return comingProbe;
-  return swaps === true ? swappedProbe : rawProbe;
+const FLAGS: Record<NonNullable<Features['flags']>, fc.Arbitrary<OpsFlag[]>> = {
+  drawn: fc.subarray([...OPS_FLAGS]),
+  redirects: fc.constant(['SAVE_REGS', 'IPMODIFY']),
+  rcu: fc.constantFrom(['RCU'], ['RCU', 'RECURSION'], ['RCU', 'SAVE_REGS']),
+};
+
+function probeWith({ swaps, direct, flags }: Features): fc.Arbitrary<RawProbe> {
+  const probe = direct === true ? comingProbe : swaps === true ? swappedProbe : rawProbe;
+  if (flags === undefined) return probe;
+  const drawn = FLAGS[flags];
+  // What the idle task runs is to be among what they select.
+  const all = flags === 'rcu' ? { filter: [], notrace: [], lives: [[]], leaves: false } : {};
+  return fc
+    .tuple(probe, drawn)
+    .map(([raw, asked]) => Object.assign({}, raw, { ...all, flags: asked }));
 }
 
 /** Any workload. */

@@ -8,27 +8,15 @@ export const OPEN: Readonly<Partial<Record<SpecDocument, readonly string[]>>> = 
     // State bits of records, which the model does without.
     'FT-1',
     'FT-3',
-    // Direct calls, SAVE_REGS, the RECURSION, RCU, PID, PERMANENT and IPMODIFY flags: an ops that asks for one of
-    // them is refused.
-    'FT-5',
-    'FT-14',
-    'FT-16',
+    // Direct calls, the PID and PERMANENT flags: an ops that asks for one of them is refused.
     'FT-18',
-    'FT-23',
-    'FT-25.1',
-    'FT-25.5',
     'FT-25.6',
     'FT-25.9',
-    'FT-25.12',
     // Misuse that strict mode is to report.
     'FT-34',
     'FT-35',
-    // IPMODIFY again, ftrace_free_filter, the sysctl.
-    'FT-45',
-    'FT-46',
+    // ftrace_free_filter, the sysctl.
     'FT-47',
     'FT-48',
-    'FT-54',
-    'FT-55',
   ],
 };

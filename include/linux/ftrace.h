@@ -3,11 +3,32 @@
 #define _LINUX_FTRACE_H
 
 #include <linux/kernel.h>
+#include <linux/ptrace.h>
 
 struct ftrace_ops;
 
-/* The traced function's registers; the flags of the ops say what of them may be read (FT-14). */
-struct ftrace_regs;
+/*
+ * The traced function's registers: the arguments always, all of them with SAVE_REGS, as
+ * ftrace_get_regs() tells (FT-14, FT-15). The offsets are this project's ABI.
+ */
+struct ftrace_regs {
+	unsigned long args[8];  /*  0 */
+	unsigned long ra;       /* 64 */
+	unsigned long kind;     /* 72: 1 before a whole struct pt_regs */
+};
+
+_Static_assert(sizeof(struct ftrace_regs) == 80, "ABI");
+_Static_assert(offsetof(struct pt_regs, kind) == offsetof(struct ftrace_regs, kind), "ABI");
+
+static inline struct pt_regs *ftrace_get_regs(struct ftrace_regs *fregs)
+{
+	return fregs->kind == 1 ? (struct pt_regs *)fregs : NULL;
+}
+
+static inline unsigned long ftrace_regs_get_argument(struct ftrace_regs *fregs, unsigned int n)
+{
+	return n < 8 ? fregs->args[n] : 0;
+}
 
 /* `ip`: the call site that was hit. `parent_ip`: where the traced function returns to. */
 typedef void (*ftrace_func_t)(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *op,

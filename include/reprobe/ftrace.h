@@ -19,4 +19,11 @@
 /* Records the traced function's argument registers as `regs` events. */
 void reprobe_record_regs(struct ftrace_ops *op, struct ftrace_regs *regs);
 
+/*
+ * What the callback line `set_reg a0 5` of a workload does, and `redirect` with register 0, which is
+ * `ip`: as a store to struct pt_regs, and an event. Needs SAVE_REGS.
+ */
+int reprobe_write_reg(struct ftrace_ops *op, struct ftrace_regs *regs, int reg,
+		      unsigned long value);
+
 #endif

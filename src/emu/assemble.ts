@@ -44,6 +44,9 @@ const WORK_WRITTEN_MAX = 8;
 /** Where a callback keeps what it was called with. */
 const ARGUMENT = { ip: 0, parentIp: 1, ops: 2, regs: 3 } as const;
 
+/** Stands for the place where the traced function goes on. */
+const IP = 0;
+
 const SSTATUS_SIE = 2;
 
 /** Operations that are a call of one kernel symbol without arguments. */
@@ -161,6 +164,12 @@ function operation(code: Code, op: ScriptOp, depth: number): void {
       return trylock(code, op, depth);
     case 'regs':
       return recordRegs(code);
+    case 'set_reg':
+      code.text.li(REG.a3, integer(code, op.value));
+      return writeReg(code, op.register);
+    case 'redirect':
+      loadAddress(code, REG.a3, code.linker.callTarget(op.target));
+      return writeReg(code, IP);
   }
 }
 
@@ -277,10 +286,24 @@ function recordRegs(code: Code): void {
   callKernel(code, 'reprobe_record_regs');
 }
 
+/** a3 holds the value. */
+function writeReg(code: Code, register: number): void {
+  loadArgument(code, REG.a0, ARGUMENT.ops);
+  loadArgument(code, REG.a1, ARGUMENT.regs);
+  code.text.li(REG.a2, BigInt(register));
+  callKernel(code, 'reprobe_write_reg');
+}
+
+function loadAddress(code: Code, register: number, address: Address): void {
+  const low = code.text.upper(register, address);
+  emit(code, 'addi', { rd: register, rs1: register, imm: low });
+}
+
 // ---- Pieces ----
 
 function loadArgument(code: Code, register: number, index: number): void {
-  if (!code.frame.keepsArguments) throw wrong(code, 'trylock and regs belong into callbacks');
+  if (!code.frame.keepsArguments)
+    throw wrong(code, 'trylock, regs, set_reg and redirect belong into callbacks');
   emit(code, 'ld', { rd: register, rs1: REG.sp, imm: argumentOffset(code.frame, index) });
 }
 

@@ -54,7 +54,7 @@ export interface TrueCall {
   readonly sp: Address;
   /** Sees the call, if anybody does. */
   readonly watcher: Watcher | undefined;
-  /** a0..a7 (lo, hi each) as it reached its patched call site; undefined while it has not. */
+  /** Its registers, laid out as `Hart.x`, as it reached its patched call site; undefined while it has not. */
   args: Int32Array | undefined;
 }
 

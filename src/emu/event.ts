@@ -165,7 +165,7 @@ export const EMU_EVENTS = {
   func_arg: {
     id: 41,
     about:
-      'Ground truth, on request: an argument register as a function that has not returned reached its call site.',
+      'Ground truth, on request: a register as a function that has not returned reached its call site.',
     fields: { func: 'address', sp: 'address', register: 'string', value: 'u64' },
   },
   cpu_state: {

@@ -131,6 +131,8 @@ export class Machine {
   breakpoint: ((cx: Context, pc: Address) => Path<Address>) | undefined;
   /** Reports what is left of the layer above when a run ends regularly. */
   closing: (() => void) | undefined;
+  /** Somebody may ask for all registers with which functions come to their call sites (`reportArguments`). */
+  notesRegisters = false;
   private readonly chooser: Chooser;
   private readonly sink: EventSink;
   private readonly watchers = new Map<Address, Watcher>();

@@ -65,6 +65,8 @@ function makesCalls(ops: readonly ScriptOp[]): boolean {
       case 'sleep':
       case 'trylock':
       case 'regs':
+      case 'set_reg':
+      case 'redirect':
         return true;
     }
   });

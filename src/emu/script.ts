@@ -31,8 +31,12 @@ export type ScriptOp =
   | { readonly op: 'delegate'; readonly target: string }
   /** Callbacks only: `ftrace_test_recursion_trylock(ip, parent_ip)`; on success `body`, then unlock. */
   | { readonly op: 'trylock'; readonly body: readonly ScriptOp[] }
-  /** Callbacks only: records the traced function's argument registers (`regs` events). */
-  | { readonly op: 'regs' };
+  /** Callbacks only: records the traced function's registers, as many as were saved (`regs` events). */
+  | { readonly op: 'regs' }
+  /** Callbacks only: changes a register of the traced function, by number. */
+  | { readonly op: 'set_reg'; readonly register: number; readonly value: number }
+  /** Callbacks only: the traced function goes on in another one. */
+  | { readonly op: 'redirect'; readonly target: string };
 
 export interface ScriptFunction {
   readonly name: string;

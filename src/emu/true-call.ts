@@ -7,11 +7,14 @@ import type { Cpu } from './cpu.ts';
 import { EMU_EVENTS } from './event.ts';
 import { FLAG } from './flags.ts';
 import { LIMITS } from './limits.ts';
+import { HI } from './riscv/ops.ts';
 
 const RA = 1;
 const SP = 2;
 const A0 = 10;
 const ARGUMENT_REGISTERS = 8;
+/** In place of x0, which is 0: no other registers were noted. */
+const ARGUMENTS_ONLY = 1;
 /** What may stand between a function's start and its site. */
 const LANDING_PAD_BYTES = 4;
 
@@ -105,29 +108,42 @@ export function abandonCalls(cpu: Cpu, cx: Context, kept: number): void {
   }
 }
 
-/** Keeps what the function at whose site the hart stands was called with: nothing ran before it (FT-4). */
-export function noteArguments({ hart, spareArguments, top: { calls } }: Cpu): void {
+/**
+ * Keeps with what registers the function came to the site at which the hart stands: nothing ran before it (FT-4). The
+ * arguments, unless somebody may ask for all (`notesRegisters`).
+ */
+export function noteArguments({ hart, machine, spareArguments, top: { calls } }: Cpu): void {
   const call = calls[calls.length - 1];
   if (call === undefined || hart.pc - call.func > LANDING_PAD_BYTES || hart.pc < call.func) return;
-  const args = spareArguments.pop() ?? new Int32Array(2 * ARGUMENT_REGISTERS);
-  for (let i = 0; i < ARGUMENT_REGISTERS; i++) {
-    args[2 * i] = hart.lo[A0 + i] as number;
-    args[2 * i + 1] = hart.hi[A0 + i] as number;
-  }
+  const args = spareArguments.pop() ?? new Int32Array(2 * HI);
   call.args = args;
+  if (machine.notesRegisters) {
+    args.set(hart.x);
+    return;
+  }
+  args[0] = ARGUMENTS_ONLY;
+  for (let number = A0; number < A0 + ARGUMENT_REGISTERS; number++) {
+    args[number] = hart.lo[number] as number;
+    args[HI + number] = hart.hi[number] as number;
+  }
 }
 
 /**
- * Reports the arguments of every function in the running context that has not returned and whose site was
- * hooked when it was reached: which of them somebody means is not the machine's to say.
+ * Reports these registers, as far as they were noted, of every function in the running context that has not
+ * returned and whose site was hooked when it was reached: which of them somebody means is not the machine's to say.
  */
-export function reportArguments(cpu: Cpu): void {
+export function reportArguments(
+  cpu: Cpu,
+  registers: readonly { readonly name: string; readonly number: number }[],
+): void {
   const { machine } = cpu;
   for (const { func, sp, args } of cpu.top.calls) {
     if (args === undefined) continue;
-    for (let i = 0; i < ARGUMENT_REGISTERS; i++) {
-      const [lo, hi] = [args[2 * i] as number, args[2 * i + 1] as number];
-      machine.report(cpu, EMU_EVENTS.func_arg.id, func, sp, machine.strings.id(`a${i}`), lo, hi);
+    for (const { name, number } of registers) {
+      const isArgument = number >= A0 && number < A0 + ARGUMENT_REGISTERS;
+      if (args[0] === ARGUMENTS_ONLY && !isArgument) continue;
+      const [lo, hi] = [args[number] as number, args[HI + number] as number];
+      machine.report(cpu, EMU_EVENTS.func_arg.id, func, sp, machine.strings.id(name), lo, hi);
     }
   }
 }

@@ -3,11 +3,18 @@ import { InputError, known } from '../assert.ts';
 import type { Context } from '../emu/context.ts';
 import { functionsNamed, type Image } from '../emu/image.ts';
 import type { Path } from '../emu/path.ts';
+import {
+  FTRACE_OPS_FL_IPMODIFY,
+  FTRACE_OPS_FL_RCU,
+  FTRACE_OPS_FL_RECURSION,
+  FTRACE_OPS_FL_SAVE_REGS,
+  FTRACE_OPS_FL_SAVE_REGS_IF_SUPPORTED,
+} from '../trace/ftrace-ops-flags.ts';
 import { type FtraceOps, newFtraceOps } from '../trace/ftrace-ops.ts';
 import type { Kernel } from '../trace/kernel.ts';
 import { deleteModule, initModule, type Module, newModule } from '../trace/module.ts';
 import { operation, type OperationRequest } from '../trace/operation.ts';
-import type { OperationName, ProbeOperationName } from './workload/model.ts';
+import type { OperationName, OpsFlag, ProbeOperationName } from './workload/model.ts';
 import type {
   Plan,
   PlanModuleOperation,
@@ -33,10 +40,19 @@ export const OPERATION_NAMES = {
 } as const satisfies Record<ProbeOperationName, OperationRequest['op']> &
   Record<OperationName, string>;
 
+const OPS_FLAG_BITS: Readonly<Record<OpsFlag, number>> = {
+  SAVE_REGS: FTRACE_OPS_FL_SAVE_REGS,
+  SAVE_REGS_IF_SUPPORTED: FTRACE_OPS_FL_SAVE_REGS_IF_SUPPORTED,
+  RECURSION: FTRACE_OPS_FL_RECURSION,
+  IPMODIFY: FTRACE_OPS_FL_IPMODIFY,
+  RCU: FTRACE_OPS_FL_RCU,
+};
+
 /** Makes the objects, unregistered and without filters. */
 export function makeProbes(k: Kernel, plan: Plan, image: Image): readonly Probe[] {
-  return plan.probes.map(({ name, callback, static: isStatic }) => {
-    const ops = newFtraceOps(k, { name, func: addressOf(image, callback), isStatic });
+  return plan.probes.map(({ name, callback, flags: asked, static: isStatic }) => {
+    const flags = asked.reduce((bits, flag) => bits | OPS_FLAG_BITS[flag], 0);
+    const ops = newFtraceOps(k, { name, func: addressOf(image, callback), flags, isStatic });
     return { object: ops.object, ops };
   });
 }

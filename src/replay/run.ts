@@ -152,6 +152,7 @@ function headerOf(
       patching: plan.machine.patching,
       trampolines: plan.machine.trampolines,
       stepsMax: plan.machine.stepsMax,
+      ...regsOf(plan),
       ...failAllocOf(plan),
     },
     image:
@@ -159,6 +160,15 @@ function headerOf(
         ? null
         : { file: plan.image.path, digest: digestOfBytes(image, 0, image.length), bytes: image },
     ...(modules.length === 0 ? {} : { modules }),
+  };
+}
+
+/** Named where they are not the default. */
+function regsOf({ machine }: Plan): Partial<Pick<PlanMachine, 'regs' | 'ifSupportedGivesRegs'>> {
+  const { regs, ifSupportedGivesRegs } = machine;
+  return {
+    ...(regs ? {} : { regs }),
+    ...(ifSupportedGivesRegs ? { ifSupportedGivesRegs } : {}),
   };
 }
 

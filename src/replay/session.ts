@@ -92,8 +92,9 @@ export class Session {
     });
     this.image = loadPlanImage(machine, plan);
     this.#definePaths(options.handlers ?? []);
-    const { trampolines } = plan.machine;
-    this.kernel = bootKernel(machine, this.image.functions, { ...options, trampolines });
+    const { trampolines, regs, ifSupportedGivesRegs } = plan.machine;
+    const arch = { regs, ifSupportedGivesRegs };
+    this.kernel = bootKernel(machine, this.image.functions, { ...options, trampolines, arch });
     const probes = makeProbes(this.kernel, plan, this.image);
     this.operations = new Operations(this.kernel, probes, this.image);
     const tasks = plan.tasks.map((task) => this.#newTask(task.name, task.cpu));

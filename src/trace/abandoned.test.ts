@@ -16,7 +16,7 @@ import type { ScriptOp } from '../emu/script.ts';
 import { sleepFor } from '../emu/timer.ts';
 import { judgeEvents } from '../replay/guarantee/index.ts';
 import { newFtraceOps } from './ftrace-ops.ts';
-import { FTRACE_REGS } from './ftrace-trampoline.ts';
+import { FTRACE_REGS } from './ftrace-regs.ts';
 
 const WORK: readonly ScriptOp[] = [{ op: 'work', count: 2 }];
 const FUNCTIONS = {

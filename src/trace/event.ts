@@ -49,7 +49,7 @@ export const TRACE_EVENTS = {
   },
   regs: {
     id: 107,
-    about: 'A callback recorded an argument register of the traced function.',
+    about: 'A callback recorded a register of the traced function.',
     fields: { object: 'int', register: 'string', value: 'u64' },
   },
   kill: {
@@ -89,5 +89,22 @@ export const TRACE_EVENTS = {
     id: 113,
     about: 'The generic caller passes this ops from here on; 0: none. Only without trampolines.',
     fields: { object: 'int' },
+  },
+  ops_flags: {
+    id: 120,
+    about:
+      'An ops that asks for attributes (FTRACE_OPS_FL_* of ops->flags) is about to be registered; `regs`: it is promised all registers.',
+    fields: { object: 'int', flags: 'hex', regs: 'bool' },
+  },
+  ipmodify: {
+    id: 121,
+    about:
+      'This ops has claimed, or has no longer claimed, to be the only one that redirects the function of the site.',
+    fields: { object: 'int', ip: 'address', claimed: 'bool' },
+  },
+  regs_write: {
+    id: 122,
+    about: 'A callback changed a register of the traced function; `ip` is where it goes on.',
+    fields: { object: 'int', register: 'string', value: 'u64' },
   },
 } as const satisfies Record<string, EventShape>;

@@ -1,12 +1,21 @@
-// Layer trace. What the generic caller's inner call reaches (FT-21, FT-22, CC-H4), after
-// `__ftrace_ops_list_func` of kernel/trace/ftrace.c. Left out: STUB and RCU ops, the assist function.
+// Layer trace. What the callers' calls reach: the list function (FT-21, FT-22, CC-H4) and the assist function
+// (FT-54, CC-H3), after `__ftrace_ops_list_func` and `ftrace_ops_assist_func` of kernel/trace/ftrace.c. Left out:
+// STUB ops.
 import { type Address, addressHi, addressLo } from '../emu/address.ts';
 import type { Context } from '../emu/context.ts';
 import { callGuest, type Path, readOnce } from '../emu/path.ts';
 import { TRACE_EVENTS } from './event.ts';
 import { hashIps } from './ftrace-hash.ts';
+import {
+  FTRACE_OPS_FL_IPMODIFY,
+  FTRACE_OPS_FL_RCU,
+  FTRACE_OPS_FL_RECURSION,
+  FTRACE_OPS_FL_SAVE_REGS,
+  opsHas,
+} from './ftrace-ops-flags.ts';
 import { touchOps, useOps } from './ftrace-ops-memory.ts';
 import type { FtraceOps } from './ftrace-ops.ts';
+import { PT_REGS_IP } from './ftrace-regs.ts';
 import type { Kernel } from './kernel.ts';
 import { TRACE_LIST_START } from './recursion.ts';
 
@@ -16,10 +25,12 @@ export interface FtraceHit {
   readonly parentIp: Address;
   /** `struct ftrace_regs` on the stack. */
   readonly regs: Address;
+  /** It is the beginning of a whole `struct pt_regs`. */
+  readonly full: boolean;
 }
 
 /** Why a hit did not run a callback: the closed list of `skip` events (CC-G10). */
-export type SkipReason = 'filter' | 'notrace' | 'recursion';
+export type SkipReason = 'filter' | 'notrace' | 'recursion' | 'rcu' | 'regs';
 
 /** Stands in `skip` events for "whoever would have been called". */
 export const NOBODY = 0;
@@ -36,10 +47,13 @@ export function* ftraceOpsListFunc(cx: Context, k: Kernel, hit: FtraceHit): Path
   }
   let ops = yield* readOnce(k.ftrace.opsList); // CC-H4.4
   while (ops !== undefined) {
-    const { object, generation, func } = found(cx, ops);
-    const reason = yield* k.fn.ftraceOpsTest(cx, ops, hit.ip);
-    if (reason === undefined) yield* callOps(cx, { func, ops, generation }, hit);
-    else skip(cx, { object, generation, reason, ip: hit.ip });
+    const target = found(cx, ops);
+    const reason =
+      k.fn.rcuRefuses(cx, target.flags) ??
+      (yield* k.fn.ftraceOpsTest(cx, ops, hit.ip)) ??
+      k.fn.regsRefuse(k, target.flags, hit);
+    if (reason === undefined) yield* callOps(cx, target, hit);
+    else skip(cx, { ...target, reason, ip: hit.ip });
     const next: FtraceOps | undefined = yield* readOnce(ops.next); // CC-H4.5
     useOps(cx, ops);
     ops = next;
@@ -47,10 +61,53 @@ export function* ftraceOpsListFunc(cx: Context, k: Kernel, hit: FtraceHit): Path
   yield* k.fn.traceClearRecursion(cx, k, bit);
 }
 
+/**
+ * `ftrace_ops_assist_func` (CC-H3.3a-5): what the trampoline of an ops with RECURSION or RCU calls. It takes a bit of
+ * the list function's group, so a callback that locks itself takes one of each (FT-54). Any context.
+ */
+export function* ftraceOpsAssistFunc(
+  cx: Context,
+  k: Kernel,
+  ops: FtraceOps,
+  hit: Omit<FtraceHit, 'full'>,
+): Path<void> {
+  const target = found(cx, ops);
+  const reason = k.fn.rcuRefuses(cx, target.flags); // CC-H3.3a
+  const bit =
+    reason === undefined ? yield* k.fn.traceTestAndSetRecursion(cx, k, TRACE_LIST_START) : -1; // CC-H3.3b
+  if (bit < 0) {
+    skip(cx, { ...target, reason: reason ?? 'recursion', ip: hit.ip });
+    return;
+  }
+  // The trampoline itself knows whether `ip` counts.
+  yield* callOps(cx, { ...target, flags: FTRACE_OPS_FL_IPMODIFY }, { ...hit, full: false });
+  yield* k.fn.traceClearRecursion(cx, k, bit); // CC-H3.5
+}
+
+/** `ftrace_ops_get_func` (FT-19): whom the trampoline of `ops` calls. Caller holds `ftrace_lock`. */
+export function ftraceOpsGetFunc(cx: Context, k: Kernel, ops: FtraceOps): Address {
+  const assisted = opsHas(cx, ops, FTRACE_OPS_FL_RECURSION | FTRACE_OPS_FL_RCU);
+  return assisted ? k.assistFunc : cx.read(ops.func);
+}
+
+/** An ops that is to be called only where RCU watches is passed over elsewhere (FT-55). */
+export function rcuRefuses(cx: Context, flags: number): SkipReason | undefined {
+  if ((flags & FTRACE_OPS_FL_RCU) === 0) return undefined;
+  return cx.make(() => cx.cpu.watching) ? undefined : 'rcu';
+}
+
+/** A site that is being upgraded still saves less: better no call than one without registers (FT-16). */
+export function regsRefuse(k: Kernel, flags: number, hit: FtraceHit): SkipReason | undefined {
+  if (hit.full || (flags & FTRACE_OPS_FL_SAVE_REGS) === 0) return undefined;
+  return k.arch.regs ? 'regs' : undefined;
+}
+
 interface Found {
   readonly object: number;
   readonly generation: number;
   readonly func: Address;
+  readonly flags: number;
+  readonly ops: FtraceOps;
 }
 
 /** What the walker knows once it stands on `ops`: part of the step that loaded the pointer. */
@@ -60,6 +117,8 @@ function found(cx: Context, ops: FtraceOps): Found {
     object: ops.object,
     generation: ops.generation.value,
     func: ops.func.value,
+    flags: ops.flags.value,
+    ops,
   }));
 }
 
@@ -81,14 +140,33 @@ export function* ftraceOpsTest(
 /** Calls the callback (CC-H4.5) with its documented arguments; see `calledGeneration` for the last one. */
 function* callOps(
   cx: Context,
-  { func, ops, generation }: { func: Address; ops: FtraceOps; generation: number },
-  { ip, parentIp, regs }: FtraceHit,
+  { func, ops, generation, flags }: Found,
+  { ip, parentIp, regs, full }: FtraceHit,
 ): Path<void> {
   const pointers = [ip, parentIp, ops.address, regs].flatMap((at) => [
     addressLo(at),
     addressHi(at),
   ]);
+  const keepsIp = full && (flags & FTRACE_OPS_FL_IPMODIFY) === 0;
+  const before = keepsIp ? loadIp(cx, regs) : undefined;
   yield* callGuest(cx.cpu.state, func, [...pointers, generation, 0]);
+  if (before !== undefined) storeIp(cx, regs, before);
+}
+
+/** Where the function goes on, as two words. */
+type Ip = readonly [lo: number, hi: number];
+
+function loadIp(cx: Context, regs: Address): Ip {
+  const { memory } = cx.cpu.machine;
+  const at = regs + PT_REGS_IP;
+  return cx.make(() => [memory.loadLo(at), memory.loadHi(at)] as const);
+}
+
+/** Without IPMODIFY what a callback made of it is lost (FT-46). */
+function storeIp(cx: Context, regs: Address, [lo, hi]: Ip): void {
+  cx.make(() => {
+    cx.cpu.machine.memory.store64(regs + PT_REGS_IP, lo, hi);
+  });
 }
 
 /** Reports that a hit ran no callback. */

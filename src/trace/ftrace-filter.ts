@@ -1,5 +1,5 @@
 // Layer trace. `ftrace_set_filter`, `ftrace_set_notrace`, `ftrace_set_filter_ip` (FT-36..FT-44, FT-49, CC-S6),
-// after `ftrace_set_hash` and below of kernel/trace/ftrace.c. Left out: IPMODIFY claims, modules.
+// after `ftrace_set_hash` and below of kernel/trace/ftrace.c. Left out: modules.
 import { assert } from '../assert.ts';
 import type { Address } from '../emu/address.ts';
 import type { Context } from '../emu/context.ts';
@@ -7,8 +7,9 @@ import { mutexLock, mutexUnlock } from '../emu/lock.ts';
 import { type Path, readOnce, writeOnce } from '../emu/path.ts';
 import { EINVAL, ENODEV, ENOENT, ENOMEM, type Errno } from './errno.ts';
 import { type FtraceHash, ftraceSelection, hashIps, type WhichHash } from './ftrace-hash.ts';
+import { FTRACE_OPS_FL_ENABLED, opsHas } from './ftrace-ops-flags.ts';
 import { useOps } from './ftrace-ops-memory.ts';
-import { FTRACE_OPS_FL_ENABLED, type FtraceOps, opsHas } from './ftrace-ops.ts';
+import type { FtraceOps } from './ftrace-ops.ts';
 import { ftraceLocation } from './ftrace-record.ts';
 import { filterParseRegex, regexMatch } from './glob.ts';
 import type { Kernel } from './kernel.ts';
@@ -47,6 +48,9 @@ export function* ftraceSetHash(
   yield* mutexLock(cx, ops.regexLock); // CC-S6.1
   useOps(cx, ops);
   const hash = yield* k.fn.allocFtraceHash(cx, k);
+  cx.make(() => {
+    ops.hasHashes.set(true);
+  });
   const result = hash === undefined ? -ENOMEM : yield* fillAndPublish(cx, k, ops, { change, hash });
   useOps(cx, ops);
   yield* mutexUnlock(cx, ops.regexLock); // CC-S6.8
@@ -70,7 +74,8 @@ function* fillAndPublish(
     });
     const next = ips.size === 0 ? k.ftrace.emptyHash : hash;
     yield* mutexLock(cx, k.ftrace.ftraceLock); // CC-S6.2
-    result = yield* k.fn.ftraceHashMoveAndUpdateOps(cx, k, ops, { which, next });
+    result = k.fn.ftraceHashIpmodifyUpdate(cx, k, ops, { which, next });
+    if (result === 0) result = yield* k.fn.ftraceHashMoveAndUpdateOps(cx, k, ops, { which, next });
     yield* mutexUnlock(cx, k.ftrace.ftraceLock); // CC-S6.8
   }
   if (result < 0 || ips.size === 0) yield* k.fn.freeFtraceHash(cx, k, hash);

@@ -15,6 +15,7 @@ import { known } from '../assert.ts';
 import { CHOICE } from '../emu/choose.ts';
 import type { ScriptOp } from '../emu/script.ts';
 import { EINVAL } from './errno.ts';
+import { FTRACE_OPS_FL_SAVE_REGS } from './ftrace-ops-flags.ts';
 import type { FtraceOps } from './ftrace-ops.ts';
 import { traceGetContextBit } from './recursion.ts';
 
@@ -159,13 +160,13 @@ test('FT-26, FT-28, CC-G2: a callback may run before register returns, and has t
 });
 
 test('FT-17: flags are read at registration, and again at the next', () => {
-  const m = smallKernel({ functions: { a1: WORK } });
+  // Where no register can be saved, SAVE_REGS is refused when it is read.
+  const m = smallKernel({ functions: { a1: WORK }, arch: { regs: false } });
   const ops = m.ops('A', 'cb');
   const results: number[] = [];
   m.control(function* (cx) {
     results.push(yield* perform(cx, m.k, ops, REGISTER));
-    // SAVE_REGS, which is not built and refused when it is read.
-    const flags = m.machine.memory.loadLo(ops.address + 8) | (1 << 2);
+    const flags = m.machine.memory.loadLo(ops.address + 8) | FTRACE_OPS_FL_SAVE_REGS;
     m.machine.memory.store64(ops.address + 8, flags, 0);
     yield* m.call(cx, 'a1');
     results.push(yield* perform(cx, m.k, ops, UNREGISTER));

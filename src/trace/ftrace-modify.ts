@@ -9,6 +9,7 @@ import { REG } from '../emu/regs.ts';
 import { sync } from '../emu/text.ts';
 import { TRACE_EVENTS } from './event.ts';
 import { callWord } from './ftrace-insn.ts';
+import { FTRACE_OPS_FL_RCU, FTRACE_OPS_FL_RECURSION, opsHas } from './ftrace-ops-flags.ts';
 import type { FtraceOps } from './ftrace-ops.ts';
 import { FUNCTION_TRACE_OP, isReachable } from './ftrace-trampoline.ts';
 import type { Kernel } from './kernel.ts';
@@ -21,10 +22,14 @@ export function updateFtraceFunction(cx: Context, k: Kernel): void {
   else cx.write(ftrace.traceFunction, directFunc(cx, k, first) ?? caller.listFunc);
 }
 
-/** The function of the only ops, unless it may go at any time: then the list function calls it. */
+/**
+ * The function of the only ops, unless it may go at any time: then the list function calls it. So it does for one with
+ * RECURSION or RCU, which the list function sees to as well.
+ */
 function directFunc(cx: Context, k: Kernel, only: FtraceOps): Address | undefined {
   const func = cx.read(only.func);
-  const isAlone = cx.read(only.next) === undefined && only.isStatic;
+  const isAssisted = opsHas(cx, only, FTRACE_OPS_FL_RECURSION | FTRACE_OPS_FL_RCU);
+  const isAlone = cx.read(only.next) === undefined && only.isStatic && !isAssisted;
   return isAlone && isReachable(k.caller.innerCall, func) ? func : undefined;
 }
 

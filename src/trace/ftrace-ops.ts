@@ -6,9 +6,16 @@ import type { Cell } from '../emu/cell.ts';
 import type { Context } from '../emu/context.ts';
 import { Mutex } from '../emu/lock.ts';
 import type { KObject } from '../emu/slab.ts';
+import { EINVAL, type Errno } from './errno.ts';
 import { TRACE_EVENTS } from './event.ts';
 import { watchCallback } from './ftrace-callback.ts';
 import type { FtraceHash } from './ftrace-hash.ts';
+import {
+  FTRACE_OPS_FL_INITIALIZED,
+  FTRACE_OPS_FL_SAVE_REGS,
+  FTRACE_OPS_FL_SAVE_REGS_IF_SUPPORTED,
+  FTRACE_OPS_FL_USER,
+} from './ftrace-ops-flags.ts';
 import { useOps } from './ftrace-ops-memory.ts';
 import type { Kernel } from './kernel.ts';
 
@@ -19,18 +26,6 @@ const FTRACE_OPS_PRIVATE = 16;
 /** Stands for the hashes that a real kernel keeps in the struct: as long as it is there, they are. */
 const FTRACE_OPS_MARK = 24;
 export const FTRACE_OPS_BYTES = 64;
-
-export const FTRACE_OPS_FL_ENABLED: number = 1 << 0;
-export const FTRACE_OPS_FL_DYNAMIC: number = 1 << 1;
-/**
- * SAVE_REGS, RECURSION, IPMODIFY, PID, RCU and PERMANENT: what they promise is not built yet, so an ops that asks
- * for one of them is refused rather than served without it. (IF_SUPPORTED alone gives no regs: FT-14.)
- */
-export const FTRACE_OPS_FL_NOT_BUILT: number =
-  (1 << 2) | (1 << 4) | (1 << 12) | (1 << 13) | (1 << 14) | (1 << 16);
-const FTRACE_OPS_FL_INITIALIZED: number = 1 << 8;
-export const FTRACE_OPS_FL_ADDING: number = 1 << 10;
-export const FTRACE_OPS_FL_REMOVING: number = 1 << 11;
 
 /** Structs of script probes lie here, out of the way of every other segment. */
 const OPS_BASE: Address = 0x00200000;
@@ -58,6 +53,8 @@ export interface FtraceOps {
   readonly regexLock: Mutex;
   readonly filterHash: Cell<FtraceHash>;
   readonly notraceHash: Cell<FtraceHash>;
+  /** Has it hashes at all, by a filter call or a registration (`ftrace_ops_init`)? */
+  readonly hasHashes: Cell<boolean>;
   /** Counts registrations, from 1; 0 before the first. */
   readonly generation: Cell<number>;
   readonly trampoline: Cell<KObject | undefined>;
@@ -169,6 +166,7 @@ function makeOps(
     regexLock: new Mutex(cells, named('regex_lock')),
     filterHash: cells.cell(named('filter_hash'), emptyHash, ftraceLock),
     notraceHash: cells.cell(named('notrace_hash'), emptyHash, ftraceLock),
+    hasHashes: cells.cell(named('has_hashes'), false),
     generation: cells.cell(named('generation'), 0, ftraceLock),
     trampoline: cells.cell<KObject | undefined>(named('trampoline'), undefined, ftraceLock),
   };
@@ -206,6 +204,34 @@ export function readOpsStruct(cx: Context, k: Kernel, ops: FtraceOps): void {
   writeOpsFlags(cx, k, ops, flags | FTRACE_OPS_FL_INITIALIZED);
 }
 
+/** The flags that the user has put into the struct, registered or not. */
+export function structFlags(cx: Context, k: Kernel, ops: FtraceOps): number {
+  useOps(cx, ops);
+  return cx.make(() => k.machine.memory.loadLo(ops.address + FTRACE_OPS_FLAGS));
+}
+
+/**
+ * FT-25.5, FT-14: whether registers can be saved as asked. Where none can be, IF_SUPPORTED makes up for it; where
+ * they can be, IF_SUPPORTED alone asks for nothing, unless the option has it as the document does.
+ */
+export function ftraceRegsCheck(cx: Context, k: Kernel, ops: FtraceOps): Errno {
+  const flags = cx.read(ops.flags);
+  const ifSupported = (flags & FTRACE_OPS_FL_SAVE_REGS_IF_SUPPORTED) !== 0;
+  if (!k.arch.regs && (flags & FTRACE_OPS_FL_SAVE_REGS) !== 0 && !ifSupported) return -EINVAL;
+  if (ifSupported && (!k.arch.regs || k.arch.ifSupportedGivesRegs)) {
+    writeOpsFlags(cx, k, ops, flags | FTRACE_OPS_FL_SAVE_REGS);
+  }
+  const promised = cx.read(ops.flags);
+  const attributes = promised & FTRACE_OPS_FL_USER;
+  if (attributes === 0) return 0;
+  const regs = k.arch.regs && (promised & FTRACE_OPS_FL_SAVE_REGS) !== 0 ? 1 : 0;
+  cx.make(() => {
+    if (regs === 1) k.machine.notesRegisters = true;
+  });
+  cx.emit(TRACE_EVENTS.ops_flags.id, ops.object, attributes, regs);
+  return 0;
+}
+
 /** Stores ops->flags. Caller holds `ftrace_lock`. */
 export function writeOpsFlags(cx: Context, k: Kernel, ops: FtraceOps, flags: number): void {
   useOps(cx, ops);
@@ -213,10 +239,4 @@ export function writeOpsFlags(cx: Context, k: Kernel, ops: FtraceOps, flags: num
   cx.make(() => {
     k.machine.memory.store64(ops.address + FTRACE_OPS_FLAGS, flags, 0);
   });
-}
-
-/** Is any of `bits` set in ops->flags? Caller holds `ftrace_lock`. */
-export function opsHas(cx: Context, ops: FtraceOps, bits: number): boolean {
-  useOps(cx, ops);
-  return (cx.read(ops.flags) & bits) !== 0;
 }

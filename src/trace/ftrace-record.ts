@@ -1,7 +1,7 @@
 // Layer trace. `struct dyn_ftrace`: one record for each traceable function (FT-1, FT-2, FT-5). Where the
 // kernel keeps a count and state bits and finds the rest by searching, a record here keeps whom it serves
 // and what its text calls: the same facts, so no old hashes need to be exposed to find a trampoline.
-// Left out: SAVE_REGS, IPMODIFY, DIRECT and CALL_OPS states.
+// Left out: DIRECT and CALL_OPS states.
 import type { Address } from '../emu/address.ts';
 import { NO_ADDRESS } from '../emu/address.ts';
 import type { Cell } from '../emu/cell.ts';
@@ -9,6 +9,7 @@ import type { Context } from '../emu/context.ts';
 import type { FunctionSymbol } from '../emu/image.ts';
 import type { Selection } from './ftrace-hash.ts';
 import { MCOUNT_INSN_SIZE } from './ftrace-insn.ts';
+import { wantsRegs } from './ftrace-ops-flags.ts';
 import { useOps } from './ftrace-ops-memory.ts';
 import type { FtraceOps } from './ftrace-ops.ts';
 import type { Kernel } from './kernel.ts';
@@ -21,6 +22,8 @@ export interface DynFtrace {
   readonly users: Cell<readonly FtraceOps[]>;
   /** What the text calls now; NO_ADDRESS while it is a nop. */
   readonly calls: Cell<Address>;
+  /** The only ops that may redirect this function (FT-45). */
+  readonly ipmodify: Cell<FtraceOps | undefined>;
 }
 
 /** Records of `functions`, by address: the order of available_filter_functions. */
@@ -38,6 +41,7 @@ export function newRecords(
       func,
       users: cells.cell<readonly FtraceOps[]>(`${func.name}/users`, [], ftraceLock),
       calls: cells.cell(`${func.name}/calls`, NO_ADDRESS, ftraceLock),
+      ipmodify: cells.cell<FtraceOps | undefined>(`${func.name}/ipmodify`, undefined, ftraceLock),
     });
   }
   return [...bySite.values()].toSorted((a, b) => a.ip - b.ip);
@@ -59,7 +63,13 @@ export function ftraceGetAddrNew(cx: Context, k: Kernel, record: DynFtrace): Add
   if (only === undefined) return NO_ADDRESS;
   useOps(cx, only);
   const trampoline = users.length === 1 ? cx.read(only.trampoline) : undefined;
-  return trampoline?.address ?? k.caller.entry;
+  if (trampoline !== undefined) return trampoline.address;
+  return k.fn.ftraceUsersWantRegs(cx, k, users) ? k.caller.regsEntry : k.caller.entry;
+}
+
+/** One ops that wants all registers has the others entered with them, too (FT-23). */
+export function ftraceUsersWantRegs(cx: Context, k: Kernel, users: readonly FtraceOps[]): boolean {
+  return users.some((ops) => wantsRegs(cx, k, ops));
 }
 
 /**

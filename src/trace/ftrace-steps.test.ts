@@ -16,8 +16,8 @@ import {
   FTRACE_OPS_FL_ADDING,
   FTRACE_OPS_FL_ENABLED,
   FTRACE_OPS_FL_REMOVING,
-  type FtraceOps,
-} from './ftrace-ops.ts';
+} from './ftrace-ops-flags.ts';
+import type { FtraceOps } from './ftrace-ops.ts';
 import type { OperationRequest } from './operation.ts';
 
 const WORK: readonly ScriptOp[] = [{ op: 'work', count: 2 }];

@@ -11,19 +11,25 @@ import { TRACE_EVENTS } from './event.ts';
 import { innermostCallback } from './ftrace-callback.ts';
 import { NOBODY, skip } from './ftrace-caller.ts';
 import { bindFtraceOps, FTRACE_OPS_BYTES } from './ftrace-ops.ts';
-import { FTRACE_REGS } from './ftrace-trampoline.ts';
+import {
+  FTRACE_REGS,
+  FTRACE_REGS_BYTES,
+  PT_REGS,
+  PT_REGS_BYTES,
+  PT_REGS_IP,
+  PT_REGS_MARK,
+} from './ftrace-regs.ts';
 import type { Kernel } from './kernel.ts';
 import { operation, type OperationRequest, type PatternRequest } from './operation.ts';
 import { TRACE_FTRACE_START } from './recursion.ts';
 import type { TraceStub } from './stub-table.ts';
 
-/** Argument registers that `reprobe_record_regs` shows. */
-const ARGUMENTS = 8;
-
 /** Gives the symbols of the tracing layer their meaning. */
 export function defineStubs(k: Kernel): void {
   const stubs: Partial<Record<TraceStub, Stub>> = {
-    ftrace_ops_list_func: { path: (cx, args) => listFunc(cx, k, args) },
+    ftrace_ops_list_func: { path: (cx, args) => listFunc(cx, k, args, false) },
+    ftrace_ops_list_func_regs: { path: (cx, args) => listFunc(cx, k, args, true) },
+    ftrace_ops_assist_func: { path: (cx, args) => assistFunc(cx, k, args) },
     register_ftrace_function: control(k, () => ({ op: 'register_ftrace_function' })),
     unregister_ftrace_function: control(k, () => ({ op: 'unregister_ftrace_function' })),
     ftrace_set_filter: control(k, (cx, args) => pattern(cx, 'ftrace_set_filter', args)),
@@ -37,13 +43,22 @@ export function defineStubs(k: Kernel): void {
     ftrace_test_recursion_trylock: { path: (cx, args) => trylock(cx, k, args.address(0)) },
     ftrace_test_recursion_unlock: { path: (cx, args) => unlock(cx, k, args.lo(0)) },
     reprobe_record_regs: { now: (cx, args) => recordRegs(cx, k, args) },
+    reprobe_write_reg: { now: (cx, args) => writeReg(cx, k, args) },
   };
   for (const [name, stub] of Object.entries(stubs)) k.machine.stubs.define(name, stub);
 }
 
-function* listFunc(cx: Context, k: Kernel, args: StubArguments): Path<number> {
+function* listFunc(cx: Context, k: Kernel, args: StubArguments, full: boolean): Path<number> {
   const [ip, parentIp, regs] = [args.address(0), args.address(1), args.address(3)];
-  yield* k.fn.ftraceOpsListFunc(cx, k, { ip, parentIp, regs });
+  yield* k.fn.ftraceOpsListFunc(cx, k, { ip, parentIp, regs, full });
+  return 0;
+}
+
+function* assistFunc(cx: Context, k: Kernel, args: StubArguments): Path<number> {
+  const [ip, parentIp, regs] = [args.address(0), args.address(1), args.address(3)];
+  const ops = k.ops.byAddress.get(args.address(2));
+  if (ops === undefined) cx.make(() => oops(cx, 'unmapped', args.address(2)));
+  else yield* k.fn.ftraceOpsAssistFunc(cx, k, ops, { ip, parentIp, regs });
   return 0;
 }
 
@@ -103,18 +118,61 @@ function* unlock(cx: Context, k: Kernel, bit: number): Path<number> {
   return 0;
 }
 
-/** `reprobe_record_regs(op, regs)`: the argument registers of the traced function, as events. */
+/** `reprobe_record_regs(op, regs)`: registers of the traced function, all that are there, as events. */
 function recordRegs(cx: Context, k: Kernel, args: StubArguments): number {
   const { memory, strings } = k.machine;
   const ops = k.ops.byAddress.get(args.address(0));
   const regs = args.address(1);
   if (ops === undefined) oops(cx, 'unmapped', args.address(0));
-  if (ops === undefined || !mayUse(cx, { at: regs, bytes: 8 * ARGUMENTS, writes: false })) return 0;
-  reportArguments(cx.cpu);
-  for (let i = 0; i < ARGUMENTS; i++) {
-    const at = regs + FTRACE_REGS.a0 + 8 * i;
-    const name = strings.id(`a${i}`);
-    cx.emit(TRACE_EVENTS.regs.id, ops.object, name, memory.loadLo(at), memory.loadHi(at));
+  if (ops === undefined || !mayUse(cx, { at: regs, bytes: FTRACE_REGS_BYTES, writes: false }))
+    return 0;
+  const full = isFull(k, regs);
+  if (full && !mayUse(cx, { at: regs, bytes: PT_REGS_BYTES, writes: false })) return 0;
+  reportArguments(cx.cpu, full ? PT_REGS : PT_REGS.filter(isArgument));
+  for (const { name, offset } of PT_REGS) {
+    if (!full && !isArgument({ name })) continue;
+    const at = regs + offset;
+    cx.emit(
+      TRACE_EVENTS.regs.id,
+      ops.object,
+      strings.id(name),
+      memory.loadLo(at),
+      memory.loadHi(at),
+    );
   }
   return 0;
+}
+
+/**
+ * `reprobe_write_reg(op, regs, register, value)`; register 0 is `ip`. Where no full registers were saved the callback
+ * has been handed nothing that it could write to (FT-15).
+ */
+function writeReg(cx: Context, k: Kernel, args: StubArguments): number {
+  const { memory, strings } = k.machine;
+  const [op, regs, register] = [args.address(0), args.address(1), args.lo(2)];
+  const ops = k.ops.byAddress.get(op);
+  if (ops === undefined) oops(cx, 'unmapped', op);
+  if (ops === undefined || !mayUse(cx, { at: regs, bytes: FTRACE_REGS_BYTES, writes: true }))
+    return 0;
+  if (!isFull(k, regs)) {
+    oops(cx, 'no pt_regs', regs);
+    return 0;
+  }
+  const shown = PT_REGS.find(({ number }) => number === register);
+  const offset = register === 0 ? PT_REGS_IP : shown?.offset;
+  const place = { at: regs, bytes: PT_REGS_BYTES, writes: true };
+  if (offset === undefined || !mayUse(cx, place)) return -EINVAL;
+  const [lo, hi] = [args.lo(3), args.hi(3)];
+  memory.store64(regs + offset, lo, hi);
+  cx.emit(TRACE_EVENTS.regs_write.id, ops.object, strings.id(shown?.name ?? 'ip'), lo, hi);
+  return 0;
+}
+
+/** Is it a whole `struct pt_regs`? */
+function isFull(k: Kernel, regs: Address): boolean {
+  return k.machine.memory.loadLo(regs + FTRACE_REGS.t0) === PT_REGS_MARK;
+}
+
+function isArgument({ name }: { readonly name: string }): boolean {
+  return /^a[0-7]$/u.test(name);
 }

@@ -1,6 +1,5 @@
 // Layer trace. Trampolines are guest text (FT-19, FT-20, CC-H3): a task can be preempted at each of their
-// instructions, and one that was freed is poison. They save what the C calling convention lets a callback
-// clobber, which is also all that its `regs` argument shows (FT-15). Left out: SAVE_REGS.
+// instructions, and one that was freed is poison. What they save is in `ftrace-regs.ts`.
 import { NO_ADDRESS, type Address, TRAMPOLINE_BASE, TRAMPOLINE_BYTES_MAX } from '../emu/address.ts';
 import type { Cell } from '../emu/cell.ts';
 import type { Context } from '../emu/context.ts';
@@ -11,38 +10,49 @@ import { REG } from '../emu/regs.ts';
 import { Assembler } from '../emu/riscv/assembler.ts';
 import { allocate, release } from '../emu/slab.ts';
 import { MCOUNT_INSN_SIZE } from './ftrace-insn.ts';
+import { FTRACE_OPS_FL_IPMODIFY, opsHas, wantsRegs } from './ftrace-ops-flags.ts';
 import { useOps } from './ftrace-ops-memory.ts';
 import type { FtraceOps } from './ftrace-ops.ts';
+import {
+  SAVES_ARGUMENTS,
+  SAVES_REGS,
+  SAVES_REGS_IPMODIFY,
+  type SavingText,
+} from './ftrace-regs.ts';
 import type { Kernel } from './kernel.ts';
 
 /** How far a `jal` reaches. */
 const JAL_REACH = 0x100000;
 /** No instruction. */
 const ILLEGAL = 0;
-/** Each trampoline has a place of this size; the first one holds the generic caller. */
+/** Each trampoline has a place of one of these sizes; the first one holds the generic caller. */
 const TRAMPOLINE_BYTES = 128;
+const REGS_TRAMPOLINE_BYTES = 384;
 const FIRST_TRAMPOLINE: Address = TRAMPOLINE_BASE + TRAMPOLINE_BYTES;
-const TRAMPOLINE_END: Address = TRAMPOLINE_BASE + TRAMPOLINE_BYTES_MAX;
+/** The generic caller that saves all registers lies behind the last place. */
+const REGS_CALLER: Address = TRAMPOLINE_BASE + TRAMPOLINE_BYTES_MAX - REGS_TRAMPOLINE_BYTES;
 
 /** Where `function_trace_op` lies, if the generic caller passes it on: out of the way of every other segment. */
 export const FUNCTION_TRACE_OP: Address = 0x001ff000;
-
-/** `struct ftrace_regs`, on the stack of the traced function: a0..a7 from 0, then what is listed. */
-export const FTRACE_REGS = { a0: 0, ra: 64, t0: 72 } as const;
-const FRAME_BYTES = 80;
-const ARGUMENT_REGISTERS = 8;
 
 /** Where trampolines may lie. Guarded by `ftrace_lock`. */
 export interface TrampolinePlaces {
   /** The first place that was never used. */
   readonly fresh: Cell<Address>;
   /** Freed places, longest free first: reuse is as late as it can be. */
-  readonly freed: Cell<readonly Address[]>;
+  readonly freed: Cell<readonly Place[]>;
+}
+
+interface Place {
+  readonly address: Address;
+  readonly bytes: number;
 }
 
 /** The generic caller, which every site calls that serves several ops, or one without a trampoline. */
 export interface FtraceCaller {
   readonly entry: Address;
+  /** The same for a site one of whose ops wants all registers (FT-5, FT-23); NO_ADDRESS where no such exists. */
+  readonly regsEntry: Address;
   /** The patchable call inside (FT-13). */
   readonly innerCall: Address;
   /** `ftrace_stub`: returns. */
@@ -56,33 +66,53 @@ export function newTrampolinePlaces(k: Pick<Kernel, 'machine' | 'ftrace'>): Tram
   const { ftraceLock } = k.ftrace;
   return {
     fresh: cells.cell('trampoline/fresh', FIRST_TRAMPOLINE, ftraceLock),
-    freed: cells.cell<readonly Address[]>('trampoline/freed', [], ftraceLock),
+    freed: cells.cell<readonly Place[]>('trampoline/freed', [], ftraceLock),
   };
 }
 
-/**
- * Maps the trampolines' text and writes the generic caller into it. `passesOp`: it passes `function_trace_op`,
- * which the list function would not look at, and which nobody else is called with where trampolines are.
- */
-export function newFtraceCaller(
-  machine: Machine,
-  listFunc: Address,
-  passesOp: boolean,
-): FtraceCaller {
+export interface CallerOptions {
+  readonly listFunc: Address;
+  /** What the caller that saves all registers calls; undefined where no register can be saved. */
+  readonly listFuncWithRegs: Address | undefined;
+  /**
+   * The caller passes `function_trace_op`, which the list function would not look at, and which nobody else is
+   * called with where trampolines are.
+   */
+  readonly passesOp: boolean;
+}
+
+/** Maps the trampolines' text and writes the generic callers into it. */
+export function newFtraceCaller(machine: Machine, options: CallerOptions): FtraceCaller {
+  const { listFunc, listFuncWithRegs, passesOp } = options;
   machine.core.addText(TRAMPOLINE_BASE, TRAMPOLINE_BYTES_MAX);
   const text = new Assembler(TRAMPOLINE_BASE);
   const stub = text.label('ftrace_stub');
-  text.append(ENTER);
+  text.append(SAVES_ARGUMENTS.enter);
   if (passesOp) loadOp(machine, text);
   else text.emit('addi', { rd: REG.a2, rs1: REG.zero, imm: 0 });
   const innerCall = text.here;
   text.jal(REG.ra, stub);
-  text.append(LEAVE);
+  text.append(SAVES_ARGUMENTS.leave);
   text.bind(stub);
   const stubAt = text.here;
   text.plain('ret');
   writeText(machine, text);
-  return { entry: TRAMPOLINE_BASE, innerCall, stub: stubAt, listFunc };
+  const regsEntry =
+    listFuncWithRegs === undefined ? NO_ADDRESS : writeRegsCaller(machine, listFuncWithRegs);
+  return { entry: TRAMPOLINE_BASE, regsEntry, innerCall, stub: stubAt, listFunc };
+}
+
+/**
+ * The list function tests every hash, whoever is registered, so its call need not be patched; and it is what keeps
+ * an ops without IPMODIFY from redirecting the function (FT-46).
+ */
+function writeRegsCaller(machine: Machine, listFunc: Address): Address {
+  const text = new Assembler(REGS_CALLER);
+  text.append(SAVES_REGS_IPMODIFY.enter);
+  text.call(listFunc);
+  text.append(SAVES_REGS_IPMODIFY.leave);
+  writeText(machine, text);
+  return REGS_CALLER;
 }
 
 /** Gives `function_trace_op` its memory; loads it into a2, which is a step of its own (CC-H4.1). */
@@ -99,7 +129,7 @@ function loadOp(machine: Machine, text: Assembler): void {
 
 /** Does `address` lie in the text of some ops' own trampoline? */
 export function isTrampoline(address: Address): boolean {
-  return address >= FIRST_TRAMPOLINE && address < TRAMPOLINE_END;
+  return address >= FIRST_TRAMPOLINE && address < REGS_CALLER;
 }
 
 /**
@@ -108,21 +138,42 @@ export function isTrampoline(address: Address): boolean {
  */
 export function* ftraceUpdateTrampoline(cx: Context, k: Kernel, ops: FtraceOps): Path<void> {
   if (k.trampolines === undefined) return;
-  const { fresh, freed } = k.trampolines;
-  const unused = cx.read(fresh);
-  const free = cx.read(freed);
-  const address = unused < TRAMPOLINE_END ? unused : free[0];
+  const bytes = wantsRegs(cx, k, ops) ? REGS_TRAMPOLINE_BYTES : TRAMPOLINE_BYTES;
+  const address = findPlace(cx, k.trampolines, bytes);
   if (address === undefined) return;
-  const bytes = TRAMPOLINE_BYTES;
   const memory = yield* allocate(cx, { kind: 'trampoline', bytes, address });
   if (memory === undefined) return;
-  if (address === unused) cx.write(fresh, unused + TRAMPOLINE_BYTES);
-  else cx.write(freed, free.slice(1));
-  const func = cx.read(ops.func);
+  takePlace(cx, k.trampolines, { address, bytes });
+  const func = k.fn.ftraceOpsGetFunc(cx, k, ops);
+  const saving = savingText(cx, k, ops);
   cx.make(() => {
-    writeText(k.machine, trampolineText(address, ops.address, func));
+    writeText(k.machine, trampolineText(address, { ops: ops.address, func, saving }));
   });
   cx.write(ops.trampoline, memory);
+}
+
+function findPlace(cx: Context, places: TrampolinePlaces, bytes: number): Address | undefined {
+  const unused = cx.read(places.fresh);
+  if (unused + bytes <= REGS_CALLER) return unused;
+  return cx.read(places.freed).find((place) => place.bytes === bytes)?.address;
+}
+
+function takePlace(
+  cx: Context,
+  { fresh, freed }: TrampolinePlaces,
+  { address, bytes }: Place,
+): void {
+  if (address === cx.read(fresh)) cx.write(fresh, address + bytes);
+  else
+    cx.write(
+      freed,
+      cx.read(freed).filter((place) => place.address !== address),
+    );
+}
+
+function savingText(cx: Context, k: Kernel, ops: FtraceOps): SavingText {
+  if (!wantsRegs(cx, k, ops)) return SAVES_ARGUMENTS;
+  return opsHas(cx, ops, FTRACE_OPS_FL_IPMODIFY) ? SAVES_REGS_IPMODIFY : SAVES_REGS;
 }
 
 /** `arch_ftrace_trampoline_free` (CC-S5.8). Caller holds `ftrace_lock` and has waited. */
@@ -136,56 +187,31 @@ export function* ftraceTrampolineFree(cx: Context, k: Kernel, ops: FtraceOps): P
     k.machine.text.poison(memory.address, memory.bytes);
   });
   cx.write(ops.trampoline, undefined);
-  cx.write(freed, [...cx.read(freed), memory.address]);
+  const { address, bytes } = memory;
+  cx.write(freed, [...cx.read(freed), { address, bytes }]);
 }
 
-function trampolineText(at: Address, ops: Address, func: Address): Assembler {
+interface TrampolineParts {
+  readonly ops: Address;
+  readonly func: Address;
+  readonly saving: SavingText;
+}
+
+function trampolineText(at: Address, { ops, func, saving }: TrampolineParts): Assembler {
   const text = new Assembler(at);
-  text.append(ENTER);
+  text.append(saving.enter);
   const low = text.upper(REG.a2, ops);
   text.emit('addi', { rd: REG.a2, rs1: REG.a2, imm: low });
   // A func that no call reaches is a jump to nowhere at the first hit.
   if (isReachable(text.here, func)) text.call(func);
   else text.word(ILLEGAL);
-  text.append(LEAVE);
+  text.append(saving.leave);
   return text;
 }
 
 /** Can a `jal` at `from` go there? */
 export function isReachable(from: Address, to: Address): boolean {
   return to !== NO_ADDRESS && (to & 1) === 0 && Math.abs(to - from) < JAL_REACH;
-}
-
-/** Saves, and sets up ip, parent_ip and regs. t0 is the address behind the site (FT-4). */
-const ENTER = assembled((text) => {
-  text.emit('addi', { rd: REG.sp, rs1: REG.sp, imm: -FRAME_BYTES });
-  for (const [rs2, imm] of savedRegisters()) text.emit('sd', { rs1: REG.sp, rs2, imm });
-  text.emit('sd', { rs1: REG.sp, rs2: REG.ra, imm: FTRACE_REGS.ra });
-  text.emit('sd', { rs1: REG.sp, rs2: REG.t0, imm: FTRACE_REGS.t0 });
-  text.emit('addi', { rd: REG.a0, rs1: REG.t0, imm: -MCOUNT_INSN_SIZE });
-  text.emit('addi', { rd: REG.a1, rs1: REG.ra, imm: 0 });
-  text.emit('addi', { rd: REG.a3, rs1: REG.sp, imm: 0 });
-});
-
-/** Restores, and goes on behind the site. */
-const LEAVE = assembled((text) => {
-  text.emit('ld', { rd: REG.ra, rs1: REG.sp, imm: FTRACE_REGS.ra });
-  text.emit('ld', { rd: REG.t0, rs1: REG.sp, imm: FTRACE_REGS.t0 });
-  for (const [rd, imm] of savedRegisters()) text.emit('ld', { rd, rs1: REG.sp, imm });
-  text.emit('addi', { rd: REG.sp, rs1: REG.sp, imm: FRAME_BYTES });
-  text.emit('jalr', { rd: REG.zero, rs1: REG.t0, imm: 0 });
-});
-
-/** Text that is the same wherever it lies. */
-function assembled(write: (text: Assembler) => void): Uint16Array {
-  const text = new Assembler(0);
-  write(text);
-  return text.halves();
-}
-
-/** a0..a7 with their places in the frame. */
-function savedRegisters(): (readonly [register: number, offset: number])[] {
-  return Array.from({ length: ARGUMENT_REGISTERS }, (_, i) => [REG.a0 + i, 8 * i] as const);
 }
 
 /** Writes code that nobody executes yet; each instruction of it is a step (CC-H3). */

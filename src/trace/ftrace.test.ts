@@ -281,7 +281,7 @@ test('two CPUs that register at once serialise on ftrace_lock', () => {
 });
 
 test('an ops that asks for what is not built is refused, and nothing is hooked', () => {
-  for (const bit of [2, 4, 12, 13, 14, 16]) {
+  for (const bit of [13, 16]) {
     const m = smallKernel({ functions: FIVE });
     const ops = m.ops('A', 'cb');
     // ops->flags, as include/linux/ftrace.h has it.

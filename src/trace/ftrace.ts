@@ -1,34 +1,48 @@
 // Layer trace. `register_ftrace_function` and `unregister_ftrace_function` (FT-25, FT-29, CC-S4, CC-S5),
-// after kernel/trace/ftrace.c. Left out: IPMODIFY, PERMANENT, SAVE_REGS, pid filters, direct and sub-ops. Every
-// ops is DYNAMIC but those that a workload calls static.
+// after kernel/trace/ftrace.c. Left out: PERMANENT, pid filters, direct and sub-ops. Every ops is DYNAMIC but those
+// that a workload calls static.
 import type { Context } from '../emu/context.ts';
 import { mutexLock, mutexUnlock } from '../emu/lock.ts';
 import { enter, type Path, writeOnce } from '../emu/path.ts';
 import { synchronize } from '../emu/rcu.ts';
 import { EBUSY, EINVAL, ENODEV, type Errno } from './errno.ts';
 import { ftraceSelection } from './ftrace-hash.ts';
-import { useOps } from './ftrace-ops-memory.ts';
 import {
   FTRACE_OPS_FL_ADDING,
   FTRACE_OPS_FL_DYNAMIC,
   FTRACE_OPS_FL_ENABLED,
+  FTRACE_OPS_FL_IPMODIFY,
   FTRACE_OPS_FL_NOT_BUILT,
   FTRACE_OPS_FL_REMOVING,
-  type FtraceOps,
   opsHas,
-  readOpsStruct,
-  writeOpsFlags,
-} from './ftrace-ops.ts';
+} from './ftrace-ops-flags.ts';
+import { useOps } from './ftrace-ops-memory.ts';
+import { type FtraceOps, readOpsStruct, structFlags, writeOpsFlags } from './ftrace-ops.ts';
 import type { Kernel } from './kernel.ts';
 
 /** `register_ftrace_function`. Task context; sleeps. */
 export function* registerFtraceFunction(cx: Context, k: Kernel, ops: FtraceOps): Path<Errno> {
   yield* mutexLock(cx, k.directMutex); // CC-S4.1
+  prepareForIpmodify(cx, k, ops);
   yield* mutexLock(cx, k.ftrace.ftraceLock); // CC-S4.1
   const result = yield* enter(k.fn.ftraceStartup(cx, k, ops));
   yield* mutexUnlock(cx, k.ftrace.ftraceLock); // CC-S4.9
   yield* mutexUnlock(cx, k.directMutex); // CC-S4.9
   return result;
+}
+
+/**
+ * `prepare_direct_functions_for_ipmodify` (FT-25.1) looks at the hash before anybody has made one: an IPMODIFY ops that
+ * never had a filter call kills the kernel (X03).
+ */
+function prepareForIpmodify(cx: Context, k: Kernel, ops: FtraceOps): void {
+  const isReady =
+    (structFlags(cx, k, ops) & FTRACE_OPS_FL_IPMODIFY) === 0 || cx.make(() => ops.hasHashes.value);
+  cx.make(() => {
+    const { cpu } = cx;
+    if (!isReady) cpu.machine.oops(cpu, 'NULL filter hash', cpu.hart.pc, ops.address);
+    ops.hasHashes.set(true);
+  });
 }
 
 /** `unregister_ftrace_function`. Task context; sleeps, and waits under `ftrace_lock` (CC-S5). */
@@ -49,6 +63,8 @@ export function* ftraceStartup(cx: Context, k: Kernel, ops: FtraceOps): Path<Err
   if (opsHas(cx, ops, FTRACE_OPS_FL_ENABLED)) return -EBUSY;
   readOpsStruct(cx, k, ops);
   if (opsHas(cx, ops, FTRACE_OPS_FL_NOT_BUILT)) return -EINVAL;
+  const regs = k.fn.ftraceRegsCheck(cx, k, ops);
+  if (regs < 0) return regs;
   if (!ops.isStatic) writeOpsFlags(cx, k, ops, cx.read(ops.flags) | FTRACE_OPS_FL_DYNAMIC);
   cx.write(ops.generation, cx.read(ops.generation) + 1);
 
@@ -57,6 +73,11 @@ export function* ftraceStartup(cx: Context, k: Kernel, ops: FtraceOps): Path<Err
   k.fn.updateFtraceFunction(cx, k);
   cx.write(ftrace.startUp, cx.read(ftrace.startUp) + 1);
   setFlags(cx, k, ops, FTRACE_OPS_FL_ENABLED | FTRACE_OPS_FL_ADDING);
+  const claimed = k.fn.ftraceHashIpmodifyEnable(cx, k, ops); // CC-S4.6
+  if (claimed < 0) {
+    yield* k.fn.ftraceStartupUndo(cx, k, ops);
+    return claimed;
+  }
   const stale = k.fn.ftraceHashRecEnable(cx, k, ops, ftraceSelection(cx, ops));
   if (k.fn.ftraceMustUpdate(cx, k, stale)) yield* k.fn.ftraceRunUpdateCode(cx, k);
   if (cx.read(ftrace.disabled)) {
@@ -66,6 +87,15 @@ export function* ftraceStartup(cx: Context, k: Kernel, ops: FtraceOps): Path<Err
   }
   clearFlags(cx, k, ops, FTRACE_OPS_FL_ADDING);
   return 0;
+}
+
+/** CC-S4.6 of a call that fails: undoes CC-S4.3-5 (CC-G16). No site was patched, so nobody is in the trampoline. */
+export function* ftraceStartupUndo(cx: Context, k: Kernel, ops: FtraceOps): Path<void> {
+  yield* k.fn.removeFtraceOps(cx, k, ops);
+  k.fn.updateFtraceFunction(cx, k);
+  cx.write(k.ftrace.startUp, cx.read(k.ftrace.startUp) - 1);
+  clearFlags(cx, k, ops, FTRACE_OPS_FL_ENABLED | FTRACE_OPS_FL_ADDING);
+  yield* k.fn.ftraceTrampolineFree(cx, k, ops);
 }
 
 /**
@@ -97,6 +127,7 @@ export function ftraceShutdownCheck(cx: Context, k: Kernel, ops: FtraceOps): Err
 export function ftraceShutdownRecords(cx: Context, k: Kernel, ops: FtraceOps): boolean {
   k.fn.updateFtraceFunction(cx, k);
   cx.write(k.ftrace.startUp, cx.read(k.ftrace.startUp) - 1);
+  k.fn.ftraceHashIpmodifyDisable(cx, k, ops);
   const stale = k.fn.ftraceHashRecDisable(cx, k, ops, ftraceSelection(cx, ops));
   clearFlags(cx, k, ops, FTRACE_OPS_FL_ENABLED | FTRACE_OPS_FL_ADDING);
   return stale;

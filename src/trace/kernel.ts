@@ -34,6 +34,9 @@ export interface Kernel {
   readonly textMutex: Mutex;
   readonly ftrace: FtraceState;
   readonly caller: FtraceCaller;
+  /** `ftrace_ops_assist_func`. */
+  readonly assistFunc: Address;
+  readonly arch: Arch;
   /** Undefined: no ops has one of its own, and all sites call the generic caller. */
   readonly trampolines: TrampolinePlaces | undefined;
   readonly poke: PokeDescriptor;
@@ -46,12 +49,23 @@ export interface Kernel {
   readonly ftraceOpsKind: EventText;
 }
 
+/** What the architecture is like. */
+export interface Arch {
+  /** Machine option `regs`: all registers can be saved (FT-14). */
+  readonly regs: boolean;
+  /** Machine option `ifSupportedGivesRegs`: SAVE_REGS_IF_SUPPORTED alone asks for them, as the document has it. */
+  readonly ifSupportedGivesRegs: boolean;
+}
+
+export const ARCH_DEFAULT: Arch = { regs: true, ifSupportedGivesRegs: false };
+
 export interface BootOptions {
   readonly profile: Profile;
   /** Later ones win. */
   readonly variants: readonly Variant[];
   /** Machine option `trampolines`. */
   readonly trampolines: boolean;
+  readonly arch?: Arch;
 }
 
 /** Publishes the tracing layer's kernel symbols: before an image is linked against them. */
@@ -69,8 +83,12 @@ export function bootKernel(
 ): Kernel {
   const fn: LinkTable = { ...LINKS, ...options.profile.links };
   for (const { links } of options.variants) Object.assign(fn, links);
-  const { trampolines } = options;
-  const caller = newFtraceCaller(machine, traceStub('ftrace_ops_list_func'), !trampolines);
+  const { trampolines, arch = ARCH_DEFAULT } = options;
+  const caller = newFtraceCaller(machine, {
+    listFunc: traceStub('ftrace_ops_list_func'),
+    listFuncWithRegs: arch.regs ? traceStub('ftrace_ops_list_func_regs') : undefined,
+    passesOp: !trampolines,
+  });
   const directMutex = new Mutex(machine.cells, 'direct_mutex');
   const ftrace = newFtraceState(machine, caller);
   const textMutex = new Mutex(machine.cells, 'text_mutex');
@@ -83,6 +101,8 @@ export function bootKernel(
     textMutex,
     ftrace,
     caller,
+    assistFunc: traceStub('ftrace_ops_assist_func'),
+    arch,
     trampolines: trampolines ? newTrampolinePlaces(base) : undefined,
     poke: newPokeDescriptor(base),
     records: newRecords(base, functions),

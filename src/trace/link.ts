@@ -1,6 +1,13 @@
 // Layer trace. The link table: every function that a profile or a variant may replace, by the name that
 // the paths call it by. A replacement has the signature of what it replaces.
-import { ftraceOpsListFunc, ftraceOpsTest } from './ftrace-caller.ts';
+import {
+  ftraceOpsAssistFunc,
+  ftraceOpsGetFunc,
+  ftraceOpsListFunc,
+  ftraceOpsTest,
+  rcuRefuses,
+  regsRefuse,
+} from './ftrace-caller.ts';
 import {
   ftraceHashMove,
   ftraceHashMoveAndUpdateOps,
@@ -15,6 +22,13 @@ import {
   ftraceSelects,
 } from './ftrace-hash.ts';
 import {
+  ftraceHashIpmodifyDisable,
+  ftraceHashIpmodifyEnable,
+  ftraceHashIpmodifyUpdate,
+  ftraceHashUpdateIpmodify,
+  ftraceRollBackIpmodify,
+} from './ftrace-ipmodify.ts';
+import {
   ftraceBug,
   ftraceInnerToListFunc,
   ftraceModifyAllCode,
@@ -25,7 +39,13 @@ import {
   syncFunctionTraceOp,
   updateFtraceFunction,
 } from './ftrace-modify.ts';
-import { ftraceGetAddrNew, ftraceHashRecDisable, ftraceHashRecEnable } from './ftrace-record.ts';
+import { ftraceRegsCheck } from './ftrace-ops.ts';
+import {
+  ftraceGetAddrNew,
+  ftraceHashRecDisable,
+  ftraceHashRecEnable,
+  ftraceUsersWantRegs,
+} from './ftrace-record.ts';
 import { ftraceTrampolineFree, ftraceUpdateTrampoline } from './ftrace-trampoline.ts';
 import {
   addFtraceOps,
@@ -35,6 +55,7 @@ import {
   ftraceShutdownUpdate,
   ftraceShutdownWait,
   ftraceStartup,
+  ftraceStartupUndo,
   registerFtraceFunction,
   removeFtraceOps,
   synchronizeRcuTasks,
@@ -102,6 +123,18 @@ export interface LinkTable {
   readonly textPokeSyncTail: typeof textPokeSyncTail;
   readonly ftraceTrampolineFree: typeof ftraceTrampolineFree;
   readonly ftraceUpdateTrampoline: typeof ftraceUpdateTrampoline;
+  readonly ftraceStartupUndo: typeof ftraceStartupUndo;
+  readonly ftraceRegsCheck: typeof ftraceRegsCheck;
+  readonly ftraceUsersWantRegs: typeof ftraceUsersWantRegs;
+  readonly ftraceHashIpmodifyDisable: typeof ftraceHashIpmodifyDisable;
+  readonly ftraceHashIpmodifyEnable: typeof ftraceHashIpmodifyEnable;
+  readonly ftraceHashIpmodifyUpdate: typeof ftraceHashIpmodifyUpdate;
+  readonly ftraceHashUpdateIpmodify: typeof ftraceHashUpdateIpmodify;
+  readonly ftraceRollBackIpmodify: typeof ftraceRollBackIpmodify;
+  readonly ftraceOpsAssistFunc: typeof ftraceOpsAssistFunc;
+  readonly ftraceOpsGetFunc: typeof ftraceOpsGetFunc;
+  readonly rcuRefuses: typeof rcuRefuses;
+  readonly regsRefuse: typeof regsRefuse;
   readonly ftraceOpsListFunc: typeof ftraceOpsListFunc;
   readonly ftraceOpsTest: typeof ftraceOpsTest;
   readonly recursionPreemptDisable: typeof recursionPreemptDisable;
@@ -156,6 +189,18 @@ export const LINKS: LinkTable = {
   textPokeSyncTail,
   ftraceTrampolineFree,
   ftraceUpdateTrampoline,
+  ftraceStartupUndo,
+  ftraceRegsCheck,
+  ftraceUsersWantRegs,
+  ftraceHashIpmodifyDisable,
+  ftraceHashIpmodifyEnable,
+  ftraceHashIpmodifyUpdate,
+  ftraceHashUpdateIpmodify,
+  ftraceRollBackIpmodify,
+  ftraceOpsAssistFunc,
+  ftraceOpsGetFunc,
+  rcuRefuses,
+  regsRefuse,
   ftraceOpsListFunc,
   ftraceOpsTest,
   recursionPreemptDisable,

@@ -13,6 +13,10 @@ export const TRACE_STUBS = [
   'ftrace_test_recursion_unlock',
   /** Callback action `regs` of workloads: a0 = ops, a1 = regs. */
   'reprobe_record_regs',
+  /** Hypercall of the generic caller that saves all registers: `ftrace_ops_list_func`, with them. */
+  'ftrace_ops_list_func_regs',
+  /** Callback actions `set_reg` and `redirect` of workloads: a0 = ops, a1 = regs, a2 = register or 0, a3 = value. */
+  'reprobe_write_reg',
 ] as const;
 
 export type TraceStub = (typeof TRACE_STUBS)[number];

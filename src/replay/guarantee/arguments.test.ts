@@ -12,6 +12,7 @@ import {
   PATCHED_CALLER,
   reasonOf,
   register,
+  setFilter,
   shown,
   site,
   type Told,
@@ -182,4 +183,49 @@ test('what was not to be passed since the hit began cannot have been loaded, wha
   const nobody = callsDirectly(0, 1, 'vfs_open');
   expect(reasonOf(judge(callArguments, [...loaded, ...nobody]))).toMatch(/got no ops instead/u);
   expect(judge(callArguments, [...loaded, answers, ...nobody])).toMatchObject({ status: 'held' });
+});
+
+const FLAGS: Told = ['ops_flags', { object: 1, flags: 4, regs: true }];
+
+test('with SAVE_REGS all registers are those with which the function came, or what a callback made of them', () => {
+  const open = [...HIT, FLAGS, ...callback(1, 'vfs_open')];
+  const written: Told = ['regs_write', { object: 1, register: 's3', value: 7n }];
+  const sound = [...open, arg('s3', 5n), shows('s3', 5n), written, shows('s3', 7n)];
+  expect(judge(callArguments, sound)).toMatchObject({ status: 'held' });
+  const told = [...open, arg('s3', 5n), written, shows('s3', 5n)];
+  expect(reasonOf(judge(callArguments, told))).toMatch(
+    /^broken: .*was shown s3 = 5 .*, but its function was called with 7$/u,
+  );
+});
+
+test('with SAVE_REGS a callback that shows its registers finds more than arguments', () => {
+  const open = [...HIT, FLAGS, ...callback(1, 'vfs_open'), arg('a0', 5n), shows('a0', 5n)];
+  const over = ends(1, 1, 'vfs_open');
+  expect(reasonOf(judge(callArguments, [...open, over]))).toMatch(
+    /^broken: .*found only arguments until it ended.*: it has SAVE_REGS$/u,
+  );
+  const full = [...open, arg('s3', 5n), shows('s3', 5n), over];
+  expect(judge(callArguments, full)).toMatchObject({ status: 'held' });
+  const writes: Told = ['oops', { reason: 'no pt_regs' }];
+  expect(reasonOf(judge(callArguments, [...open, writes]))).toMatch(
+    /^broken: .*wanted to change a register and had none: it has SAVE_REGS$/u,
+  );
+});
+
+test('an ops is passed over for want of registers only while its site is being upgraded (FT-16)', () => {
+  const skip: Told = ['skip', { object: 1, reason: 'regs', ip: site('vfs_open') }];
+  const late = [...image(1), ...register(1, 1), ...enters('vfs_open'), skip];
+  const verdict = judge(callArguments, late);
+  expect(reasonOf(verdict)).toMatch(/^broken: ops1 was passed over at vfs_open .*for want of/u);
+  expect(shown(verdict, late)).toEqual(['ctl_end register_ftrace_function', 'site_fetch', 'skip']);
+  const early = [...image(1), ...enters('vfs_open'), ...register(1, 1), skip];
+  expect(judge(callArguments, early)).toMatchObject({ status: 'never exercised' });
+  const other = [
+    ...image(1),
+    ...register(1, 1),
+    ...setFilter(1, 'kmalloc'),
+    ...enters('vfs_open'),
+    skip,
+  ];
+  expect(judge(callArguments, other)).toMatchObject({ status: 'never exercised' });
 });

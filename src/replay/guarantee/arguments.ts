@@ -2,9 +2,11 @@
 //
 // Broken by a callback function that runs with the ops of another one; by an ip that is not the site of the
 // function which was really entered last, in the same task and context, and has not returned; by a parent_ip
-// that is not where that function returns to; and by argument registers, as the callback shows them (`regs`), that
-// are not those with which that function came to its site (`func_arg`). What is no argument register shows
-// nothing without SAVE_REGS (FT-15), which is not built yet. ops->private is no event: it lies in the ops.
+// that is not where that function returns to; and by registers, as the callback shows them (`regs`), that are not
+// those with which that function came to its site (`func_arg`), nor what a callback made of them since. What is no
+// argument register shows nothing without SAVE_REGS (FT-15). With it, broken by a callback that finds nothing but
+// arguments (FT-14), and by one that is passed over for want of registers although its site was settled: every
+// change that has to do with it was over when the hit began (FT-16). ops->private is no event: it lies in the ops.
 // Without trampolines an ops that is alone is called with `function_trace_op`, which is not held against a caller
 // that was interrupted on its way (CC-N1).
 //
@@ -12,9 +14,18 @@
 // function was entered (part `caller`); a callback shows a register, and the run tells what it was (`registers`).
 import type { EventOf } from '../schema.ts';
 import { hexOfAddress, nameOfSite } from './functions.ts';
+import { type Frame, hitBegan } from './hit.ts';
 import { broken, type Broken, type Guarantee, heldInParts, type Verdict } from './judge.ts';
+import { isRegistered } from './ops.ts';
+import { hashesSince, selects, spares } from './selection.ts';
 import { contextOf, type Callback, type Story } from './story.ts';
 import { theCallback, where } from './wording.ts';
+
+/** A reason of `skip`: the ops has SAVE_REGS, and the site saved no registers. */
+const WANT_OF_REGS = 'regs';
+/** A reason of `oops`: a callback writes to a register, and there is none. */
+const NO_REGISTERS = 'no pt_regs';
+const ARGUMENT = /^a[0-7]$/u;
 
 interface Findings {
   readonly story: Story;
@@ -26,6 +37,12 @@ interface Findings {
   /** The callback for which ground truth was told last, and that: register by register. */
   shown: Callback | undefined;
   readonly truth: Map<string, EventOf<'func_arg'>>;
+  /** What callbacks have made of the registers of a function that was hit. */
+  readonly written: WeakMap<Frame, Map<string, bigint>>;
+  /** Callbacks that were shown a register which is no argument. */
+  readonly full: WeakSet<Callback>;
+  /** The index at which the registration in force returned, by object. */
+  readonly registered: Map<number, number>;
   /** What the generic caller passes when it calls without the list function, and from which event on. */
   readonly passed: { readonly object: number; readonly since: number }[];
 }
@@ -34,10 +51,10 @@ export const callArguments: Guarantee = {
   name: 'arguments',
   sentence:
     'A callback gets its own ops, the call site of the function that was hit, the address to which ' +
-    'that function returns, and the arguments with which it was called.',
+    'that function returns, and the arguments with which it was called; with SAVE_REGS, all its registers.',
   document: 'Using ftrace to hook to functions',
   section: 'The callback function',
-  rules: ['FT-4', 'FT-15', 'FT-19', 'FT-27', 'CC-S3'],
+  rules: ['FT-4', 'FT-14', 'FT-15', 'FT-16', 'FT-19', 'FT-23', 'FT-27', 'CC-S3'],
   start(story) {
     const found: Findings = {
       story,
@@ -47,6 +64,9 @@ export const callArguments: Guarantee = {
       callbacks: 0,
       shown: undefined,
       truth: new Map(),
+      written: new WeakMap(),
+      full: new WeakSet(),
+      registered: new Map(),
       passed: [{ object: 0, since: -1 }],
     };
     return {
@@ -60,6 +80,23 @@ export const callArguments: Guarantee = {
         },
         regs: (e) => {
           registerShown(found, e);
+        },
+        regs_write: (e) => {
+          registerWritten(found, e);
+        },
+        cb_end: (e) => {
+          if (story.callback !== undefined) callbackEnded(found, story.callback, e);
+        },
+        oops: (e) => {
+          const callback = e.reason === NO_REGISTERS ? innermost(story, e) : undefined;
+          if (callback !== undefined) wroteNothing(found, callback);
+        },
+        ctl_end: (e) => {
+          if (e.op === 'register_ftrace_function' && e.result === 0)
+            found.registered.set(e.object, e.index);
+        },
+        skip: (e) => {
+          if (e.reason === WANT_OF_REGS) passedOver(found, e);
         },
       },
       end: () => verdict(found),
@@ -92,8 +129,40 @@ function isParted({ passed }: Findings, { given, hit, interrupted, isDirect }: C
   return since !== undefined && interrupted > Math.max(since, hit.began);
 }
 
+/** It showed the registers that it has, and was promised all of them (FT-14). */
+function callbackEnded(found: Findings, callback: Callback, e: EventOf<'cb_end'>): void {
+  const { first, full, shown } = found;
+  if (first !== undefined || shown !== callback || !callback.ops.promisedRegs) return;
+  if (full.has(callback)) return;
+  report(found, callback, `found only arguments until it ended, step ${e.step}: it has SAVE_REGS`);
+}
+
+function wroteNothing(found: Findings, callback: Callback): void {
+  if (found.first !== undefined || !callback.ops.promisedRegs) return;
+  report(found, callback, 'wanted to change a register and had none: it has SAVE_REGS');
+}
+
+/** Legal while the site is being upgraded (FT-16): not for a hit that began when all of that was over. */
+function passedOver(found: Findings, e: EventOf<'skip'>): void {
+  const { first, registered, story } = found;
+  const ops = story.ops.find(({ object }) => object === e.object);
+  const since = registered.get(e.object) ?? Infinity;
+  const began = hitBegan(contextOf(story, e), e.ip);
+  if (first !== undefined || ops === undefined || !isRegistered(ops) || began < since) return;
+  const isSelected =
+    hashesSince(ops.filter, began).every((hash) => selects(hash, e.ip)) &&
+    hashesSince(ops.notrace, began).every((hash) => spares(hash, e.ip));
+  if (!isSelected) return;
+  const what = `${ops.name} was passed over at ${nameOfSite(story.functions, e.ip)} (${where(story, e)})`;
+  const why = `${what} for want of registers, although the site had been settled for it before the hit`;
+  found.first = broken(e.index, why, [since, began]);
+}
+
 /** The callback that runs in the context of `e`. */
-function innermost(story: Story, e: EventOf<'func_arg'> | EventOf<'regs'>): Callback | undefined {
+function innermost(
+  story: Story,
+  e: EventOf<'func_arg' | 'oops' | 'regs' | 'regs_write'>,
+): Callback | undefined {
   const context = contextOf(story, e);
   return story.open.findLast((callback) => callback.context === context);
 }
@@ -109,18 +178,27 @@ function truthTold(found: Findings, e: EventOf<'func_arg'>): void {
   found.truth.set(e.register, e);
 }
 
+function registerWritten({ story, written }: Findings, e: EventOf<'regs_write'>): void {
+  const hit = innermost(story, e)?.hit;
+  if (hit === undefined) return;
+  const registers = written.get(hit) ?? new Map<string, bigint>();
+  written.set(hit, registers.set(e.register, e.value));
+}
+
 function registerShown(found: Findings, e: EventOf<'regs'>): void {
   const { first, shown, story, truth } = found;
   if (first !== undefined || shown === undefined || innermost(story, e) !== shown) return;
   found.registers++;
+  if (!ARGUMENT.test(e.register)) found.full.add(shown);
   const told = truth.get(e.register);
-  if (told?.value === e.value) return;
   const { begin, hit } = shown;
+  const written = hit === undefined ? undefined : found.written.get(hit)?.get(e.register);
+  if ((written ?? told?.value) === e.value) return;
   const why =
     `${theCallback(story, shown)} was shown ${e.register} = ${e.value} (${where(story, e)}), ` +
     (told === undefined
       ? 'which is no argument register: without SAVE_REGS there are no full registers'
-      : `but its function was called with ${told.value}`);
+      : `but its function was called with ${written ?? told.value}`);
   found.first = broken(e.index, why, [hit?.entered ?? -1, begin.index, told?.index ?? -1]);
 }
 

@@ -3,6 +3,7 @@ import { context } from './context.ts';
 import {
   begins,
   ends,
+  enters,
   image,
   judge,
   reasonOf,
@@ -112,4 +113,30 @@ test('what an interrupt does to the interrupt state is over with it', () => {
     (one): one is Told => one !== undefined,
   );
   expect(judge(context, told)).toMatchObject({ status: 'held', exercised: 1 });
+});
+
+const asksFor = (flags: number): Told => ['ops_flags', { object: 1, flags }];
+const RECURSION = 1 << 4;
+const RCU = 1 << 14;
+
+test('the callback of an ops with RECURSION runs with preemption off', () => {
+  const hit = [begins(1, 1, 'vfs_open'), ends(1, 1, 'vfs_open')];
+  expect(reasonOf(judge(context, [...START, asksFor(RECURSION), ...hit]))).toMatch(
+    /^broken: the callback of ops1 for vfs_open began \(.*\) with preemption on$/u,
+  );
+  const off: Told = ['region_open', { region: 1 }];
+  expect(judge(context, [...START, asksFor(RECURSION), off, ...hit]).status).not.toBe('broken');
+});
+
+test('the callback of an ops with RCU runs only where RCU watches; where it does not, that is the situation', () => {
+  const away: Told = ['rcu_watching', { watching: false }];
+  const set = [...START, asksFor(RCU), ...register(1, 1), away, ...enters('vfs_open')];
+  expect(judge(context, set)).toMatchObject({ status: 'held', parts: { unwatched: 1 } });
+  expect(reasonOf(judge(context, [...set, begins(1, 1, 'vfs_open')]))).toMatch(
+    /^broken: .*began \(.*\) where RCU was not watching$/u,
+  );
+  const back: Told = ['rcu_watching', { watching: true }];
+  expect(judge(context, [...set, back, begins(1, 1, 'vfs_open')])).toMatchObject({
+    status: 'held',
+  });
 });

@@ -4,13 +4,17 @@
 // CPU can be preempted again: the list function holds one around its callbacks, others take one by trylock.
 // By a callback that ends on another CPU than it began on, in another context, or after the interrupt in which it
 // ran; and by interrupts that are on at its end and were off at its beginning, or the reverse, although it did
-// not ask for that. What RCU thinks of the place (FT-55) comes with the RCU flag.
+// not ask for that. By a callback of an ops with RECURSION in a task that can be preempted there; and by one of an ops
+// with RCU where RCU does not watch (FT-55).
 //
-// Exercised, for each time: a recursion lock is taken where only it keeps preemption off (part `locks`), or a
-// callback that ran in an interrupt ends there (`interrupts`).
+// Exercised, for each time: a recursion lock is taken where only it keeps preemption off (part `locks`), a callback that
+// ran in an interrupt ends there (`interrupts`), or a function is entered where RCU does not watch and an ops with RCU
+// has it hooked (`unwatched`).
 import type { EventOf } from '../schema.ts';
 import { contextKey } from './hit.ts';
 import { broken, type Broken, type Guarantee, heldInParts, type Verdict } from './judge.ts';
+import { FLAG_RCU, FLAG_RECURSION, isRegistered } from './ops.ts';
+import { selects, spares } from './selection.ts';
 import type { Callback, Story } from './story.ts';
 import { theCallback, where } from './wording.ts';
 
@@ -19,6 +23,7 @@ interface Cpu {
   /** The event that opened its region; undefined while it can be preempted (CC-M3). */
   region: EventOf<'region_open'> | undefined;
   irqsOn: boolean;
+  watching: boolean;
   /** What they were below each interrupt that is open, outermost first. */
   readonly irqsBelow: boolean[];
 }
@@ -32,9 +37,10 @@ interface Turn {
 interface Findings {
   readonly story: Story;
   first: Broken | undefined;
-  /** Locks that alone kept preemption off, and callbacks in interrupts. */
+  /** Locks that alone kept preemption off, callbacks in interrupts, and entries where callbacks need RCU in vain. */
   locks: number;
   interrupts: number;
+  unwatched: number;
   callbacks: number;
   /** By number. */
   readonly cpus: (Cpu | undefined)[];
@@ -51,17 +57,19 @@ export const context: Guarantee = {
   name: 'context',
   sentence:
     'From a recursion trylock that succeeded to its unlock preemption is off, and so it is around ' +
-    'callbacks that the list function calls; a callback ends on the CPU, in the interrupt and with ' +
-    'the interrupt state in which it began.',
+    'callbacks that the list function calls or whose ops has RECURSION; a callback ends on the CPU, in ' +
+    'the interrupt and with the interrupt state in which it began; one whose ops has RCU runs only ' +
+    'where RCU watches.',
   document: 'Using ftrace to hook to functions',
   section: 'Protect your callback',
-  rules: ['FT-22', 'FT-53'],
+  rules: ['FT-22', 'FT-53', 'FT-55', 'CC-G23'],
   start(story) {
     const found: Findings = {
       story,
       first: undefined,
       locks: 0,
       interrupts: 0,
+      unwatched: 0,
       callbacks: 0,
       cpus: [],
       held: new Map(),
@@ -98,8 +106,15 @@ export const context: Guarantee = {
         trap_exit: (e) => {
           interruptEnded(found, e);
         },
-        cb_begin: () => {
+        rcu_watching: (e) => {
+          cpuOf(found, e.cpu).watching = e.watching;
+        },
+        func_enter: (e) => {
+          if (story.entered !== undefined) functionEntered(found, story.entered.site, e);
+        },
+        cb_begin: (e) => {
           found.callbacks++;
+          if (story.callback !== undefined) callbackBegan(found, story.callback, e);
         },
         cb_end: (e) => {
           if (story.callback !== undefined) callbackEnded(found, story.callback, e);
@@ -111,7 +126,7 @@ export const context: Guarantee = {
 };
 
 function cpuOf({ cpus }: Findings, number: number): Cpu {
-  return (cpus[number] ??= { region: undefined, irqsOn: true, irqsBelow: [] });
+  return (cpus[number] ??= { region: undefined, irqsOn: true, watching: true, irqsBelow: [] });
 }
 
 function keyOf({
@@ -142,6 +157,30 @@ function regionClosed(found: Findings, e: EventOf<'region_close'>): void {
   if (lock === undefined) return;
   const what = `preemption came on (${where(found.story, e)}) under ${theLock(found, lock)}`;
   report(found, e.index, what, [lock.index]);
+}
+
+function functionEntered(found: Findings, site: number, { cpu }: EventOf<'func_enter'>): void {
+  if (cpuOf(found, cpu).watching) return;
+  const isKept = found.story.ops.some(
+    (ops) =>
+      (ops.flags & FLAG_RCU) !== 0 &&
+      isRegistered(ops) &&
+      ops.filter.now.every((hash) => selects(hash, site)) &&
+      ops.notrace.now.every((hash) => spares(hash, site)),
+  );
+  if (isKept) found.unwatched++;
+}
+
+function callbackBegan(found: Findings, callback: Callback, e: EventOf<'cb_begin'>): void {
+  const { given } = callback;
+  if ((given.flags & (FLAG_RECURSION | FLAG_RCU)) === 0) return;
+  const { region, watching } = cpuOf(found, e.cpu);
+  const began = (): string =>
+    `${theCallback(found.story, callback)} began (${where(found.story, e)})`;
+  if ((given.flags & FLAG_RCU) !== 0 && !watching)
+    report(found, e.index, `${began()} where RCU was not watching`, [callback.hitBegan]);
+  if ((given.flags & FLAG_RECURSION) !== 0 && e.level === TASK && region === undefined)
+    report(found, e.index, `${began()} with preemption on`, [callback.hitBegan]);
 }
 
 function interrupted(found: Findings, e: EventOf<'irq_enter'> | EventOf<'trap_enter'>): void {
@@ -214,10 +253,11 @@ function report(found: Findings, at: number, why: string, shows: readonly number
 
 function verdict(found: Findings): Verdict {
   if (found.first !== undefined) return found.first;
-  const { locks, interrupts, callbacks } = found;
+  const { locks, interrupts, unwatched, callbacks } = found;
   const why =
     callbacks === 0
       ? 'No callback ran.'
-      : 'No recursion lock was what kept preemption off, and no callback ran in an interrupt.';
-  return heldInParts({ locks, interrupts }, why);
+      : 'No recursion lock was what kept preemption off, no callback ran in an interrupt, and no ' +
+        'function that an ops with RCU has hooked was entered where RCU does not watch.';
+  return heldInParts({ locks, interrupts, unwatched }, why);
 }

@@ -20,6 +20,9 @@ export interface Ops {
   callback: number;
   /** In core kernel data: unregister waits for nobody (FT-31). */
   isStatic: boolean;
+  /** What it asked for when it was registered last: FTRACE_OPS_FL_*, and whether all registers were promised. */
+  flags: number;
+  promisedRegs: boolean;
   readonly filter: HashHistory;
   readonly notrace: HashHistory;
   /** The registration that is in force for certain; 0: none. */
@@ -51,6 +54,10 @@ export interface Control {
   readonly registered: boolean;
 }
 
+/** As include/linux/ftrace.h publishes them. */
+export const FLAG_RECURSION: number = 1 << 4;
+export const FLAG_RCU: number = 1 << 14;
+
 const RESET = 1;
 const PATTERN_IS_NULL = 2;
 const REMOVE = 4;
@@ -69,6 +76,8 @@ export function newOps(object: number): Ops {
     name: `ops ${object}`,
     callback: -1,
     isStatic: false,
+    flags: 0,
+    promisedRegs: false,
     filter: newHashHistory(),
     notrace: newHashHistory(),
     generation: 0,
@@ -109,6 +118,8 @@ export function beginControl(table: FunctionTable, ops: Ops, begin: EventOf<'ctl
     beginChange(history, change, begin.index);
     ops.changes.push(control);
   } else if (begin.op === 'register_ftrace_function') {
+    // An ops without attributes is registered without a word about them.
+    if (ops.generation === 0) [ops.flags, ops.promisedRegs] = [0, false];
     ops.registering++;
     ops.quiet = undefined;
   } else {

@@ -154,3 +154,25 @@ test('a callback that has not ended is left, unless it was left without a return
   const abandon: Told = ['func_abandon', { func: callbackAt(1) }];
   expect(why([...open, abandon, ...END])).toMatch(/^A callback never returned/u);
 });
+
+const claim = (claimed: boolean, object = 1): Told => [
+  'ipmodify',
+  { pid: 3, object, ip: site('vfs_open'), claimed },
+];
+
+test('no IPMODIFY claim is left, and none was taken from another ops', () => {
+  const op = 'register_ftrace_function';
+  const within = (object: number, ...told: readonly Told[]): Told[] => [
+    calls(op, object),
+    ...told,
+    ['ctl_end', { pid: 3, op, object, result: -16 }],
+  ];
+  const sound = within(1, claim(true), claim(false));
+  expect(after(sound)).toMatchObject({ status: 'held' });
+  expectLeft(after(within(1, claim(true))), /the claim of ops 1 on vfs_open was not released/u);
+  const stolen = [...within(1, claim(true)), ...within(2, claim(false))];
+  expectLeft(
+    after(stolen),
+    /the claim of ops 1 on vfs_open had been released by a call on another/u,
+  );
+});

@@ -4,7 +4,8 @@
 // call site that is no nop; by a trampoline that lives, or a filter hash that no ops has reason to keep; by ops on
 // the list, started, or served by a record; by a recursion bit that is set; by a CPU that is not preemptible, and
 // by a lock of ftrace, a grace period, a text sync or a callback that is not over. An ops keeps its filters when it
-// is unregistered (F02 of FT-49), so it keeps their hashes. What guest code locks itself is its own affair; and
+// is unregistered (F02 of FT-49), so it keeps their hashes. Broken also by an IPMODIFY claim that is left, or that
+// a call on another ops took away: then it was not there for its owner to give back (CC-G15). What guest code locks itself is its own affair; and
 // when it jumps out of a callback, or ends its task there, it takes what the callback's caller held with it.
 //
 // Exercised, for each registration that was ended in such a run.
@@ -26,6 +27,10 @@ interface Findings {
   /** Halfwords of call sites that are not those of a nop: twice the site, and 1 more for the second. */
   readonly patched: Open<EventOf<'text_write'>>;
   readonly locks: Open<EventOf<'lock'>>;
+  /** By site. */
+  readonly claims: Open<EventOf<'ipmodify'>>;
+  /** The first claim that was released by a call on another ops. */
+  stolen: EventOf<'ipmodify'> | undefined;
   readonly waits: Open<EventOf<'wait_begin'>>;
   readonly syncs: Open<EventOf<'sync_send'>>;
   readonly deferred: Open<EventOf<'call_rcu'>>;
@@ -53,10 +58,11 @@ export const quiescence: Guarantee = {
   name: 'quiescence',
   sentence:
     'When every ops is unregistered, nothing is left: all call sites are nops, no trampoline and no ' +
-    'hash is leaked, nobody is listed or counted, no recursion bit is set, nothing is locked.',
+    'hash is leaked, nobody is listed or counted, no claim is left or was taken from another, no ' +
+    'recursion bit is set, nothing is locked.',
   document: 'Using ftrace to hook to functions',
   section: 'The ftrace_ops structure',
-  rules: ['FT-2', 'FT-4', 'FT-29', 'FT-51', 'CC-S5', 'CC-O11'],
+  rules: ['FT-2', 'FT-4', 'FT-29', 'FT-45', 'FT-51', 'CC-S5', 'CC-G15', 'CC-G16', 'CC-O11'],
   start(story) {
     const found = nothingFound(story);
     return { on: { ...ownListeners(found), ...stateListeners(found) }, end: () => verdict(found) };
@@ -70,6 +76,8 @@ function nothingFound(story: Story): Findings {
     hashes: new Map(),
     patched: new Map(),
     locks: new Map(),
+    claims: new Map(),
+    stolen: undefined,
     waits: new Map(),
     syncs: new Map(),
     deferred: new Map(),
@@ -84,7 +92,7 @@ function nothingFound(story: Story): Findings {
 
 /** What begins and ends during the run. */
 function ownListeners(found: Findings): ReturnType<Guarantee['start']>['on'] {
-  const { deferred, hashes, locks, regions, syncs, trampolines, waits } = found;
+  const { claims, deferred, hashes, locks, regions, syncs, trampolines, waits } = found;
   return {
     alloc: (e) => {
       if (e.kind === 'trampoline') trampolines.set(lifeOf(e), e);
@@ -103,6 +111,11 @@ function ownListeners(found: Findings): ReturnType<Guarantee['start']>['on'] {
       if (OWN_LOCKS.test(e.name)) locks.set(e.name, e);
     },
     unlock: (e) => locks.delete(e.name),
+    ipmodify: (e) => {
+      if (e.claimed) claims.set(e.ip, e);
+      else claims.delete(e.ip);
+      if (!e.claimed && !isOwnCall(found.story, e)) found.stolen ??= e;
+    },
     wait_begin: (e) => waits.set(e.wait, e),
     wait_end: (e) => waits.delete(e.wait),
     sync_send: (e) => syncs.set(e.sync, e),
@@ -119,6 +132,11 @@ function ownListeners(found: Findings): ReturnType<Guarantee['start']>['on'] {
       if (found.story.callbackFunctions.has(e.func)) found.abandoned ??= e;
     },
   };
+}
+
+/** Does the task of `e` have a call on this very ops under way? */
+function isOwnCall({ calls }: Story, e: EventOf<'ipmodify'>): boolean {
+  return calls.some(({ begin, ops }) => begin.pid === e.pid && ops.object === e.object);
 }
 
 /** What the run reports about its end. */
@@ -166,6 +184,7 @@ function firstLeft(found: Findings): Broken | undefined {
     ...leftOfText(found),
     ...leftOfMemory(found),
     ...leftOfFtrace(found),
+    ...leftOfClaims(found),
     ...leftOfTasks(found),
     ...leftOfCpus(found),
     ...leftOfWaits(found),
@@ -229,6 +248,15 @@ function leftOfFtrace({ state }: Findings): Left[] {
     [references, `the patch descriptor had ${references} references`],
   ];
   return counts.filter(([count]) => count !== 0).map(([, what]) => ({ what, index }));
+}
+
+function leftOfClaims({ claims, stolen, story }: Findings): Left[] {
+  const words = (e: EventOf<'ipmodify'>): string =>
+    `the claim of ops ${e.object} on ${nameOfSite(story.functions, e.ip)}`;
+  const left = firstOf(claims, (e) => `${words(e)} was not released (${where(story, e)})`);
+  if (stolen === undefined) return left;
+  const what = `${words(stolen)} had been released by a call on another ops (${where(story, stolen)})`;
+  return [...left, { what, index: stolen.index }];
 }
 
 function leftOfTasks({ story, words }: Findings): Left[] {

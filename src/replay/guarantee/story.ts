@@ -123,6 +123,10 @@ export function storyListeners(story: Story): Listeners {
     object: (e) => {
       if (FTRACE_KINDS.has(e.kind)) objectAppeared(story, e);
     },
+    ops_flags: (e) => {
+      const ops = opsOf(story, e.object);
+      [ops.flags, ops.promisedRegs] = [e.flags, e.regs];
+    },
     task_new: (e) => {
       story.tasks.set(e.child, e.name);
     },

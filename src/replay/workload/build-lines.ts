@@ -30,8 +30,12 @@ export interface FunctionLines {
 
 /** Lines of a callback. */
 export interface CallbackLines extends FunctionLines {
-  /** Records the argument registers of the traced function. */
+  /** Records the registers of the traced function: its arguments, and all of them with SAVE_REGS. */
   regs(): Line;
+  /** Changes a register of the traced function, such as `a0`. Needs SAVE_REGS. */
+  setReg(register: string, value: number): Line;
+  /** The traced function goes on in another one. Needs SAVE_REGS, and has no effect without IPMODIFY. */
+  redirect(target: Callable): Line;
   /** Runs its lines under `ftrace_test_recursion_trylock`, or not at all. */
   trylock(body: readonly Line[]): Line;
 }
@@ -58,6 +62,8 @@ export function linesWith(nameOf: (target: Callable) => string): CallbackLines {
     return: (value) => `return ${value}`,
     loop: (times, body) => ({ loop: times, body }),
     regs: () => 'regs',
+    setReg: (register, value) => `set_reg ${register} ${value}`,
+    redirect: (target) => `redirect ${nameOf(target)}`,
     trylock: (body) => ({ trylock: body }),
   };
 }

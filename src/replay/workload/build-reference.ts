@@ -93,7 +93,9 @@ type Hypercall =
   | '__return_to_path'
   | 'ftrace_ops_list_func'
   | 'ftrace_ops_assist_func'
-  | 'reprobe_record_regs';
+  | 'ftrace_ops_list_func_regs'
+  | 'reprobe_record_regs'
+  | 'reprobe_write_reg';
 
 /** By key of the model: what stands there for the name. */
 interface Stands {

@@ -30,8 +30,12 @@ function checkWanted(scope: Scope, name: string): Finding[] {
     );
 }
 
-/** Also what trampolines call: C may call the recorder of registers. */
-const CALLABLE: ReadonlySet<string> = new Set([...KERNEL_SYMBOLS, 'reprobe_record_regs']);
+/** Also what callback actions call: C may call that too. */
+const CALLABLE: ReadonlySet<string> = new Set([
+  ...KERNEL_SYMBOLS,
+  'reprobe_record_regs',
+  'reprobe_write_reg',
+]);
 
 function checkMemory({ modules }: Scope, name: string): Finding[] {
   if (modules.get(name)?.hasInit !== false) return [];

@@ -1,13 +1,14 @@
 // Layer replay. The lines of a function body: `work 4`, `call vfs_open`, `add counter+8 1`, ... and back to
 // the machine's own form (`src/emu/script.ts`). One table says what may stand in a line; the reader, the
 // messages and the JSON schema come from it.
-import { assert } from '../../assert.ts';
+import { assert, known } from '../../assert.ts';
+import { REG } from '../../emu/regs.ts';
 import type { ScriptOp } from '../../emu/script.ts';
 import { LIMIT, type Line } from './model.ts';
 import { didYouMean } from './nearest.ts';
 
 /** What may follow the first word. */
-type Operand = 'count' | 'us' | 'function' | 'symbol' | 'value';
+type Operand = 'count' | 'us' | 'function' | 'symbol' | 'value' | 'register';
 
 const INT32_MAX = 2 ** 31 - 1;
 const INT32_MIN = -(2 ** 31);
@@ -28,12 +29,19 @@ const FORMS = {
   sleep: ['us'],
   return: ['value'],
   regs: [],
+  set_reg: ['register', 'value'],
+  redirect: ['function'],
 } as const satisfies Record<string, readonly Operand[]>;
 
 type Word = keyof typeof FORMS;
 
 /** Lines that make sense in a probe's callback only. */
-const CALLBACK_ONLY: ReadonlySet<string> = new Set<Word>(['regs']);
+const CALLBACK_ONLY: ReadonlySet<string> = new Set<Word>(['regs', 'set_reg', 'redirect']);
+
+/** Registers of the traced function that a callback can change: not t0, which the call site takes, nor sp. */
+const WRITABLE: readonly string[] = Object.keys(REG).filter(
+  (name) => !['zero', 'sp', 't0'].includes(name),
+);
 
 const SAMPLE: Record<Operand, string> = {
   count: '4',
@@ -41,6 +49,7 @@ const SAMPLE: Record<Operand, string> = {
   function: 'vfs_open',
   symbol: 'counter',
   value: '1',
+  register: 'a0',
 };
 
 const EXPECTED: Record<Operand, string> = {
@@ -49,6 +58,7 @@ const EXPECTED: Record<Operand, string> = {
   function: 'a function name',
   symbol: 'a data name such as counter or counter+8',
   value: `a whole number from ${INT32_MIN} to ${INT32_MAX}`,
+  register: `a register such as a0 or s1: ${WRITABLE.join(', ')}`,
 };
 
 /** Names that a workload gives: C identifiers. What it refers to may be spelled as compilers do. */
@@ -65,6 +75,7 @@ const SPELLED: Record<Operand, string> = {
   function: NAME,
   symbol: `${NAME}(\\+[0-9]{1,6})?`,
   value: '-?[0-9]{1,11}',
+  register: `(?:${WRITABLE.join('|')})`,
 };
 
 const OPERAND_PATTERNS: ReadonlyMap<string, RegExp> = new Map(
@@ -130,6 +141,7 @@ function fits(kind: Operand, text: string): boolean {
       return isWithin(text, INT32_MIN, INT32_MAX);
     case 'function':
     case 'symbol':
+    case 'register':
       return true;
   }
 }
@@ -163,7 +175,15 @@ function toOp(word: Word, first: string, second: string): ScriptOp {
     case 'rcu_read_unlock':
     case 'regs':
       return { op: word };
+    case 'set_reg':
+      return { op: 'set_reg', register: numberOf(first), value: Number(second) };
+    case 'redirect':
+      return { op: 'redirect', target: first };
   }
+}
+
+function numberOf(register: string): number {
+  return known(new Map(Object.entries(REG)).get(register), 'a checked register exists');
 }
 
 /** `counter+8` names the second word of `counter`. The text fits SYMBOL_PATTERN. */

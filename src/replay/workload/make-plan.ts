@@ -56,10 +56,11 @@ export function makePlan(workload: Workload, image?: Uint8Array, modules?: Modul
     idle: (workload.idle ?? []).map(({ cpu, run, times }) => ({ cpu, run, times: times ?? 1 })),
     sources: makeSources(workload),
     timers: entries(workload.handlers).flatMap(([name, handler]) => makeTimer(name, handler)),
-    probes: probes.map(([name, { kind, callback, static: isStatic }]) => ({
+    probes: probes.map(([name, { kind, callback, flags, static: isStatic }]) => ({
       name,
       kind,
       callback: isBuiltIn(workload, callback) ? callbackName(name) : callback,
+      flags: flags ?? [],
       static: isStatic ?? false,
     })),
     setup: probes.flatMap(([, probe], index) => makeSetup(probe, index)),
@@ -80,6 +81,8 @@ function makeMachine({ machine }: Workload): PlanMachine {
     patching: machine.patching ?? 'breakpoint',
     failAlloc: machine.fail_alloc ?? [],
     trampolines: machine.trampolines ?? true,
+    regs: machine.regs ?? true,
+    ifSupportedGivesRegs: machine.ifSupportedGivesRegs ?? false,
     schedule: machine.random?.schedule ?? SCHEDULE_DEFAULT,
     inject: machine.random?.inject ?? INJECT_DEFAULT,
     alloc: machine.random?.alloc ?? ALLOC_DEFAULT,

@@ -49,6 +49,8 @@ export interface MachineModel {
   readonly preempt?: boolean;
   readonly landingPad?: boolean;
   readonly trampolines?: boolean;
+  readonly regs?: boolean;
+  readonly ifSupportedGivesRegs?: boolean;
   readonly grain?: 'visible' | 'instruction';
   readonly steps_max?: number;
   readonly patching?: 'breakpoint';
@@ -137,9 +139,21 @@ export interface FtraceProbeModel {
   readonly filter?: string | readonly string[];
   readonly notrace?: string | readonly string[];
   readonly callback: string;
+  /** What ops->flags ask for. */
+  readonly flags?: readonly OpsFlag[];
   /** An ops in core kernel data (FT-31). Only where there are no trampolines. */
   readonly static?: boolean;
 }
+
+/** FTRACE_OPS_FL_* that a probe can set, by what follows. */
+export const OPS_FLAGS = [
+  'SAVE_REGS',
+  'SAVE_REGS_IF_SUPPORTED',
+  'RECURSION',
+  'IPMODIFY',
+  'RCU',
+] as const;
+export type OpsFlag = (typeof OPS_FLAGS)[number];
 
 /** Exactly one trigger (`at`, `on`) and exactly one operation. */
 export interface TimelineItem {

@@ -51,7 +51,7 @@ test('a small workload is read as it is written, and positions point into the te
 
 test('an unknown key is named with its place, the nearest word and the valid ones', () => {
   expect(errors(`${HEAD}probes:\n  p: { kind: ftrace, fitler: x, callback: count }\n`)).toEqual([
-    "f.yaml:4:22: unknown key 'fitler', did you mean 'filter'? expected one of kind, filter, notrace, callback, static",
+    "f.yaml:4:22: unknown key 'fitler', did you mean 'filter'? expected one of kind, filter, notrace, callback, flags, static",
   ]);
 });
 

@@ -46,6 +46,8 @@ test('defaults are filled in', () => {
     patching: 'breakpoint',
     failAlloc: [],
     trampolines: true,
+    regs: true,
+    ifSupportedGivesRegs: false,
     schedule: [1, 8],
     inject: [1, 32],
     alloc: [1, 32],
@@ -71,7 +73,7 @@ test('functions keep their order, and a counting callback is made for the probe'
   });
   expect(design.data).toEqual([{ name: 'ops0.count', bytes: 8 }]);
   expect(design.probes).toEqual([
-    { name: 'ops0', kind: 'ftrace', callback: 'ops0.callback', static: false },
+    { name: 'ops0', kind: 'ftrace', callback: 'ops0.callback', flags: [], static: false },
   ]);
 });
 

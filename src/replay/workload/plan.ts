@@ -4,7 +4,14 @@
 // that the timeline raises become sources.
 import type { ScriptData, ScriptFunction } from '../../emu/script.ts';
 import type { EventName } from '../schema.ts';
-import type { AllocKind, GuaranteeName, InterruptName, OperationName, Ratio } from './model.ts';
+import type {
+  AllocKind,
+  GuaranteeName,
+  InterruptName,
+  OperationName,
+  OpsFlag,
+  Ratio,
+} from './model.ts';
 
 /** Stands for "any CPU" in a condition and for "the CPU on which the trigger fired" in an action. */
 export const ANY_CPU = -1;
@@ -52,6 +59,8 @@ export interface PlanMachine {
   readonly stepsMax: number;
   readonly patching: 'breakpoint';
   readonly trampolines: boolean;
+  readonly regs: boolean;
+  readonly ifSupportedGivesRegs: boolean;
   /** Once everybody has started, allocations of these kinds may fail. */
   readonly failAlloc: readonly AllocKind[];
   /** How often the random chooser leaves calm: at scheduling points, for injections, for allocations. */
@@ -111,6 +120,7 @@ interface PlanProbe {
   readonly kind: 'ftrace';
   /** Name of a scripted callback of `Plan.functions`, or of a function of the image. */
   readonly callback: string;
+  readonly flags: readonly OpsFlag[];
   readonly static: boolean;
 }
 

@@ -17,6 +17,8 @@ const everyKey: Required<Workload> = {
     steps_max: 5000,
     patching: 'breakpoint',
     trampolines: false,
+    regs: false,
+    ifSupportedGivesRegs: true,
     fail_alloc: ['heap', 'ftrace_hash', 'trampoline'],
     random: { schedule: [1, 4], inject: [0, 1], alloc: [1, 2] },
   },
@@ -34,11 +36,16 @@ const everyKey: Required<Workload> = {
     dog: { nmi: 'vfs_open' },
     clock: { timer: 'vfs_open', cpu: 0, first: 10, every: 20, times: 3 },
   },
-  callbacks: { note: { body: ['regs', { trylock: ['work 1'] }], notrace: true } },
+  callbacks: {
+    note: {
+      body: ['regs', 'set_reg a0 1', 'redirect vfs_open', { trylock: ['work 1'] }],
+      notrace: true,
+    },
+  },
   typescript: { audit: 3 },
   probes: {
     ops0: { kind: 'ftrace', filter: 'vfs_*', notrace: ['vfs_read'], callback: 'note' },
-    ops1: { kind: 'ftrace', callback: 'count', static: true },
+    ops1: { kind: 'ftrace', callback: 'count', static: true, flags: ['SAVE_REGS', 'RCU'] },
   },
   timeline: [
     { at: 'start', register: 'ops0', expect: 0 },

@@ -13,6 +13,7 @@ import {
   LIMIT,
   type OnEvent,
   OPERATIONS,
+  OPS_FLAGS,
   ERRNO,
   type ProbeModel,
   type Raised,
@@ -57,6 +58,10 @@ const machine: z.ZodType<MachineModel> = part
     patching: part.word(['breakpoint'], 'How call sites are patched.').exactOptional(),
     trampolines: part
       .flag('Each probe gets a trampoline of its own; without, all share one caller.', true)
+      .exactOptional(),
+    regs: part.flag('The architecture can save all registers.', true).exactOptional(),
+    ifSupportedGivesRegs: part
+      .flag('SAVE_REGS_IF_SUPPORTED alone gives registers, as the document has it.', false)
       .exactOptional(),
     fail_alloc: part
       .list(part.word(ALLOC_KINDS, 'A kind of object.'), 'Allocations that may fail; default none.')
@@ -180,6 +185,10 @@ const ftraceProbe = part.map({
     .meta({ description: 'Functions never to hook, set before the run.' })
     .exactOptional(),
   callback: part.reference('A callback, a function of the image, count, or nothing.', 'count'),
+  flags: part
+    .list(part.word(OPS_FLAGS, 'One of FTRACE_OPS_FL_*.'), 'Flags of the ops; default none.')
+    .meta({ examples: [['SAVE_REGS', 'RECURSION']] })
+    .exactOptional(),
   static: part
     .flag('The ops is part of the kernel itself: unregister waits for nobody.', false)
     .exactOptional(),

@@ -44,7 +44,9 @@ const NOT_CALLABLE: ReadonlySet<string> = new Set([
   '__return_to_path',
   'ftrace_ops_list_func',
   'ftrace_ops_assist_func',
+  'ftrace_ops_list_func_regs',
   'reprobe_record_regs',
+  'reprobe_write_reg',
 ]);
 
 /** Kernel symbols that `call` accepts. */

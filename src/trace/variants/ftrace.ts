@@ -5,7 +5,7 @@ import { type Path, readOnce, writeOnce } from '../../emu/path.ts';
 import { ENOMEM } from '../errno.ts';
 import { ftraceSetHash, ftraceHashMove, ftraceHashMoveAndUpdateOps } from '../ftrace-filter.ts';
 import { freeFtraceHash, ftraceSelection, type Selection } from '../ftrace-hash.ts';
-import { FTRACE_OPS_FL_ENABLED, opsHas } from '../ftrace-ops.ts';
+import { FTRACE_OPS_FL_ENABLED, opsHas } from '../ftrace-ops-flags.ts';
 import type { Variant } from './variant.ts';
 
 /** A wait that does not wait. */

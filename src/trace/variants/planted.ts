@@ -7,7 +7,8 @@ import { encode } from '../../emu/riscv/encode.ts';
 import { allocate } from '../../emu/slab.ts';
 import { callWord, MCOUNT_INSN_SIZE } from '../ftrace-insn.ts';
 import { ftraceRunUpdateCode } from '../ftrace-modify.ts';
-import { FTRACE_REGS, ftraceUpdateTrampoline } from '../ftrace-trampoline.ts';
+import { FTRACE_REGS } from '../ftrace-regs.ts';
+import { ftraceUpdateTrampoline } from '../ftrace-trampoline.ts';
 import { unregisterFtraceFunction } from '../ftrace.ts';
 import type { Variant } from './variant.ts';
 
@@ -29,7 +30,7 @@ const M_97: Variant = {
       yield* ftraceUpdateTrampoline(cx, k, ops);
       const memory = cx.read(ops.trampoline);
       if (memory === undefined) return;
-      const func = cx.read(ops.func);
+      const func = k.fn.ftraceOpsGetFunc(cx, k, ops);
       const slot = yield* allocate(cx, { kind: 'heap', bytes: SLOT_BYTES });
       if (slot === undefined) return;
       cx.make(() => {

@@ -1,5 +1,6 @@
 // Layer trace. Every variant that can be chosen by name.
 import { CALLER_VARIANTS } from './caller.ts';
+import { FLAGS_VARIANTS } from './flags.ts';
 import { FTRACE_VARIANTS } from './ftrace.ts';
 import { PLANTED_VARIANTS } from './planted.ts';
 import { RECURSION_VARIANTS } from './recursion.ts';
@@ -11,6 +12,7 @@ export const VARIANTS: ReadonlyMap<string, Variant> = new Map(
   [
     ...TEXT_POKE_VARIANTS,
     ...FTRACE_VARIANTS,
+    ...FLAGS_VARIANTS,
     ...CALLER_VARIANTS,
     ...RECURSION_VARIANTS,
     ...PLANTED_VARIANTS,

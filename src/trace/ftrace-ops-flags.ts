@@ -1,0 +1,39 @@
+// Layer trace. ops->flags: FTRACE_OPS_FL_*, as include/linux/ftrace.h publishes those that a user sets (ftrace.md 3).
+import type { Context } from '../emu/context.ts';
+import { useOps } from './ftrace-ops-memory.ts';
+import type { FtraceOps } from './ftrace-ops.ts';
+import type { Kernel } from './kernel.ts';
+
+export const FTRACE_OPS_FL_ENABLED: number = 1 << 0;
+export const FTRACE_OPS_FL_DYNAMIC: number = 1 << 1;
+export const FTRACE_OPS_FL_SAVE_REGS: number = 1 << 2;
+export const FTRACE_OPS_FL_SAVE_REGS_IF_SUPPORTED: number = 1 << 3;
+export const FTRACE_OPS_FL_RECURSION: number = 1 << 4;
+export const FTRACE_OPS_FL_IPMODIFY: number = 1 << 12;
+export const FTRACE_OPS_FL_RCU: number = 1 << 14;
+/**
+ * PID and PERMANENT: what they promise is not built yet, so an ops that asks for one of them is refused rather than
+ * served without it.
+ */
+export const FTRACE_OPS_FL_NOT_BUILT: number = (1 << 13) | (1 << 16);
+/** What a user sets. */
+export const FTRACE_OPS_FL_USER: number =
+  FTRACE_OPS_FL_SAVE_REGS |
+  FTRACE_OPS_FL_SAVE_REGS_IF_SUPPORTED |
+  FTRACE_OPS_FL_RECURSION |
+  FTRACE_OPS_FL_IPMODIFY |
+  FTRACE_OPS_FL_RCU;
+export const FTRACE_OPS_FL_INITIALIZED: number = 1 << 8;
+export const FTRACE_OPS_FL_ADDING: number = 1 << 10;
+export const FTRACE_OPS_FL_REMOVING: number = 1 << 11;
+
+/** Is any of `bits` set in ops->flags? Caller holds `ftrace_lock`. */
+export function opsHas(cx: Context, ops: FtraceOps, bits: number): boolean {
+  useOps(cx, ops);
+  return (cx.read(ops.flags) & bits) !== 0;
+}
+
+/** Is the callback to get all registers? Caller holds `ftrace_lock`. */
+export function wantsRegs(cx: Context, k: Kernel, ops: FtraceOps): boolean {
+  return k.arch.regs && opsHas(cx, ops, FTRACE_OPS_FL_SAVE_REGS);
+}

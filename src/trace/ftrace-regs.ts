@@ -1,0 +1,138 @@
+// Layer trace. What a hit saves on the stack of the traced function, and the text that saves and restores it: `struct
+// ftrace_regs`, or the whole `struct pt_regs` of include/linux/ptrace.h, which begins with it (FT-14, FT-15). Left out:
+// t0, which the call site itself takes, and a stack pointer that a callback changes.
+import { REG } from '../emu/regs.ts';
+import { Assembler } from '../emu/riscv/assembler.ts';
+import { MCOUNT_INSN_SIZE } from './ftrace-insn.ts';
+
+/**
+ * `struct ftrace_regs`: a0..a7 from 0, then what is listed. The word at `t0` is where the function goes on, an even
+ * number; of full registers it says only that they are there (PT_REGS_MARK).
+ */
+export const FTRACE_REGS = { a0: 0, ra: 64, t0: 72 } as const;
+export const FTRACE_REGS_BYTES = 80;
+const ARGUMENT_REGISTERS = 8;
+
+/** What a `struct pt_regs` holds at FTRACE_REGS.t0. */
+export const PT_REGS_MARK = 1;
+export const PT_REGS_IP = 80;
+export const PT_REGS_BYTES = 256;
+/** Where the function goes on whatever a callback makes of `ip` (FT-46). */
+const RESUME = PT_REGS_BYTES;
+const PT_REGS_FRAME = 272;
+
+const { ra, sp, gp, tp, t0, t1, t2, zero } = REG;
+/** In the order of `struct pt_regs`, from its first word behind `sp` on. */
+const FULL: readonly number[] = [gp, tp, t1, t2, 28, 29, 30, 31, 8, 9, ...range(18, 27)];
+const PT_REGS_SP = 88;
+const PT_REGS_FULL = 96;
+
+/** Registers that `struct pt_regs` shows, by name, with their numbers and places; `ip` has none. */
+export const PT_REGS: readonly {
+  readonly name: string;
+  readonly number: number;
+  readonly offset: number;
+}[] = Object.entries(REG).flatMap(([name, number]) => {
+  const offset = ptRegsOffset(number);
+  return offset === undefined ? [] : [{ name, number, offset }];
+});
+
+/** Where `struct pt_regs` has register `number`. */
+function ptRegsOffset(number: number): number | undefined {
+  if (number >= REG.a0 && number <= REG.a7) return 8 * (number - REG.a0);
+  if (number === ra) return FTRACE_REGS.ra;
+  if (number === sp) return PT_REGS_SP;
+  const place = FULL.indexOf(number);
+  return place < 0 ? undefined : PT_REGS_FULL + 8 * place;
+}
+
+/** Text of a caller before and behind its call. */
+export interface SavingText {
+  /** Saves, and sets up ip, parent_ip and regs. t0 is the address behind the site (FT-4). */
+  readonly enter: Uint16Array;
+  /** Restores, and goes on. */
+  readonly leave: Uint16Array;
+}
+
+/** Saves what the C calling convention lets a callback clobber. */
+export const SAVES_ARGUMENTS: SavingText = {
+  enter: assembled((text) => {
+    text.emit('addi', { rd: sp, rs1: sp, imm: -FTRACE_REGS_BYTES });
+    for (const [rs2, imm] of argumentPlaces()) text.emit('sd', { rs1: sp, rs2, imm });
+    text.emit('sd', { rs1: sp, rs2: ra, imm: FTRACE_REGS.ra });
+    text.emit('sd', { rs1: sp, rs2: t0, imm: FTRACE_REGS.t0 });
+    passArguments(text);
+  }),
+  leave: assembled((text) => {
+    text.emit('ld', { rd: ra, rs1: sp, imm: FTRACE_REGS.ra });
+    text.emit('ld', { rd: t0, rs1: sp, imm: FTRACE_REGS.t0 });
+    for (const [rd, imm] of argumentPlaces()) text.emit('ld', { rd, rs1: sp, imm });
+    goOn(text, FTRACE_REGS_BYTES);
+  }),
+};
+
+/** Saves all registers (SAVE_REGS), and restores what a callback has made of them, but for `ip`. */
+export const SAVES_REGS: SavingText = { enter: enterWithRegs(), leave: leaveWithRegs(RESUME) };
+
+/** And goes on at `ip` (IPMODIFY). */
+export const SAVES_REGS_IPMODIFY: SavingText = {
+  enter: enterWithRegs(),
+  leave: leaveWithRegs(PT_REGS_IP),
+};
+
+function enterWithRegs(): Uint16Array {
+  return assembled((text) => {
+    text.emit('addi', { rd: sp, rs1: sp, imm: -PT_REGS_FRAME });
+    for (const [rs2, imm] of argumentPlaces()) text.emit('sd', { rs1: sp, rs2, imm });
+    text.emit('sd', { rs1: sp, rs2: ra, imm: FTRACE_REGS.ra });
+    for (const [rs2, imm] of fullPlaces()) text.emit('sd', { rs1: sp, rs2, imm });
+    text.emit('addi', { rd: t1, rs1: zero, imm: PT_REGS_MARK });
+    text.emit('sd', { rs1: sp, rs2: t1, imm: FTRACE_REGS.t0 });
+    text.emit('sd', { rs1: sp, rs2: t0, imm: PT_REGS_IP });
+    text.emit('sd', { rs1: sp, rs2: t0, imm: RESUME });
+    text.emit('addi', { rd: t1, rs1: sp, imm: PT_REGS_FRAME });
+    text.emit('sd', { rs1: sp, rs2: t1, imm: PT_REGS_SP });
+    passArguments(text);
+  });
+}
+
+function leaveWithRegs(goesOnAt: number): Uint16Array {
+  return assembled((text) => {
+    text.emit('ld', { rd: ra, rs1: sp, imm: FTRACE_REGS.ra });
+    text.emit('ld', { rd: t0, rs1: sp, imm: goesOnAt });
+    for (const [rd, imm] of fullPlaces()) text.emit('ld', { rd, rs1: sp, imm });
+    for (const [rd, imm] of argumentPlaces()) text.emit('ld', { rd, rs1: sp, imm });
+    goOn(text, PT_REGS_FRAME);
+  });
+}
+
+function passArguments(text: Assembler): void {
+  text.emit('addi', { rd: REG.a0, rs1: t0, imm: -MCOUNT_INSN_SIZE });
+  text.emit('addi', { rd: REG.a1, rs1: ra, imm: 0 });
+  text.emit('addi', { rd: REG.a3, rs1: sp, imm: 0 });
+}
+
+function goOn(text: Assembler, frameBytes: number): void {
+  text.emit('addi', { rd: sp, rs1: sp, imm: frameBytes });
+  text.emit('jalr', { rd: zero, rs1: t0, imm: 0 });
+}
+
+/** Text that is the same wherever it lies. */
+function assembled(write: (text: Assembler) => void): Uint16Array {
+  const text = new Assembler(0);
+  write(text);
+  return text.halves();
+}
+
+/** a0..a7 with their places in the frame. */
+function argumentPlaces(): (readonly [register: number, offset: number])[] {
+  return Array.from({ length: ARGUMENT_REGISTERS }, (_, i) => [REG.a0 + i, 8 * i] as const);
+}
+
+function fullPlaces(): (readonly [register: number, offset: number])[] {
+  return FULL.map((register, i) => [register, PT_REGS_FULL + 8 * i] as const);
+}
+
+function range(first: number, last: number): number[] {
+  return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+}
