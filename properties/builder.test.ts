@@ -66,6 +66,8 @@ class Made {
           builtIn(name) ??
           this.w.external(name)
         );
+      case 'entry':
+        return this.run(name);
       case 'register':
       case 'unregister':
       case 'probe':
@@ -143,7 +145,10 @@ function makeSource(made: Made, name: string, model: HandlerModel): Reference<Re
   for (const kind of ['irq', 'softirq', 'nmi', 'timer'] as const) {
     const { [kind]: run, ...rest } = model;
     if (run === undefined) continue;
-    const spec = { ...rest, run: made.run(run) } as Parameters<WorkloadBuilder['timer']>[1];
+    const spec = {
+      ...(made.spec(rest) as typeof rest),
+      run: made.run(run),
+    } as unknown as Parameters<WorkloadBuilder['timer']>[1];
     return made.w[kind](name, spec);
   }
   throw new RangeError(`${name} is of no kind`);
@@ -218,7 +223,7 @@ tasks:
   typed: { cpu: 1, run: audit }
 idle: [{ cpu: 1, run: late, times: 2 }]
 handlers:
-  tick: { irq: early, cpu: 1, inject: 2 }
+  tick: { irq: early, cpu: 1, inject: 2, entry: late }
   bottom: { softirq: late }
   dog: { nmi: audit, inject: 1 }
   clock: { timer: late, cpu: 0, first: 10, every: 20, times: 3 }

@@ -73,12 +73,18 @@ export class Context {
   preemptFloor = 0;
   /** Whether IRQs were on when this context opened. */
   irqsBefore = true;
+  /**
+   * The level that preempt_count shows: an interrupt counts itself in its entry code, and no more in its exit
+   * code (CC-H5). Whoever looks before sees the level of what it interrupted.
+   */
+  shown: Level;
   /** What an interrupt context runs; 0 for tasks. */
   readonly handler: Address;
   /** Registered with the cell that the top path waits on. */
   waiter: Waiter | undefined;
   constructor(options: { level: Level; cpu: Cpu; task: Task; frame: Frame; handler: Address }) {
     this.level = options.level;
+    this.shown = options.level;
     this.cpu = options.cpu;
     this.task = options.task;
     this.frame = options.frame;

@@ -168,6 +168,12 @@ export const EMU_EVENTS = {
       'Ground truth, on request: a register as a function that has not returned reached its call site.',
     fields: { func: 'address', sp: 'address', register: 'string', value: 'u64' },
   },
+  level_shown: {
+    id: 48,
+    about:
+      'Whether preempt_count shows the interrupt that runs: not in its entry code, nor in its exit code.',
+    fields: { shown: 'bool' },
+  },
   cpu_state: {
     id: 42,
     about: 'At the end of a run: what a CPU still holds.',

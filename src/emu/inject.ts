@@ -13,6 +13,8 @@ export interface Source {
   readonly name: string;
   readonly level: Level;
   readonly handler: Address;
+  /** Runs before the interrupt counts itself, and after (CC-H5). */
+  readonly entry?: Address;
   /** The only CPU that it strikes; -1 for any. */
   readonly cpu: number;
   left: number;
@@ -72,7 +74,7 @@ export class Injector {
     enter(cpu, {
       level: source.level,
       handler: source.handler,
-      body: guestHandler(source.handler),
+      body: guestHandler(source.handler, source.entry),
     });
   }
 

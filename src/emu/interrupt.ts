@@ -1,13 +1,13 @@
 // Layer emu. Opening and closing contexts on top of what a CPU runs: softirq, hardirq, NMI and
 // breakpoint trap (CC-M2, CC-M6), and what may be taken at a boundary.
-import { assert } from '../assert.ts';
+import { assert, known } from '../assert.ts';
 import { type Address, NO_ADDRESS } from './address.ts';
 import { CHOICE } from './choose.ts';
 import { Context, LEVEL, type Level } from './context.ts';
 import type { Cpu, Pending } from './cpu.ts';
 import { EMU_EVENTS } from './event.ts';
 import { LIMITS } from './limits.ts';
-import { callGuest, type Path } from './path.ts';
+import { act, callGuest, type Path } from './path.ts';
 import { canGoOn } from './ready.ts';
 import { FRAME_PC, FRAME_WORDS, restoreFrame, saveFrame } from './regs.ts';
 
@@ -71,17 +71,46 @@ function* trapBody(cx: Context, pc: Address): Path<void> {
     machine.oops(cx.cpu, 'breakpoint', pc);
     return;
   }
-  cx.frame[FRAME_PC] = to;
-  cx.emit(EMU_EVENTS.trap_exit.id, pc, to);
+  yield* act(cx.cpu.state, () => {
+    cx.frame[FRAME_PC] = to;
+    cx.emit(EMU_EVENTS.trap_exit.id, pc, to);
+  }); // CC-H2.5
 }
 
-/** Body of an interrupt whose handler is guest code. */
-export function guestHandler(handler: Address): Pending['body'] {
-  return (cx) => () => handlerBody(cx, handler);
+/**
+ * Body of an interrupt whose handler is guest code. `entry` runs before the interrupt counts itself in
+ * preempt_count, and again after it does no more: there, its level is that of what it interrupted (CC-H5).
+ */
+export function guestHandler(handler: Address, entry: Address = NO_ADDRESS): Pending['body'] {
+  return (cx) => () =>
+    entry === NO_ADDRESS ? handlerBody(cx, handler) : handlerWithEntry(cx, handler, entry);
 }
 
 function* handlerBody(cx: Context, handler: Address): Path<void> {
   yield* callGuest(cx.cpu.state, handler, []);
+}
+
+function* handlerWithEntry(cx: Context, handler: Address, entry: Address): Path<void> {
+  cx.make(() => {
+    showLevel(cx, false);
+  });
+  yield* callGuest(cx.cpu.state, entry, []);
+  yield* act(cx.cpu.preemptCount, () => {
+    showLevel(cx, true); // `irq_enter`
+  });
+  yield* callGuest(cx.cpu.state, handler, []);
+  yield* act(cx.cpu.preemptCount, () => {
+    showLevel(cx, false); // `irq_exit`
+  });
+  yield* callGuest(cx.cpu.state, entry, []);
+}
+
+/** The interrupt `cx` counts itself from now on, or does no more. */
+function showLevel(cx: Context, shown: boolean): void {
+  const { contexts, machine } = cx.cpu;
+  const below = known(contexts[contexts.indexOf(cx) - 1], 'an interrupt has interrupted something');
+  cx.shown = shown ? cx.level : below.shown;
+  machine.emitFrom(cx, EMU_EVENTS.level_shown.id, shown ? 1 : 0);
 }
 
 /**

@@ -27,7 +27,7 @@ import { newPathHost } from './handler-host.ts';
 import { runPath } from './handler-path.ts';
 import { type DefinedPath, titleOf } from './handler.ts';
 import { makeProbes, OPERATION_NAMES, Operations } from './probes.ts';
-import { addSources, addTimers, levelOf } from './sources.ts';
+import { addSources, addTimers, entryOf, levelOf } from './sources.ts';
 import { countsEvents, Timeline } from './timeline.ts';
 import { CONTROL_TASK } from './workload/model.ts';
 import {
@@ -258,7 +258,9 @@ export class Session {
     const source = known(this.plan.sources[index], 'a source was planned');
     const cpu = known(this.machine.cpus[cpuId], 'the CPU was checked');
     const handler = this.address(source.run);
-    cpu.pending.push({ level: levelOf(source.kind), handler, body: guestHandler(handler) });
+    const entry = entryOf(source, (name) => this.address(name));
+    const body = guestHandler(handler, entry);
+    cpu.pending.push({ level: levelOf(source.kind), handler, body });
     this.machine.injector.report(cpu, source.name, handler);
     this.machine.touchCpu(cpu);
     this.machine.running = cpu;

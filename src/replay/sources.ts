@@ -1,12 +1,13 @@
 // Layer replay. Interrupt sources and timers of a plan, handed to the machine.
 import { known } from '../assert.ts';
+import { NO_ADDRESS } from '../emu/address.ts';
 import { LEVEL, type Level } from '../emu/context.ts';
 import type { Cpu } from '../emu/cpu.ts';
 import { EMU_EVENTS } from '../emu/event.ts';
 import { guestHandler } from '../emu/interrupt.ts';
 import type { Machine } from '../emu/machine.ts';
 import type { InterruptName } from './workload/model.ts';
-import type { Plan, PlanTimer } from './workload/plan.ts';
+import type { Plan, PlanSource, PlanTimer } from './workload/plan.ts';
 
 export function levelOf(kind: InterruptName): Level {
   switch (kind) {
@@ -24,12 +25,18 @@ export function addSources(machine: Machine, plan: Plan, address: (name: string)
   for (const source of plan.sources) {
     const level = levelOf(source.kind);
     const handler = address(source.run);
+    const entry = entryOf(source, address);
     const { name, cpu, inject } = source;
-    machine.injector.add({ name, level, handler, cpu, left: inject });
+    machine.injector.add({ name, level, handler, entry, cpu, left: inject });
     if (level === LEVEL.softirq) {
-      machine.softirqs.push({ level, handler, body: guestHandler(handler) });
+      machine.softirqs.push({ level, handler, body: guestHandler(handler, entry) });
     }
   }
+}
+
+/** What runs in the interrupt before it counts itself; NO_ADDRESS for nothing. */
+export function entryOf({ entry }: PlanSource, address: (name: string) => number): number {
+  return entry === undefined ? NO_ADDRESS : address(entry);
 }
 
 /** Timer interrupts in virtual time, counted from now. */

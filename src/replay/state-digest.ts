@@ -33,7 +33,8 @@ function takeCpu(digest: Digest, cpu: Cpu): void {
   digest.word(cpu.pending.length);
   digest.word(cpu.current.pid);
   for (const cx of cpu.contexts) {
-    digest.word(cx.level);
+    // More than the level alone only where it does not show.
+    digest.word(cx.level + 8 * (cx.level - cx.shown));
     digest.word(cx.activities.length);
     digest.word(cx.calls.length);
   }

@@ -106,5 +106,29 @@ export const TRACE_EVENTS = {
     id: 122,
     about: 'A callback changed a register of the traced function; `ip` is where it goes on.',
     fields: { object: 'int', register: 'string', value: 'u64' },
+  recursion_set: {
+    id: 120,
+    about: 'This bit of the recursion word is set from here on: in the step that sets it.',
+    fields: { bit: 'int' },
+  },
+  recursion_clear: {
+    id: 121,
+    about: 'It is clear again.',
+    fields: { bit: 'int' },
+  },
+  ops_state: {
+    id: 122,
+    about:
+      'What a call that failed leaves: whether the ops is enabled and on the list, how many sites its records serve, and of each hash the number and the sum of its sites.',
+    fields: {
+      object: 'int',
+      enabled: 'bool',
+      listed: 'bool',
+      served: 'int',
+      filter: 'int',
+      filter_sum: 'hex',
+      notrace: 'int',
+      notrace_sum: 'hex',
+    },
   },
 } as const satisfies Record<string, EventShape>;

@@ -111,10 +111,12 @@ test('CC-H5.3: trylock keeps preemption off until unlock; before and after it th
   const hit = names.slice(names.indexOf('cb_begin'), names.indexOf('cb_end') + 1);
   expect(hit.filter((name) => name !== 'func_enter' && name !== 'func_return')).toEqual([
     'cb_begin',
+    'recursion_set',
     'region_open',
     'recursion_lock',
     'recursion_unlock',
     'region_close',
+    'recursion_clear',
     'cb_end',
   ]);
   expect(m.machine.memory.loadLo(m.data('inside'))).toBe(1);
@@ -182,7 +184,7 @@ test('FT-56, CC-H5.1: the level of a context, where a trap counts as an NMI', ()
   const [cpu] = m.machine.cpus;
   const { top } = known(cpu, 'there is a first CPU');
   const bits = ([0, 1, 2, 3, 4] as const).map((level) => {
-    const cx = Object.create(top, { level: { value: level } }) as typeof top;
+    const cx = Object.create(top, { shown: { value: level } }) as typeof top;
     return traceGetContextBit(cx);
   });
   expect(bits).toEqual([3, 2, 1, 0, 0]);

@@ -6,7 +6,7 @@ import type { Context } from '../emu/context.ts';
 import type { Path } from '../emu/path.ts';
 import type { Errno } from './errno.ts';
 import { TRACE_EVENTS } from './event.ts';
-import type { FtraceOps } from './ftrace-ops.ts';
+import { FTRACE_OPS_FL_ENABLED, type FtraceOps } from './ftrace-ops.ts';
 import type { Kernel } from './kernel.ts';
 
 /** A call on an ops, by the kernel's name and with the kernel's arguments. */
@@ -47,8 +47,28 @@ export function* operation(
   cx.emit(TRACE_EVENTS.ctl_begin.id, op, ops.object, ...words);
   const result = yield* perform(cx, k, ops, request);
   const generation = cx.make(() => ops.generation.value);
+  if (result < 0) cx.emit(TRACE_EVENTS.ops_state.id, ...cx.make(() => opsState(k, ops)));
   cx.emit(TRACE_EVENTS.ctl_end.id, op, ops.object, generation, result);
   return result;
+}
+
+type Words = readonly [number, number, number, number, number, number, number, number];
+
+/** What the kernel keeps about `ops`, for judges of calls that fail (CC-O13). */
+function opsState(k: Kernel, ops: FtraceOps): Words {
+  const enabled = (ops.flags.value & FTRACE_OPS_FL_ENABLED) !== 0;
+  let listed = k.ftrace.opsList.value;
+  while (listed !== undefined && listed !== ops) listed = listed.next.value;
+  const served = k.records.filter(({ users }) => users.value.includes(ops)).length;
+  const state = [ops.object, enabled ? 1 : 0, listed === undefined ? 0 : 1, served] as const;
+  const [filter, notrace] = [ops.filterHash.value.ips.value, ops.notraceHash.value.ips.value];
+  return [...state, filter.size, sumOf(filter), notrace.size, sumOf(notrace)];
+}
+
+function sumOf(ips: ReadonlySet<Address>): number {
+  let sum = 0;
+  for (const ip of ips) sum = (sum + ip) | 0;
+  return sum;
 }
 
 function perform(cx: Context, k: Kernel, ops: FtraceOps, request: OperationRequest): Path<Errno> {

@@ -115,3 +115,37 @@ test('an interrupt in a callback has a level of its own (FT-50)', () => {
   expect(count(m, m.data('count'))).toBe(3);
   expect(m.events('skip')).toEqual([]);
 });
+
+test('CC-H5, FT-51: before its level shows, and after, an interrupt takes TRANSITION beside what it interrupted', () => {
+  let struck = false;
+  const m = smallKernel({
+    functions: { ...FUNCTIONS, tick: [AGAIN], entry: [AGAIN] },
+    callbacks: { cb: [{ op: 'trylock', body: [COUNT, { op: 'work', count: 40 }] }] },
+    data: ['count'],
+    chooser: {
+      choose: ({ kind }) => {
+        const strikes = kind === CHOICE.inject && !struck && count(m, m.data('count')) === 1;
+        if (strikes) struck = true;
+        return strikes ? 1 : 0;
+      },
+    },
+    machine: { grain: 'instruction' },
+  });
+  const [handler, entry] = [m.fn('tick').address, m.fn('entry').address];
+  m.machine.injector.add({ name: 'tick', level: 2, handler, entry, cpu: 0, left: 1 });
+  const ops = m.ops('A', 'cb');
+  m.control(function* (cx) {
+    yield* perform(cx, m.k, ops, setFilter('a1'));
+    yield* perform(cx, m.k, ops, REGISTER);
+    yield* m.call(cx, 'a1');
+  });
+  expect(m.events('level_shown').map((e) => e.shown)).toEqual([false, true, false]);
+  expect(m.events('recursion_set').map((e) => [e.level, e.bit])).toEqual([
+    [0, 3],
+    [2, 4],
+    [2, 1],
+    [2, 4],
+  ]);
+  expect(m.events('recursion_clear')).toHaveLength(4);
+  expect(m.events('skip')).toEqual([]);
+});

@@ -30,7 +30,7 @@ const CONTEXT_BIT: Readonly<Record<Level, number>> = {
 
 /** `trace_get_context_bit` (CC-H5.1). */
 export function traceGetContextBit(cx: Context): number {
-  return CONTEXT_BIT[cx.level];
+  return CONTEXT_BIT[cx.shown];
 }
 
 /** The word of the task that `cx` runs on top of. */
@@ -52,7 +52,7 @@ export function* traceTestAndSetRecursion(
   k: Kernel,
   group: RecursionGroup,
 ): Path<number> {
-  const contextBit = k.fn.traceGetContextBit(cx);
+  const contextBit = cx.make(() => k.fn.traceGetContextBit(cx));
   const taken = (word: number): number => k.fn.traceRecursionBit(word, group, contextBit);
   const before = yield* update(traceRecursion(cx, k), (word) => {
     const bit = taken(word);
@@ -60,6 +60,7 @@ export function* traceTestAndSetRecursion(
   });
   const bit = taken(before);
   if (bit < 0) return bit;
+  cx.emit(TRACE_EVENTS.recursion_set.id, bit);
   yield* k.fn.recursionPreemptDisable(cx); // CC-H5.3
   cx.emit(TRACE_EVENTS.recursion_lock.id, bit);
   return bit;
@@ -70,6 +71,7 @@ export function* traceClearRecursion(cx: Context, k: Kernel, bit: number): Path<
   cx.emit(TRACE_EVENTS.recursion_unlock.id, bit);
   yield* k.fn.recursionPreemptEnable(cx);
   yield* update(traceRecursion(cx, k), (word) => word & ~(1 << bit));
+  cx.emit(TRACE_EVENTS.recursion_clear.id, bit);
 }
 
 /** Guarantee `context` (FT-53): from here to the unlock the task is not switched away. */

@@ -136,6 +136,8 @@ export type IdleSpec = With<IdleModel>;
 export type ProbeSpec = With<ProbeModel>;
 export interface InterruptSpec extends Pick<HandlerModel, 'cpu' | 'inject'> {
   readonly run: Runs;
+  /** Runs in the interrupt before its level shows, and again after (CC-H5). */
+  readonly entry?: Runs;
 }
 export interface TimerSpec extends Pick<HandlerModel, 'every' | 'times'> {
   readonly run: Runs;

@@ -172,7 +172,7 @@ function checkHandlers(scope: Scope): Finding[] {
   for (const [name, handler] of entries(scope.workload.handlers)) {
     const path = ['handlers', name];
     findings.push(...checkCpu(scope.workload, handler.cpu, [...path, 'cpu']));
-    for (const kind of [...INTERRUPTS, 'timer'] as const) {
+    for (const kind of [...INTERRUPTS, 'timer', 'entry'] as const) {
       const run = handler[kind];
       if (run !== undefined) findings.push(...checkFunction(scope, run, [...path, kind]));
     }

@@ -126,6 +126,8 @@ export interface HandlerModel {
   readonly cpu?: number;
   /** How often the chooser may raise it, wherever it likes. */
   readonly inject?: number;
+  /** Runs in the interrupt before its level shows, and again after (CC-H5). Not for timers. */
+  readonly entry?: string;
   readonly first?: number;
   readonly every?: number;
   readonly times?: number;

@@ -30,7 +30,8 @@ function handlerSources(workload: Workload): PlanSource[] {
     INTERRUPTS.flatMap((kind) => {
       const run = handler[kind];
       if (run === undefined) return [];
-      return [{ name, kind, run, cpu: handler.cpu ?? ANY_CPU, inject: handler.inject ?? 0 }];
+      const { cpu = ANY_CPU, entry: early, inject = 0 } = handler;
+      return [{ name, kind, run, cpu, inject, ...(early === undefined ? {} : { entry: early }) }];
     }),
   );
 }

@@ -99,6 +99,8 @@ export interface PlanSource {
   readonly name: string;
   readonly kind: InterruptName;
   readonly run: string;
+  /** Runs before the interrupt counts itself in preempt_count, and after. */
+  readonly entry?: string;
   /** The only CPU that takes it, or ANY_CPU. */
   readonly cpu: number;
   /** How often the chooser may raise it; 0: only the timeline does. */

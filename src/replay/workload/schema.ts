@@ -135,6 +135,12 @@ const handler: z.ZodType<HandlerModel> = part
     inject: part
       .whole(0, LIMIT.times, 'How often the chooser may raise it anywhere; default 0.')
       .exactOptional(),
+    entry: callable
+      .meta({
+        description:
+          'Runs in the interrupt before preempt_count shows its level, and again after it does no more.',
+      })
+      .exactOptional(),
     first: microseconds.meta({ description: 'When a timer expires first.' }).exactOptional(),
     every: microseconds.meta({ description: 'And then each time after this.' }).exactOptional(),
     times: times.exactOptional(),
@@ -142,7 +148,7 @@ const handler: z.ZodType<HandlerModel> = part
   .check(
     part.exactlyOne([...INTERRUPTS, 'timer']),
     part.belongsTo(['first', 'every', 'times'], ['timer']),
-    part.belongsTo(['inject'], INTERRUPTS),
+    part.belongsTo(['inject', 'entry'], INTERRUPTS),
     timerIsComplete,
   )
   .meta({
