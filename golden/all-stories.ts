@@ -3,11 +3,13 @@ import { MACHINE_STORIES } from './machine-stories.ts';
 import type { Claim } from './moments.ts';
 import { C_STORIES } from './stories-c.ts';
 import { FLAG_STORIES } from './stories-flags.ts';
+import { START_STORIES } from './stories-start.ts';
 import { STORIES } from './stories.ts';
 
 /** By the golden's name. */
 export const ALL_STORIES: Readonly<Record<string, readonly Claim[]>> = {
   ...STORIES,
+  ...START_STORIES,
   ...C_STORIES,
   ...FLAG_STORIES,
   ...MACHINE_STORIES,

@@ -43,12 +43,17 @@ export function leftovers(files: readonly string[]): readonly string[] {
   );
 }
 
-/** Runs a golden's workload, by the seed that it names or by another one. */
-export function recordGolden(folder: string, name: string, otherSeed?: number): RecordedGolden {
+/** Runs a golden's workload, by the seed that it names or by another one; with bugs, if there are `variants`. */
+export function recordGolden(
+  folder: string,
+  name: string,
+  otherSeed?: number,
+  variants: readonly string[] = [],
+): RecordedGolden {
   const source = readSource(folder, name);
   const prepared = prepare(source);
   const seed = otherSeed ?? prepared.plan.machine.seed ?? SEED_DEFAULT;
-  const settings = { seed, chooser: 'random', profile: 'today', variants: [] } as const;
+  const settings = { seed, chooser: 'random', profile: 'today', variants } as const;
   const parts: Uint8Array[] = [];
   const sink = (bytes: Uint8Array): void => {
     parts.push(bytes.slice());

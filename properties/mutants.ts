@@ -23,10 +23,12 @@ export interface Mutant {
 }
 
 export const MUTANTS: readonly Mutant[] = [
+  { id: 'M-01', judge: 'unregister', cases: 'idle', budget: 3000, pinned: [3, 11] },
   { id: 'M-02', judge: 'memory', budget: 500, pinned: [4, 5] },
   { id: 'M-03', judge: 'unregister', budget: 500, pinned: [4, 9] },
   { id: 'M-04', judge: 'memory', budget: 500, pinned: [6, 7] },
   { id: 'M-05', judge: 'unregister', budget: 3000, pinned: [6, 7] },
+  { id: 'M-12', judge: 'start', cases: 'joins', budget: 700, pinned: [1, 4] },
   { id: 'M-13', judge: 'filter-swap', budget: 200, pinned: [4, 9] },
   { id: 'M-14', judge: 'filter-swap', budget: 1000, pinned: [7, 10] },
   { id: 'M-15', judge: 'memory', budget: 4500, pinned: [2, 6] },
@@ -52,6 +54,9 @@ export const MUTANTS: readonly Mutant[] = [
   { id: 'M-19', judge: 'filter-swap', cases: 'direct', budget: 200, pinned: [1, 2] },
   { id: 'M-20', judge: 'arguments', cases: 'direct', budget: 200, pinned: [1, 2] },
   { id: 'M-21', judge: 'arguments', cases: 'direct', budget: 10_000, pinned: [6, 19] },
+  { id: 'M-18', judge: 'failed-call', budget: 200, pinned: [1, 2], says: /left a filter/u },
+  { id: 'M-22', judge: 'recursion', budget: 200, pinned: [1, 2], says: /^a hit was refused/u },
+  { id: 'M-23', judge: 'recursion', budget: 300, pinned: [1, 5], says: /own level is NMI/u },
   { id: 'M-24', judge: 'context', budget: 200, pinned: [1, 2] },
   { id: 'M-25', judge: 'quiescence', budget: 500, pinned: [1, 2] },
   {
@@ -95,6 +100,7 @@ export const MUTANTS: readonly Mutant[] = [
     says: /RCU was not watching/u,
   },
   { id: 'M-33', judge: 'memory', budget: 500, pinned: [4, 7] },
+  { id: 'M-25', judge: 'recursion', budget: 500, pinned: [1, 2], says: /^an interrupt ended/u },
 ];
 
 /** A change that no judge may hold against the kernel, and the cases in which the nearest mutants die. */

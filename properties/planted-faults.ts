@@ -8,15 +8,17 @@ import { callGuest, type Path, readOnce } from '../src/emu/path.ts';
 import { localIrqSave, preemptDisable, preemptEnable } from '../src/emu/preempt.ts';
 import { REG } from '../src/emu/regs.ts';
 import { encode } from '../src/emu/riscv/encode.ts';
-import { EINVAL } from '../src/trace/errno.ts';
+import { EBUSY, EINVAL } from '../src/trace/errno.ts';
 import { innermostCallback } from '../src/trace/ftrace-callback.ts';
 import { type FtraceHit, ftraceOpsListFunc } from '../src/trace/ftrace-caller.ts';
 import { ftraceSetHash } from '../src/trace/ftrace-filter.ts';
+import { ftraceSelection } from '../src/trace/ftrace-hash.ts';
 import type { FtraceOps } from '../src/trace/ftrace-ops.ts';
 import { PT_REGS } from '../src/trace/ftrace-regs.ts';
 import { ftraceUpdateTrampoline } from '../src/trace/ftrace-trampoline.ts';
+import { ftraceShutdown, ftraceShutdownCheck, ftraceStartup } from '../src/trace/ftrace.ts';
 import type { Kernel } from '../src/trace/kernel.ts';
-import { TRACE_LIST_START } from '../src/trace/recursion.ts';
+import { TRACE_CTX, TRACE_LIST_START, traceRecursionBit } from '../src/trace/recursion.ts';
 import { textPoke } from '../src/trace/text-poke.ts';
 import type { Variant } from '../src/trace/variants/variant.ts';
 import type { Mutant } from './mutants.ts';
@@ -202,6 +204,80 @@ const LEFT_BEHIND: readonly Variant[] = [
   },
 ];
 
+/** Judged by `start`. */
+const NOT_STARTED: readonly Variant[] = [
+  {
+    id: 'site-dropped',
+    about: 'a batch that turns several sites on leaves out the first one',
+    links: {
+      *textPoke(cx, k, locs) {
+        const isDropped = locs.length > 1 && locs[0]?.target !== NO_ADDRESS;
+        yield* textPoke(cx, k, isDropped ? locs.slice(1) : locs);
+      },
+    },
+  },
+];
+
+/** Judged by `recursion`. */
+const WRONG_BITS: readonly Variant[] = [
+  {
+    id: 'lock-for-all',
+    about: 'a trylock takes TRANSITION again and again',
+    links: {
+      traceRecursionBit(word, group, contextBit) {
+        const bit = traceRecursionBit(word, group, contextBit);
+        return bit < 0 && group === TRACE_LIST_START ? group + TRACE_CTX.transition : bit;
+      },
+    },
+  },
+  {
+    id: 'spare-first',
+    about: 'a trylock in an interrupt takes TRANSITION although its own bit is free',
+    links: {
+      traceRecursionBit(word, group, contextBit) {
+        const spare = group + TRACE_CTX.transition;
+        const isFree = (word & (1 << spare)) === 0 && contextBit !== TRACE_CTX.normal;
+        return isFree ? spare : traceRecursionBit(word, group, contextBit);
+      },
+    },
+  },
+];
+
+/** Judged by `failed-call`. */
+const NOT_UNDONE: readonly Variant[] = [
+  {
+    id: 'register-twice',
+    about: 'registering what is registered already returns 0',
+    links: {
+      *ftraceStartup(cx, k, ops) {
+        const result = yield* ftraceStartup(cx, k, ops);
+        return result === -EBUSY ? 0 : result;
+      },
+    },
+  },
+  {
+    id: 'wrong-errno',
+    about: 'unregistering what is not registered returns -EINVAL',
+    links: {
+      ftraceShutdownCheck: (cx, k, ops) => {
+        const result = ftraceShutdownCheck(cx, k, ops);
+        return result === -EBUSY ? -EINVAL : result;
+      },
+    },
+  },
+  {
+    id: 'refused-serves',
+    about: 'an unregister that is refused makes the records serve the ops',
+    links: {
+      *ftraceShutdown(cx, k, ops) {
+        const result = yield* ftraceShutdown(cx, k, ops);
+        if (result < 0) k.fn.ftraceHashRecEnable(cx, k, ops, ftraceSelection(cx, ops));
+        return result;
+      },
+    },
+  },
+];
+
 function planted(
   variants: readonly Variant[],
   judge: Mutant['judge'],
@@ -219,4 +295,7 @@ export const PLANTED_FAULTS: readonly Mutant[] = [
   ...planted(UNASSISTED, 'context', [300], 'flags'),
   ...planted(WRONG_CONTEXT, 'context', [300, 300]),
   ...planted(LEFT_BEHIND, 'quiescence', [300, 300, 300, 300]),
+  ...planted(NOT_STARTED, 'start', [300]),
+  ...planted(WRONG_BITS, 'recursion', [300, 300]),
+  ...planted(NOT_UNDONE, 'failed-call', [300, 300, 300]),
 ];

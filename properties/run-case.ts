@@ -25,7 +25,7 @@ export interface Case {
  * The cases of a guarantee, or a part of those of some: callers that call without the list function, probes with flags,
  * and probes that get into each other's way as they want to redirect functions.
  */
-export type CasesName = GuaranteeName | 'direct' | 'flags' | 'redirects';
+export type CasesName = GuaranteeName | 'direct' | 'flags' | 'redirects' | 'idle' | 'joins';
 
 export interface CaseResult {
   readonly ending: Ending;
@@ -55,6 +55,12 @@ const FLAGS = fc.oneof(
 );
 
 const REDIRECTS = workloadsWith({ flags: 'redirects', probes: 3, shared: false, ends: true });
+
+/** Walkers of the list meet probes that are just being linked (CC-G2). */
+const JOINS = workloadsWith({ joins: true, shared: false, crowded: false });
+
+/** What a wait that skips idle CPUs does not cover, on the path that nothing is patched for (CC-G1). */
+const IDLE = workloadsWith({ cpus: 2, shared: true, idle: true, lone: true });
 
 const WORKLOADS: Record<CasesName, fc.Arbitrary<Workload>> = {
   unregister: weighted(1, { shared: true }),
@@ -87,6 +93,11 @@ const WORKLOADS: Record<CasesName, fc.Arbitrary<Workload>> = {
     workloadsWith({ ends: true, shared: true, handlers: 1 }),
     REDIRECTS,
   ),
+  start: fc.oneof(workloadsWith({}), workloadsWith({ shared: true }), JOINS),
+  joins: JOINS,
+  recursion: weighted(3, { shared: true, guarded: true, handlers: 2, early: true }),
+  'failed-call': weighted(3, { refusals: true }),
+  idle: IDLE,
 };
 
 function weighted(weight: number, needs: Features): fc.Arbitrary<Workload> {

@@ -14,6 +14,7 @@ import type {
   Workload,
 } from '../src/replay/workload/model.ts';
 import { matches } from '../src/replay/workload/pattern.ts';
+import { buildRefusal, type Refusal } from './workload-refusal.ts';
 
 export const NAMES = ['vfs_a', 'mem_a', 'vfs_b', 'mem_b', 'vfs_c', 'mem_c'] as const;
 export const PATTERNS = [
@@ -76,6 +77,8 @@ export interface Raw {
     readonly kind: 'irq' | 'softirq' | 'nmi';
     readonly run: number;
     readonly inject: number;
+    /** Draws what it runs before its level shows; beyond the functions, or null: nothing. */
+    readonly early: number | null;
   }[];
   readonly probes: readonly RawProbe[];
   readonly shared: boolean;
@@ -85,7 +88,12 @@ export interface Raw {
   readonly stays: boolean;
   /** When one of so many unregister calls begins, the last CPU is interrupted. */
   readonly raised: readonly number[];
+  /** The last CPU runs no task; what the first probe does comes with the hits of its idle task. */
+  readonly lone: boolean;
+  /** The first two probes are there from the start and select everything; the others come once. */
+  readonly joins: boolean;
   readonly ends: boolean;
+  readonly refusals: readonly Refusal[];
   readonly secondControl: boolean;
   readonly failAlloc: readonly AllocKind[];
 }
@@ -93,7 +101,8 @@ export interface Raw {
 /** Pure: equal numbers, equal workload. */
 export function buildWorkload(drawn: Raw): Workload {
   const guarded = drawn.guarded ? withGuard(drawn) : drawn;
-  const paired = guarded.stays ? withStayer(guarded) : guarded;
+  const joined = guarded.joins ? withJoiners(guarded) : guarded;
+  const paired = joined.stays ? withStayer(joined) : joined;
   const raw = paired.shared ? withCompany(paired) : paired;
   const functions = buildFunctions(raw.functions);
   const traceable = Object.entries(functions)
@@ -150,6 +159,13 @@ function withCompany(raw: Raw): Raw {
     flags: [],
   };
   return { ...raw, probes: [first, company, company] };
+}
+
+function withJoiners(raw: Raw): Raw {
+  const probes = raw.probes.map((probe, index) =>
+    index < 2 ? { ...probe, filter: [], lives: [] } : { ...probe, lives: [[]] },
+  );
+  return { ...raw, probes };
 }
 
 function withStayer(raw: Raw): Raw {
@@ -213,12 +229,13 @@ function buildTasks(
   functions: Record<string, FunctionModel>,
 ): Record<string, TaskModel> {
   const tasks: Record<string, TaskModel> = {};
-  for (const [index, task] of raw.tasks.slice(0, raw.crowded ? raw.cpus * 2 : raw.cpus).entries()) {
+  const cpus = raw.lone ? raw.cpus - 1 : raw.cpus;
+  for (const [index, task] of raw.tasks.slice(0, raw.crowded ? cpus * 2 : cpus).entries()) {
     const run = `do_${index}`;
     functions[run] = {
       body: [...task.runs.map((draw) => `call ${nameAt(names, draw)}`), `sleep ${task.us}`],
     };
-    tasks[`task${index}`] = { cpu: index % raw.cpus, run, times: task.times };
+    tasks[`task${index}`] = { cpu: index % cpus, run, times: task.times };
   }
   if (raw.secondControl) tasks['control1'] = { cpu: raw.cpus - 1 };
   return tasks;
@@ -236,12 +253,14 @@ function buildIdle(
 
 function buildHandlers(raw: Raw, names: readonly string[]): Record<string, HandlerModel> {
   return Object.fromEntries(
-    raw.handlers.map(({ kind, run, inject }, index) => {
+    raw.handlers.map(({ kind, run, inject, early }, index) => {
       const target = nameAt(names, run);
+      const hasEntry = early !== null && early < NAMES.length;
+      const rest = { inject, ...(hasEntry ? { entry: nameAt(names, early) } : {}) };
       const model: Record<typeof kind, HandlerModel> = {
-        irq: { irq: target, inject },
-        softirq: { softirq: target, inject },
-        nmi: { nmi: target, inject },
+        irq: { irq: target, ...rest },
+        softirq: { softirq: target, ...rest },
+        nmi: { nmi: target, ...rest },
       };
       return [`source${index}`, model[kind]];
     }),
@@ -317,12 +336,20 @@ function buildLife(
     if (probe.leaves || raw.ends || life < probe.lives.length - 1)
       operations.push({ unregister: name });
   }
+  const refused = index === 0 ? raw.refusals : [];
+  const asked: typeof operations = [];
+  for (const [turn, operation] of operations.entries()) {
+    asked.push(operation);
+    const refusal = buildRefusal(refused[turn] ?? 'none', name);
+    if (refusal !== undefined) asked.push(refusal);
+  }
   const by = raw.secondControl && index > 0 ? { by: 'control1' } : {};
   const dues = probe.triggers.toSorted((a, b) => a - b);
   const items: TimelineItem[] = [];
-  for (const [turn, operation] of operations.entries()) {
+  for (const [turn, operation] of asked.entries()) {
     const first = turn === 0 && index === 0;
-    const trigger = first ? AT_START : buildTrigger(probe.pace, dues[turn] ?? STEP_MAX, raw);
+    const due = dues[turn] ?? STEP_MAX;
+    const trigger = first ? AT_START : buildTrigger(probe.pace, due, raw);
     items.push({ ...trigger, ...operation, ...by });
   }
   return items;
@@ -343,6 +370,9 @@ function buildTrigger(
   due: number,
   raw: Raw,
 ): Pick<TimelineItem, 'at' | 'on'> {
+  if (raw.lone && raw.idle !== null) {
+    return { on: { enter: 'ops1.callback', cpu: raw.cpus - 1, nth: 1 + (due % raw.idle.times) } };
+  }
   if (pace === 'steps') return { at: { step: due } };
   const rounds = raw.tasks[0]?.times ?? 1;
   return { on: { enter: 'do_0', nth: 1 + Math.floor((due * (rounds - 1)) / STEP_MAX) } };

@@ -20,6 +20,7 @@ import {
   type RawTask,
   STEP_MAX,
 } from './workload-build.ts';
+import { REFUSALS } from './workload-refusal.ts';
 
 /** What a property insists on; everything else is left to chance. */
 export interface Features {
@@ -38,6 +39,8 @@ export interface Features {
   readonly swaps?: boolean;
   /** Hooked code in the idle task of the last CPU. */
   readonly idle?: boolean;
+  /** The last CPU has nothing but its idle task, whose hits are when the first probe is due to change or to go. */
+  readonly lone?: boolean;
   /** A second task on every CPU. */
   readonly crowded?: boolean;
   /** The first probe's callback takes the recursion lock, calls what may be hooked, and shows its arguments. */
@@ -52,6 +55,12 @@ export interface Features {
    * want to redirect functions, so they get into each other's way (CC-G15); `rcu`: all of them need RCU.
    */
   readonly flags?: 'drawn' | 'redirects' | 'rcu';
+  /** Handlers run hooked code before their level shows, and after (CC-H5). */
+  readonly early?: boolean;
+  /** Two probes that select everything from the start, and others that come for the first time later on. */
+  readonly joins?: boolean;
+  /** Between its operations the first probe is told what has to be refused. */
+  readonly refusals?: boolean;
   /** Every probe is unregistered in the end. */
   readonly ends?: boolean;
   /** At least this many injectable handlers. */
@@ -91,12 +100,13 @@ function rawWorkload(features: Features): fc.Arbitrary<Raw> {
         kind: fc.constantFrom<('irq' | 'softirq' | 'nmi')[]>('irq', 'nmi', 'softirq'),
         run: fc.nat(5),
         inject: fc.integer({ min: 1, max: 3 }),
+        early: features.early === true ? fc.nat(6) : fc.constant(null),
       }),
       { minLength: handlers ?? 0, maxLength: Math.max(2, handlers ?? 0) },
     ),
     probes: fc.array(probeWith(features), {
-      minLength: probes ?? 1,
-      maxLength: probes ?? 3,
+      minLength: features.joins === true ? JOINS : (probes ?? 1),
+      maxLength: features.joins === true ? JOINS : (probes ?? 3),
     }),
     shared: fixed(features.shared, rarely()),
     guarded: fixed(features.guarded, fc.constant(false)),
@@ -106,7 +116,10 @@ function rawWorkload(features: Features): fc.Arbitrary<Raw> {
       maxLength: features.direct === true ? 6 : 0,
       size: 'max',
     }),
+    lone: fc.constant(features.lone ?? false),
+    joins: fc.constant(features.joins ?? false),
     ends: fixed(features.ends, fc.constant(false)),
+    refusals: features.refusals === true ? refusalDraws : fc.constant([]),
     secondControl: rarely(),
     failAlloc: fc.oneof(
       { arbitrary: fc.constant([]), weight: 2 },
@@ -126,6 +139,12 @@ function fixed(
 ): fc.Arbitrary<boolean> {
   return value === undefined ? otherwise : fc.constant(value);
 }
+
+/** One for each operation of a probe: what is to be refused behind it. */
+const refusalDraws = fc.array(fc.constantFrom<Raw['refusals'][number][]>(...REFUSALS), {
+  minLength: 10,
+  maxLength: 10,
+});
 
 const rawFunction: fc.Arbitrary<RawFunction> = fc.record({
   work: fc.nat(4),
@@ -170,6 +189,8 @@ const rawProbe: fc.Arbitrary<RawProbe> = fc.record({
   flags: fc.constant([]),
 });
 
+/** How many probes there are where some come later. */
+const JOINS = 6;
 /** Draws that stand for the name of one function. */
 const oneFunction = fc.nat(NAMES.length - 1);
 
@@ -211,8 +232,22 @@ const FLAGS: Record<NonNullable<Features['flags']>, fc.Arbitrary<OpsFlag[]>> = {
   rcu: fc.constantFrom(['RCU'], ['RCU', 'RECURSION'], ['RCU', 'SAVE_REGS']),
 };
 
-function probeWith({ swaps, direct, flags }: Features): fc.Arbitrary<RawProbe> {
-  const probe = direct === true ? comingProbe : swaps === true ? swappedProbe : rawProbe;
+/** One whose callback takes its time, and that comes and goes. */
+const lingeringProbe: fc.Arbitrary<RawProbe> = comingProbe.map((probe) => ({
+  ...probe,
+  filter: [],
+  callback: 'lingering',
+}));
+
+function plainProbe({ swaps, direct, joins, lone }: Features): fc.Arbitrary<RawProbe> {
+  if (direct === true || joins === true) return comingProbe;
+  if (lone === true) return lingeringProbe;
+  return swaps === true ? swappedProbe : rawProbe;
+}
+
+function probeWith(features: Features): fc.Arbitrary<RawProbe> {
+  const probe = plainProbe(features);
+  const { flags } = features;
   if (flags === undefined) return probe;
   const drawn = FLAGS[flags];
   // What the idle task runs is to be among what they select.

@@ -106,18 +106,19 @@ export const TRACE_EVENTS = {
     id: 122,
     about: 'A callback changed a register of the traced function; `ip` is where it goes on.',
     fields: { object: 'int', register: 'string', value: 'u64' },
+  },
   recursion_set: {
-    id: 120,
+    id: 130,
     about: 'This bit of the recursion word is set from here on: in the step that sets it.',
     fields: { bit: 'int' },
   },
   recursion_clear: {
-    id: 121,
+    id: 131,
     about: 'It is clear again.',
     fields: { bit: 'int' },
   },
   ops_state: {
-    id: 122,
+    id: 132,
     about:
       'What a call that failed leaves: whether the ops is enabled and on the list, how many sites its records serve, and of each hash the number and the sum of its sites.',
     fields: {

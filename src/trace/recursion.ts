@@ -17,7 +17,7 @@ export const TRACE_LIST_START = 5;
 export type RecursionGroup = typeof TRACE_FTRACE_START | typeof TRACE_LIST_START;
 
 /** Bits within a group. */
-const TRACE_CTX = { nmi: 0, irq: 1, softirq: 2, normal: 3, transition: 4 } as const;
+export const TRACE_CTX = { nmi: 0, irq: 1, softirq: 2, normal: 3, transition: 4 } as const;
 
 /** A breakpoint trap in kernel mode counts as an NMI (FT-56). */
 const CONTEXT_BIT: Readonly<Record<Level, number>> = {

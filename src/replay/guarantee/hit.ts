@@ -50,10 +50,11 @@ export function fetchSite(stack: ContextStack, site: number, index: number): voi
   top.fetched = true;
 }
 
-/** The function of `site` returned: it and all that it called are gone. */
-export function leaveFunction(stack: ContextStack, site: number): void {
+/** The function of `site` returned: it, which is the result, and all that it called are gone. */
+export function leaveFunction(stack: ContextStack, site: number): Frame | undefined {
   const left = innermost(stack, site);
   if (left !== undefined) stack.top = left.below;
+  return left;
 }
 
 /** Index of the event at which the hit at `site` began; -1 when the run does not tell. */

@@ -27,6 +27,9 @@ test('the guarantees, in their order', () => {
     'arguments',
     'context',
     'quiescence',
+    'start',
+    'recursion',
+    'failed-call',
   ]);
 });
 

@@ -2,6 +2,7 @@
 import type { Event } from '../schema.ts';
 import { callArguments } from './arguments.ts';
 import { context } from './context.ts';
+import { failedCall } from './failed-call.ts';
 import { filterSwap } from './filter-swap.ts';
 import type { Guarantee, Verdict } from './judge.ts';
 import { type EventSource, listen } from './listen.ts';
@@ -9,7 +10,9 @@ import { memory } from './memory.ts';
 import { notrace } from './notrace.ts';
 import { progress } from './progress.ts';
 import { quiescence } from './quiescence.ts';
+import { recursion } from './recursion.ts';
 import { returns } from './return.ts';
+import { start } from './start.ts';
 import { newStory, storyListeners } from './story.ts';
 import { text } from './text.ts';
 import { unregister } from './unregister.ts';
@@ -26,6 +29,9 @@ export const GUARANTEES: readonly Guarantee[] = [
   callArguments,
   context,
   quiescence,
+  start,
+  recursion,
+  failedCall,
 ];
 
 export interface Judged {

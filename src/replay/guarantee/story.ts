@@ -91,6 +91,8 @@ export interface Story {
   readonly calls: Control[];
   /** Of the `func_enter` at hand: the function, if it can be hooked. */
   entered: TracedFunction | undefined;
+  /** Of the `func_return` or `func_abandon` at hand: the call that is over, if the run tells which. */
+  left: Frame | undefined;
   /** Of the `cb_begin` or `cb_end` at hand, if it is an ops that is known. */
   callback: Callback | undefined;
   /** Of the `ctl_begin` or `ctl_end` at hand, if it is a call that is known. */
@@ -109,6 +111,7 @@ export function newStory(): Story {
     innerCall: -1,
     calls: [],
     entered: undefined,
+    left: undefined,
     callback: undefined,
     control: undefined,
   };
@@ -216,7 +219,8 @@ function functionEntered(story: Story, e: EventOf<'func_enter'>): void {
 
 function functionLeft(story: Story, e: EventOf<'func_return' | 'func_abandon'>): void {
   const left = story.functions.byAddress.get(e.func);
-  if (left !== undefined && left.site !== -1) leaveFunction(contextOf(story, e), left.site);
+  const isTraced = left !== undefined && left.site !== -1;
+  story.left = isTraced ? leaveFunction(contextOf(story, e), left.site) : undefined;
 }
 
 /** A callback function's entry and its `cb_begin` belong to one step; either may be told first. */

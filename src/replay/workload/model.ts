@@ -258,6 +258,9 @@ export const GUARANTEE_NAMES = [
   'arguments',
   'context',
   'quiescence',
+  'start',
+  'recursion',
+  'failed-call',
 ] as const;
 export type GuaranteeName = (typeof GUARANTEE_NAMES)[number];
 

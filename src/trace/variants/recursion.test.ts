@@ -1,8 +1,8 @@
-// What M-24 and M-25 change of the recursion lock, and nothing else. That judges find it is for properties/.
+// What M-22 to M-25 change of the recursion lock, and nothing else. That judges find it is for properties/.
 import { expect, test } from 'vitest';
 import { perform, REGISTER, smallKernel, UNREGISTER } from '../../../properties/small-kernel.ts';
 import { known } from '../../assert.ts';
-import { LEVEL } from '../../emu/context.ts';
+import { LEVEL, type Level } from '../../emu/context.ts';
 import { guestHandler } from '../../emu/interrupt.ts';
 import type { Event } from '../../replay/schema.ts';
 
@@ -52,4 +52,34 @@ test('M-25 keeps the bit of a hit in an interrupt', () => {
   const { words, ...rest } = locks('M-25');
   expect(rest).toEqual({ opening: [0, 0], all: [0, 0, 2] });
   expect(words).toEqual([1 << 6]);
+});
+
+/** Bits that are set by a hit on a1 that leads back to a1, in an interrupt or NMI; and how many are refused. */
+function bitsOf(level: Level, variant?: string): readonly [bits: readonly number[], skips: number] {
+  const m = smallKernel({
+    functions: { a1: [{ op: 'work', count: 2 }] },
+    callbacks: { cb: [{ op: 'trylock', body: [{ op: 'call', target: 'a1' }] }] },
+    variants: variant === undefined ? [] : [variant],
+  });
+  const ops = m.ops('A', 'cb');
+  const handler = m.fn('a1').address;
+  const cpu = known(m.machine.cpus[0], 'there is a first CPU');
+  m.control(function* (cx) {
+    yield* perform(cx, m.k, ops, REGISTER);
+    cpu.pending.push({ level, handler, body: guestHandler(handler) });
+    m.machine.touchCpu(cpu);
+    yield* perform(cx, m.k, ops, UNREGISTER);
+  });
+  return [m.events('recursion_set').map((e) => e.bit), m.events('skip').length];
+}
+
+test('M-22 refuses what finds its bit set', () => {
+  expect(bitsOf(LEVEL.hardirq)).toEqual([[1, 4], 1]);
+  expect(bitsOf(LEVEL.hardirq, 'M-22')).toEqual([[1], 1]);
+});
+
+test('M-23 gives an NMI the bit of interrupts', () => {
+  expect(bitsOf(LEVEL.nmi)).toEqual([[0, 4], 1]);
+  expect(bitsOf(LEVEL.nmi, 'M-23')).toEqual([[1, 4], 1]);
+  expect(bitsOf(LEVEL.hardirq, 'M-23')).toEqual([[1, 4], 1]);
 });

@@ -1,13 +1,38 @@
-// Layer trace. Variants of recursion protection (docs/spec/mutants.md, M-24, M-25).
+// Layer trace. Variants of recursion protection (docs/spec/mutants.md, M-22..M-25).
 import { LEVEL } from '../../emu/context.ts';
 import type { Path } from '../../emu/path.ts';
-import { traceClearRecursion } from '../recursion.ts';
+import { TRACE_CTX, traceClearRecursion, traceGetContextBit } from '../recursion.ts';
 import type { Variant } from './variant.ts';
 
 /** A change of the preempt count that is left out. */
 function* noChange(): Path<void> {
   // Nothing.
 }
+
+/**
+ * Breaks CC-G11: an interrupt that is hit before its level shows loses the hit when what it interrupted holds the bit
+ * (H-10). Needs a hit in the entry code of an interrupt.
+ */
+const M_22: Variant = {
+  id: 'M-22',
+  about: 'there is no TRANSITION bit: a bit that is set is recursion',
+  links: {
+    traceRecursionBit(word, group, contextBit) {
+      const own = group + contextBit;
+      return (word & (1 << own)) === 0 ? own : -1;
+    },
+  },
+};
+
+/** Breaks CC-G11: the second hit of an NMI in an interrupt that is hit is lost (H-11). Needs an NMI that is hit. */
+const M_23: Variant = {
+  id: 'M-23',
+  about: 'an NMI uses the recursion bit of interrupts',
+  links: {
+    traceGetContextBit: (cx) =>
+      traceGetContextBit(cx) === TRACE_CTX.nmi ? TRACE_CTX.irq : traceGetContextBit(cx),
+  },
+};
 
 /**
  * Breaks FT-53: what relies on the CPU staying the same, or on an RCU wait, is interrupted by other tasks (H-13).
@@ -34,4 +59,4 @@ const M_25: Variant = {
   },
 };
 
-export const RECURSION_VARIANTS: readonly Variant[] = [M_24, M_25];
+export const RECURSION_VARIANTS: readonly Variant[] = [M_22, M_23, M_24, M_25];

@@ -1,0 +1,181 @@
+// Layer replay. Guarantee `failed-call`: a call that fails changes nothing, and says why (CC-O13, CC-G16, FT-43).
+//
+// Broken by a call that returned an error and left another filter or notrace set than some order of the calls that
+// succeeded makes, an ops on the list or enabled that was not registered, or one off it that was, or records
+// that serve it at other sites than those which are selected (`ops_state`). And by a result that the documents
+// do not allow: 0 where the call had to be refused, another error than the one that is due, -ENOMEM although no
+// allocation failed. What the call did before it failed, callbacks that ran meanwhile included, is not undone.
+//
+// Exercised, for each time: a call fails, and the run tells what it left.
+import type { EventOf } from '../schema.ts';
+import { allowedResults, nameOfErrno } from './errno-rules.ts';
+import { broken, type Broken, type Guarantee, type Verdict } from './judge.ts';
+import type { Control, Ops } from './ops.ts';
+import { type Hash, type HashHistory, selects, spares } from './selection.ts';
+import type { Story } from './story.ts';
+import { functionsOf, theCall, where } from './wording.ts';
+
+/** A call that is under way. */
+interface Open {
+  /** Nobody else had a call on the ops under way when it began. */
+  readonly alone: boolean;
+  /** Calls on the ops that had begun or ended, itself included. */
+  readonly turns: number;
+  readonly dead: boolean;
+}
+
+interface Findings {
+  readonly story: Story;
+  readonly open: Map<Control, Open>;
+  readonly turns: Map<Ops, number>;
+  /** By task: the last allocation that failed. */
+  readonly starved: Map<number, number>;
+  /** What the call that is about to return leaves. */
+  state: EventOf<'ops_state'> | undefined;
+  first: Broken | undefined;
+  calls: number;
+  exercised: number;
+  /** ftrace is dead. */
+  dead: boolean;
+}
+
+export const failedCall: Guarantee = {
+  name: 'failed-call',
+  sentence:
+    'A call that fails returns the error that is documented for it and leaves everything as it was: ' +
+    'filters, registration, and the sites that serve the probe.',
+  document: 'Using ftrace to hook to functions',
+  section: 'Filtering which functions to trace',
+  rules: ['FT-43', 'CC-G16', 'CC-O13'],
+  start(story) {
+    const found: Findings = {
+      story,
+      open: new Map(),
+      turns: new Map(),
+      starved: new Map(),
+      state: undefined,
+      first: undefined,
+      calls: 0,
+      exercised: 0,
+      dead: false,
+    };
+    return {
+      on: {
+        ctl_begin: () => {
+          if (story.control !== undefined) callBegan(found, story.control);
+        },
+        ctl_end: (e) => {
+          if (story.control !== undefined) callEnded(found, story.control, e);
+          found.state = undefined;
+        },
+        ops_state: (e) => {
+          found.state = e;
+        },
+        alloc_failed: (e) => {
+          found.starved.set(e.pid, e.index);
+        },
+        kill: () => {
+          found.dead = true;
+        },
+      },
+      end: () => verdict(found),
+    };
+  },
+};
+
+function turn({ turns }: Findings, ops: Ops): number {
+  const next = (turns.get(ops) ?? 0) + 1;
+  turns.set(ops, next);
+  return next;
+}
+
+function callBegan(found: Findings, control: Control): void {
+  const { ops } = control;
+  const alone = found.story.calls.every((other) => other === control || other.ops !== ops);
+  found.open.set(control, { alone, turns: turn(found, ops), dead: found.dead });
+}
+
+function callEnded(found: Findings, control: Control, e: EventOf<'ctl_end'>): void {
+  const began = found.open.get(control);
+  if (began === undefined) return;
+  found.open.delete(control);
+  found.calls++;
+  const alone = began.alone && turn(found, control.ops) === began.turns + 1;
+  // It died of this call, or beside it.
+  if (found.dead !== began.dead) return;
+  const starved = (found.starved.get(e.pid) ?? -1) > control.begin.index;
+  const allowed = allowedResults(control, { dead: began.dead, starved, alone });
+  if (!allowed.includes(e.result)) {
+    const right = allowed.map(nameOfErrno).join(' or ');
+    report(found, control, e, `but ${right} is right`);
+  }
+  if (e.result >= 0 || found.state?.object !== e.object || began.dead) return;
+  found.exercised++;
+  const left = whatChanged(found, control, found.state, alone);
+  if (left !== undefined) report(found, control, e, `and left ${left}`);
+}
+
+/** In words: what is not as it was before. */
+function whatChanged(
+  found: Findings,
+  control: Control,
+  state: EventOf<'ops_state'>,
+  alone: boolean,
+): string | undefined {
+  const { filter, notrace } = control.ops;
+  const { story } = found;
+  if (!isOneOf(filter, state.filter, state.filter_sum)) {
+    const sets = setsOf(story, filter, 'all functions');
+    return `a filter of ${state.filter} functions instead of ${sets}`;
+  }
+  if (!isOneOf(notrace, state.notrace, state.notrace_sum)) {
+    const sets = setsOf(story, notrace, 'nothing');
+    return `a notrace set of ${state.notrace} functions instead of ${sets}`;
+  }
+  if (!alone) return undefined;
+  const wanted = control.registered;
+  if (state.enabled !== wanted) return `it ${state.enabled ? 'enabled' : 'disabled'}`;
+  if (state.listed !== wanted) return `it ${state.listed ? 'on the list' : 'off the list'}`;
+  const served = wanted ? selectedCount(story, control.ops) : 0;
+  if (served === undefined || served === state.served) return undefined;
+  return `${state.served} sites that serve it instead of ${served}`;
+}
+
+function isOneOf({ lost, now }: HashHistory, count: number, sum: number): boolean {
+  return lost || now.some((hash) => hash.size === count && sumOf(hash) === sum >>> 0);
+}
+
+/** As the kernel adds them up: 32 bits. */
+function sumOf(hash: Hash): number {
+  let sum = 0;
+  for (const site of hash) sum = (sum + site) | 0;
+  return sum >>> 0;
+}
+
+function setsOf(story: Story, { now }: HashHistory, whenEmpty: string): string {
+  return now.map((hash) => `{${functionsOf(story, hash, whenEmpty)}}`).join(' or ');
+}
+
+/** How many functions `ops` selects; undefined while that is not known for certain. */
+function selectedCount(story: Story, { filter, notrace }: Ops): number | undefined {
+  const [within, without] = [filter.now[0], notrace.now[0]];
+  if (filter.now.length !== 1 || notrace.now.length !== 1) return undefined;
+  if (within === undefined || without === undefined || filter.lost || notrace.lost)
+    return undefined;
+  const { traceable } = story.functions;
+  return traceable.filter(({ site }) => selects(within, site) && spares(without, site)).length;
+}
+
+function report(found: Findings, control: Control, e: EventOf<'ctl_end'>, what: string): void {
+  const { first, starved, state, story } = found;
+  const call = `${theCall(control)} returned ${nameOfErrno(e.result)} (${where(story, e)})`;
+  const shows = [control.begin.index, state?.index ?? -1, starved.get(e.pid) ?? -1];
+  found.first = first ?? broken(e.index, `${call}, ${what}`, shows);
+}
+
+function verdict({ calls, exercised, first }: Findings): Verdict {
+  if (first !== undefined) return first;
+  if (exercised > 0) return { status: 'held', exercised };
+  const why = calls === 0 ? 'No call was made on a probe.' : 'No call on a probe failed.';
+  return { status: 'never exercised', why };
+}

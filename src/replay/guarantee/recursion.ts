@@ -1,0 +1,141 @@
+// Layer replay. Guarantee `recursion`: what the recursion lock lets in and what it refuses (CC-O8, CC-G11).
+//
+// Each task has a word of bits: for every group one for each level and a spare one, TRANSITION (FT-50). Broken by
+// a trylock that sets a bit which is set already, so that nothing bounds the nesting; by one that sets the bit of
+// another level, or TRANSITION while its own is free (FT-51); by a refusal while its own bit or TRANSITION is free,
+// which loses a hit; and by an interrupt that is over and leaves a bit of the list function set, so that the next
+// hits are lost. Bits that guest code keeps by its own trylock, and those of callbacks which never returned, are
+// their own affair.
+//
+// Exercised, for each time: a trylock finds its own bit set, and takes TRANSITION or is refused.
+import type { EventOf } from '../schema.ts';
+import { broken, type Broken, type Guarantee, type Verdict } from './judge.ts';
+import {
+  GROUP,
+  groupOf,
+  heldBy,
+  holderOf,
+  isFull,
+  nameOfBit,
+  newRecursionWords,
+  ownBit,
+  type RecursionWords,
+  transitionBit,
+  wordListeners,
+} from './recursion-words.ts';
+import type { Story } from './story.ts';
+import { where } from './wording.ts';
+
+interface Findings {
+  readonly story: Story;
+  readonly words: RecursionWords;
+  first: Broken | undefined;
+  exercised: number;
+  locks: number;
+  /** A callback was left without a return: its caller's bits stay. */
+  abandoned: boolean;
+}
+
+const RECURSION = 'recursion';
+
+export const recursion: Guarantee = {
+  name: 'recursion',
+  sentence:
+    'A callback that leads back to itself is let through once more for each task, whatever the ' +
+    'context, and then refused; no hit is refused while its level or the spare one is free.',
+  document: 'Using ftrace to hook to functions',
+  section: 'Protect your callback',
+  rules: ['FT-50', 'FT-51', 'FT-52', 'FT-56', 'CC-H5', 'CC-G11', 'CC-O8'],
+  start(story) {
+    const words = newRecursionWords();
+    const found: Findings = {
+      story,
+      words,
+      first: undefined,
+      exercised: 0,
+      locks: 0,
+      abandoned: false,
+    };
+    const follow = wordListeners(words);
+    return {
+      on: {
+        ...follow,
+        recursion_set: (e) => {
+          bitSet(found, e);
+          follow.recursion_set?.(e);
+        },
+        skip: (e) => {
+          if (e.reason === RECURSION) refused(found, e);
+        },
+        func_abandon: (e) => {
+          if (story.callbackFunctions.has(e.func)) found.abandoned = true;
+        },
+        irq_exit: (e) => {
+          interruptEnded(found, e);
+          follow.irq_exit?.(e);
+        },
+      },
+      end: () => verdict(found),
+    };
+  },
+};
+
+function bitSet(found: Findings, e: EventOf<'recursion_set'>): void {
+  const { story, words } = found;
+  found.locks++;
+  const group = groupOf(e.bit);
+  const own = ownBit(words, e, group);
+  const [owner, before] = [own, e.bit].map((bit) => holderOf(words, e, bit));
+  if (owner !== undefined) found.exercised++;
+  const what = `a trylock (${where(story, e)}) took ${nameOfBit(e.bit)}`;
+  if (before !== undefined) {
+    report(found, e.index, `${what}, which was set already: nothing bounds it`, [before.index]);
+  } else if (e.bit !== own && e.bit !== transitionBit(group)) {
+    report(found, e.index, `${what}, but its own level is ${nameOfBit(own)}`, []);
+  } else if (e.bit !== own && owner === undefined) {
+    report(found, e.index, `${what}, although ${nameOfBit(own)} was free`, []);
+  }
+}
+
+function refused(found: Findings, e: EventOf<'skip'>): void {
+  const { story, words } = found;
+  if (isFull(words, e)) {
+    found.exercised++;
+    return;
+  }
+  const set = heldBy(words, e);
+  const bits = set.map(({ bit }) => nameOfBit(bit)).join(', ');
+  const what = bits === '' ? 'no bit was set' : `only these were set: ${bits}`;
+  const why = `a hit was refused for recursion (${where(story, e)}), but ${what}`;
+  report(
+    found,
+    e.index,
+    why,
+    set.map((one) => one.set.index),
+  );
+}
+
+/** Each trylock of the list function is given back where it was made. */
+function interruptEnded(found: Findings, e: EventOf<'irq_exit'>): void {
+  if (found.abandoned) return;
+  const left = heldBy(found.words, e).find(
+    ({ bit, set }) => groupOf(bit) === GROUP.list && set.level === e.level && set.cpu === e.cpu,
+  );
+  if (left === undefined) return;
+  const why = `an interrupt ended (${where(found.story, e)}) and left ${nameOfBit(left.bit)} set`;
+  report(found, e.index, why, [left.set.index]);
+}
+
+function report(found: Findings, at: number, why: string, shows: readonly number[]): void {
+  found.first ??= broken(at, why, shows);
+}
+
+function verdict(found: Findings): Verdict {
+  if (found.first !== undefined) return found.first;
+  if (found.exercised > 0) return { status: 'held', exercised: found.exercised };
+  const why =
+    found.locks === 0
+      ? 'No recursion lock was taken.'
+      : 'No trylock found the bit of its level set: nothing recursed.';
+  return { status: 'never exercised', why };
+}

@@ -1,0 +1,189 @@
+// Layer replay. Guarantee `start`: by the return of register every selected function runs the callback (CC-O2,
+// CC-G2, FT-26), and by the return of a filter change so does every function of the new filter.
+//
+// Broken by a call of a function that returns without a callback of an ops which was registered for certain when
+// the function was entered, whose filter and notrace set select it whatever order of the calls there was, and on
+// which nobody made a call meanwhile. A hit that the list function refuses for recursion is excused, if both bits
+// are set by the judge's own account; a claim that they are while they are not is broken at once. Which functions
+// are selected is computed anew from the calls. During register, and while any call on the ops is under way, it
+// may go either way (FT-28). When ftrace is dead nothing is owed any more (FT-11).
+//
+// Exercised, for each time: a function returns whose call owed a callback.
+import type { EventOf } from '../schema.ts';
+import { nameOfSite } from './functions.ts';
+import type { Frame } from './hit.ts';
+import { broken, type Broken, type Guarantee, type Verdict } from './judge.ts';
+import { isRegistered, type Ops } from './ops.ts';
+import {
+  isFull,
+  newRecursionWords,
+  type RecursionWords,
+  wordListeners,
+} from './recursion-words.ts';
+import { type HashHistory, selects, spares } from './selection.ts';
+import { type Callback, contextOf, type Story } from './story.ts';
+import { where } from './wording.ts';
+
+/** A callback that a call of a function owes. */
+interface Debt {
+  readonly ops: Ops;
+  /** How many calls on the ops had begun or ended when the function was entered. */
+  readonly turns: number;
+  paid: boolean;
+  /** The last event that says why not; -1: none. */
+  skipped: number;
+}
+
+interface Findings {
+  readonly story: Story;
+  readonly words: RecursionWords;
+  readonly debts: WeakMap<Frame, readonly Debt[]>;
+  /** Calls on an ops that have begun or ended. */
+  readonly turns: Map<Ops, number>;
+  first: Broken | undefined;
+  exercised: number;
+  registered: boolean;
+  dead: boolean;
+}
+
+const RECURSION = 'recursion';
+/** Object of a skip that concerns whoever would have been called. */
+const NOBODY = 0;
+
+export const start: Guarantee = {
+  name: 'start',
+  sentence:
+    'Once register_ftrace_function has returned 0, every call of a selected function runs the ' +
+    'callback, and no other probe that comes or goes makes it miss one.',
+  document: 'Using ftrace to hook to functions',
+  section: 'The ftrace_ops structure',
+  rules: ['FT-26', 'FT-28', 'CC-G2', 'CC-O2'],
+  start(story) {
+    const found: Findings = {
+      story,
+      words: newRecursionWords(),
+      debts: new WeakMap(),
+      turns: new Map(),
+      first: undefined,
+      exercised: 0,
+      registered: false,
+      dead: false,
+    };
+    return {
+      on: {
+        ...wordListeners(found.words),
+        func_enter: (e) => {
+          if (story.entered !== undefined && !found.dead) functionEntered(found, e);
+        },
+        func_return: (e) => {
+          if (story.left !== undefined) functionReturned(found, story.left, e);
+        },
+        cb_begin: () => {
+          if (story.callback !== undefined) callbackBegan(found, story.callback);
+        },
+        skip: (e) => {
+          skipped(found, e);
+        },
+        ctl_begin: () => {
+          callTurned(found);
+        },
+        ctl_end: () => {
+          callTurned(found);
+        },
+        kill: () => {
+          found.dead = true;
+        },
+      },
+      end: () => verdict(found),
+    };
+  },
+};
+
+function callTurned({ story, turns }: Findings): void {
+  if (story.control === undefined) return;
+  const { ops } = story.control;
+  turns.set(ops, turnsOf(turns, ops) + 1);
+}
+
+function turnsOf(turns: Findings['turns'], ops: Ops): number {
+  return turns.get(ops) ?? 0;
+}
+
+function functionEntered(found: Findings, e: EventOf<'func_enter'>): void {
+  const { debts, story, turns } = found;
+  const frame = contextOf(story, e).top;
+  if (frame === undefined) return;
+  let owed: Debt[] | undefined;
+  for (const ops of story.ops) {
+    if (!isRegistered(ops)) continue;
+    found.registered = true;
+    if (!isSelected(ops, frame.site)) continue;
+    owed ??= [];
+    owed.push({ ops, turns: turnsOf(turns, ops), paid: false, skipped: -1 });
+  }
+  if (owed !== undefined) debts.set(frame, owed);
+}
+
+/** For certain. */
+function isSelected({ filter, notrace }: Ops, site: number): boolean {
+  return (
+    isKnown(filter) &&
+    isKnown(notrace) &&
+    filter.now.every((hash) => selects(hash, site)) &&
+    notrace.now.every((hash) => spares(hash, site))
+  );
+}
+
+function isKnown({ lost }: HashHistory): boolean {
+  return !lost;
+}
+
+function callbackBegan({ debts }: Findings, { hit, ops }: Callback): void {
+  if (hit === undefined) return;
+  for (const debt of debts.get(hit) ?? []) if (debt.ops === ops) debt.paid = true;
+}
+
+/** The list function says why a callback did not run. */
+function skipped(found: Findings, e: EventOf<'skip'>): void {
+  const { debts, story, words } = found;
+  const frame = frameOf(contextOf(story, e).top, e.ip);
+  for (const debt of (frame === undefined ? undefined : debts.get(frame)) ?? []) {
+    if (e.object === debt.ops.object) debt.skipped = e.index;
+    if (e.object !== NOBODY || e.reason !== RECURSION) continue;
+    debt.skipped = e.index;
+    if (isFull(words, e)) debt.paid = true;
+  }
+}
+
+function frameOf(top: Frame | undefined, site: number): Frame | undefined {
+  let frame = top;
+  while (frame !== undefined && frame.site !== site) frame = frame.below;
+  return frame;
+}
+
+function functionReturned(found: Findings, frame: Frame, e: EventOf<'func_return'>): void {
+  for (const debt of found.debts.get(frame) ?? []) {
+    if (debt.turns !== turnsOf(found.turns, debt.ops)) continue;
+    found.exercised++;
+    if (!debt.paid && !found.dead) missed(found, frame, debt, e);
+  }
+  found.debts.delete(frame);
+}
+
+function missed(found: Findings, frame: Frame, debt: Debt, e: EventOf<'func_return'>): void {
+  const { story } = found;
+  const name = nameOfSite(story.functions, frame.site);
+  const why =
+    `${name} returned (${where(story, e)}) without the callback of ${debt.ops.name}, which was ` +
+    'registered and selects it';
+  found.first ??= broken(e.index, why, [frame.entered, frame.began, debt.skipped]);
+}
+
+function verdict({ exercised, first, registered }: Findings): Verdict {
+  if (first !== undefined) return first;
+  if (exercised > 0) return { status: 'held', exercised };
+  const why = registered
+    ? 'No selected function was entered and left while its ops stayed as it was.'
+    : 'No function was entered while an ops was registered.';
+  return { status: 'never exercised', why };
+}
