@@ -165,6 +165,15 @@ test('the list: M-05 unlinks after the waits, M-12 links too early', () => {
   expect(play('M-12', two, cutOff).seen).toBe(true);
 });
 
+/** The first ops can be found, and nothing is in its filter yet. */
+const listedEmpty: Fact = (m, [a]) => m.k.ftrace.opsList.value === a && filterSize(a) === 0;
+
+test('H-40 puts the ops on the list before its filter is there', () => {
+  expect(play(undefined, LIFE, listedEmpty).seen).toBe(false);
+  expect(play('H-40', LIFE, listedEmpty).seen).toBe(true);
+  expect(play('H-40', SWAP).m.hooked()).toEqual(['a2 -> A']);
+});
+
 /** How many sites the filter of `ops` names. */
 function filterSize(ops: FtraceOps | undefined): number {
   return ops?.filterHash.value.ips.value.size ?? -1;

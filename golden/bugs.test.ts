@@ -1,0 +1,48 @@
+// Historical bugs of docs/spec/mutants.md, each in a golden's workload: with the bug some seed breaks the guarantee
+// that it hurt, and by that seed the kernel as it is does not.
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { known } from '../src/assert.ts';
+import { judgeEvents } from '../src/replay/guarantee/index.ts';
+import type { Verdict } from '../src/replay/guarantee/judge.ts';
+import type { GuaranteeName } from '../src/replay/workload/model.ts';
+import { HISTORICAL_VARIANTS } from '../src/trace/variants/historical.ts';
+import { recordGolden } from './golden.ts';
+
+const FOLDER = join(import.meta.dirname);
+
+interface Bug {
+  readonly golden: string;
+  readonly judge: GuaranteeName;
+  /** A seed that shows it. */
+  readonly seed: number;
+}
+
+/** By id. */
+const BUGS: Readonly<Record<string, Bug>> = {
+  'H-02': { golden: 'unregister-shared-site', judge: 'unregister', seed: 1 },
+  'H-10': { golden: 'recursion-entry-window', judge: 'recursion', seed: 1 },
+  'H-11': { golden: 'recursion-entry-window', judge: 'recursion', seed: 1 },
+  'H-13': { golden: 'context-lock-held', judge: 'context', seed: 1 },
+  'H-14': { golden: 'arguments-direct', judge: 'arguments', seed: 3 },
+  'H-15': { golden: 'memory-preempted-trampoline', judge: 'memory', seed: 6 },
+  'H-40': { golden: 'start-joining-probe', judge: 'filter-swap', seed: 52 },
+};
+
+function verdictOf({ golden, judge, seed }: Bug, variants: readonly string[]): Verdict {
+  const { log } = recordGolden(FOLDER, golden, seed, variants).result;
+  const judged = judgeEvents(log.events(0, log.count));
+  return known(
+    judged.find(({ guarantee }) => guarantee.name === judge),
+    'every guarantee has a verdict',
+  ).verdict;
+}
+
+test('every historical bug that can be planted has its golden', () => {
+  expect(Object.keys(BUGS)).toEqual(HISTORICAL_VARIANTS.map(({ id }) => id));
+});
+
+test.each(Object.entries(BUGS))('%s is found in its golden, and not without it', (id, bug) => {
+  expect(verdictOf(bug, [id]).status).toBe('broken');
+  expect(verdictOf(bug, []).status).not.toBe('broken');
+});

@@ -1,0 +1,42 @@
+// Layer trace. Historical bugs (docs/spec/mutants.md, section 2) by the ids of their fixes: most are a seeded fault
+// under another name, as the table there says. Left out: bugs of parts that are not built yet (H-34, H-35 and
+// H-37), and H-12: groups apart from each other, without a rule between them, are what FT-51 describes.
+import { writeOnce } from '../../emu/path.ts';
+import { addFtraceOps } from '../ftrace.ts';
+import { CALLER_VARIANTS } from './caller.ts';
+import { FTRACE_VARIANTS } from './ftrace.ts';
+import { RECURSION_VARIANTS } from './recursion.ts';
+import type { Variant } from './variant.ts';
+
+/** By id: the subject of the fix, and the fault that brings the bug back. */
+const SAME_AS: readonly (readonly [id: string, about: string, fault: string])[] = [
+  ['H-02', 'unregister returns early, without waits, when no code update is needed', 'M-03'],
+  ['H-10', 'an interrupt that is traced before its level is visible looks like recursion', 'M-22'],
+  ['H-11', 'the recursion bit of an NMI is computed wrongly', 'M-23'],
+  ['H-13', 'the recursion lock is taken while the task can be preempted', 'M-24'],
+  ['H-14', 'a new function can run with the ops of the one before', 'M-20'],
+  ['H-15', 'unregister waits before the sites are patched', 'M-04'],
+];
+
+/** Breaks FT-40 at registration: for a while everybody is selected. Needs a site that calls the list function. */
+const H_40: Variant = {
+  id: 'H-40',
+  about: 'an ops is on the list before its filter is filled: empty means all',
+  links: {
+    *addFtraceOps(cx, k, ops) {
+      const filter = cx.read(ops.filterHash);
+      yield* writeOnce(ops.filterHash, k.ftrace.emptyHash);
+      yield* addFtraceOps(cx, k, ops);
+      yield* writeOnce(ops.filterHash, filter);
+    },
+  },
+};
+
+const FAULTS = [...CALLER_VARIANTS, ...FTRACE_VARIANTS, ...RECURSION_VARIANTS];
+
+export const HISTORICAL_VARIANTS: readonly Variant[] = [
+  ...SAME_AS.flatMap(([id, about, fault]) =>
+    FAULTS.filter((one) => one.id === fault).map(({ links }) => ({ id, about, links })),
+  ),
+  H_40,
+];
