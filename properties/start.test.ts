@@ -2,7 +2,7 @@
 //
 // Once register has returned 0, every call of a selected function runs the callback, for as long as nobody calls
 // anything on the probe; other probes that come, go or change make it miss none.
-// Documented in "Using ftrace to hook to functions", section "The ftrace_ops structure": FT-26, FT-28, CC-G2.
+// Documented in "Using ftrace to hook to functions", section "The ftrace_ops structure": FT-26, CC-G2.
 import { expect, test } from 'vitest';
 import { checkGuarantee, EXERCISED_MIN, TEST_MS } from './check-guarantee.ts';
 

@@ -6,7 +6,8 @@ import type { Context } from '../emu/context.ts';
 import type { Path } from '../emu/path.ts';
 import type { Errno } from './errno.ts';
 import { TRACE_EVENTS } from './event.ts';
-import { FTRACE_OPS_FL_ENABLED, type FtraceOps } from './ftrace-ops.ts';
+import { FTRACE_OPS_FL_ENABLED } from './ftrace-ops-flags.ts';
+import type { FtraceOps } from './ftrace-ops.ts';
 import type { Kernel } from './kernel.ts';
 
 /** A call on an ops, by the kernel's name and with the kernel's arguments. */

@@ -56,7 +56,11 @@ test('held: each call that failed and left all as it was counts', () => {
     ...fails(REGISTER, EBUSY, IN_FORCE),
     ...fails(FILTER, EINVAL, IN_FORCE, noMatch),
   ];
-  expect(judge(failedCall, run)).toEqual({ status: 'held', exercised: 3 });
+  expect(judge(failedCall, run)).toEqual({
+    status: 'held',
+    exercised: 3,
+    parts: { registration: 2, filters: 1 },
+  });
 });
 
 test('broken: a call that matches nothing has cleared the filter (FT-43)', () => {

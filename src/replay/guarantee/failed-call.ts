@@ -6,10 +6,11 @@
 // do not allow: 0 where the call had to be refused, another error than the one that is due, -ENOMEM although no
 // allocation failed. What the call did before it failed, callbacks that ran meanwhile included, is not undone.
 //
-// Exercised, for each time: a call fails, and the run tells what it left.
+// Exercised, for each time: a call fails, of registration (part `registration`) or of a filter (`filters`), and the run
+// tells what it left.
 import type { EventOf } from '../schema.ts';
 import { allowedResults, nameOfErrno } from './errno-rules.ts';
-import { broken, type Broken, type Guarantee, type Verdict } from './judge.ts';
+import { broken, type Broken, type Guarantee, heldInParts, type Verdict } from './judge.ts';
 import type { Control, Ops } from './ops.ts';
 import { type Hash, type HashHistory, selects, spares } from './selection.ts';
 import type { Story } from './story.ts';
@@ -34,7 +35,8 @@ interface Findings {
   state: EventOf<'ops_state'> | undefined;
   first: Broken | undefined;
   calls: number;
-  exercised: number;
+  registration: number;
+  filters: number;
   /** ftrace is dead. */
   dead: boolean;
 }
@@ -56,7 +58,8 @@ export const failedCall: Guarantee = {
       state: undefined,
       first: undefined,
       calls: 0,
-      exercised: 0,
+      registration: 0,
+      filters: 0,
       dead: false,
     };
     return {
@@ -110,7 +113,8 @@ function callEnded(found: Findings, control: Control, e: EventOf<'ctl_end'>): vo
     report(found, control, e, `but ${right} is right`);
   }
   if (e.result >= 0 || found.state?.object !== e.object || began.dead) return;
-  found.exercised++;
+  if (control.change === undefined) found.registration++;
+  else found.filters++;
   const left = whatChanged(found, control, found.state, alone);
   if (left !== undefined) report(found, control, e, `and left ${left}`);
 }
@@ -173,9 +177,8 @@ function report(found: Findings, control: Control, e: EventOf<'ctl_end'>, what: 
   found.first = first ?? broken(e.index, `${call}, ${what}`, shows);
 }
 
-function verdict({ calls, exercised, first }: Findings): Verdict {
+function verdict({ calls, filters, first, registration }: Findings): Verdict {
   if (first !== undefined) return first;
-  if (exercised > 0) return { status: 'held', exercised };
   const why = calls === 0 ? 'No call was made on a probe.' : 'No call on a probe failed.';
-  return { status: 'never exercised', why };
+  return heldInParts({ registration, filters }, why);
 }

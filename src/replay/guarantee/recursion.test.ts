@@ -34,7 +34,11 @@ function verdictOf(told: readonly Told[]): string {
 
 test('held: TRANSITION behind the own bit, and a refusal behind both', () => {
   const run = [sets(NORMAL), sets(TRANSITION), refused(), clears(TRANSITION), clears(NORMAL)];
-  expect(judge(recursion, [...image(), ...run])).toEqual({ status: 'held', exercised: 2 });
+  expect(judge(recursion, [...image(), ...run])).toEqual({
+    status: 'held',
+    exercised: 2,
+    parts: { 'let in': 1, refused: 1 },
+  });
 });
 
 test('held: an interrupt whose level does not show has the bits of what it interrupted', () => {

@@ -7,9 +7,10 @@
 // hits are lost. Bits that guest code keeps by its own trylock, and those of callbacks which never returned, are
 // their own affair.
 //
-// Exercised, for each time: a trylock finds its own bit set, and takes TRANSITION or is refused.
+// Exercised, for each time: a trylock finds its own bit set, and takes TRANSITION (part `let in`) or is refused
+// (`refused`).
 import type { EventOf } from '../schema.ts';
-import { broken, type Broken, type Guarantee, type Verdict } from './judge.ts';
+import { broken, type Broken, type Guarantee, heldInParts, type Verdict } from './judge.ts';
 import {
   GROUP,
   groupOf,
@@ -30,7 +31,8 @@ interface Findings {
   readonly story: Story;
   readonly words: RecursionWords;
   first: Broken | undefined;
-  exercised: number;
+  letIn: number;
+  refusals: number;
   locks: number;
   /** A callback was left without a return: its caller's bits stay. */
   abandoned: boolean;
@@ -45,14 +47,15 @@ export const recursion: Guarantee = {
     'context, and then refused; no hit is refused while its level or the spare one is free.',
   document: 'Using ftrace to hook to functions',
   section: 'Protect your callback',
-  rules: ['FT-50', 'FT-51', 'FT-52', 'FT-56', 'CC-H5', 'CC-G11', 'CC-O8'],
+  rules: ['FT-51', 'FT-52', 'FT-56', 'CC-H5', 'CC-G11', 'CC-O8'],
   start(story) {
     const words = newRecursionWords();
     const found: Findings = {
       story,
       words,
       first: undefined,
-      exercised: 0,
+      letIn: 0,
+      refusals: 0,
       locks: 0,
       abandoned: false,
     };
@@ -86,7 +89,7 @@ function bitSet(found: Findings, e: EventOf<'recursion_set'>): void {
   const group = groupOf(e.bit);
   const own = ownBit(words, e, group);
   const [owner, before] = [own, e.bit].map((bit) => holderOf(words, e, bit));
-  if (owner !== undefined) found.exercised++;
+  if (owner !== undefined) found.letIn++;
   const what = `a trylock (${where(story, e)}) took ${nameOfBit(e.bit)}`;
   if (before !== undefined) {
     report(found, e.index, `${what}, which was set already: nothing bounds it`, [before.index]);
@@ -100,7 +103,7 @@ function bitSet(found: Findings, e: EventOf<'recursion_set'>): void {
 function refused(found: Findings, e: EventOf<'skip'>): void {
   const { story, words } = found;
   if (isFull(words, e)) {
-    found.exercised++;
+    found.refusals++;
     return;
   }
   const set = heldBy(words, e);
@@ -132,10 +135,10 @@ function report(found: Findings, at: number, why: string, shows: readonly number
 
 function verdict(found: Findings): Verdict {
   if (found.first !== undefined) return found.first;
-  if (found.exercised > 0) return { status: 'held', exercised: found.exercised };
+  const { letIn, locks, refusals } = found;
   const why =
-    found.locks === 0
+    locks === 0
       ? 'No recursion lock was taken.'
       : 'No trylock found the bit of its level set: nothing recursed.';
-  return { status: 'never exercised', why };
+  return heldInParts({ 'let in': letIn, refused: refusals }, why);
 }

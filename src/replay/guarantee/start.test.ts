@@ -45,7 +45,11 @@ function bit(number: number, where: Where = {}): Told {
 
 test('held: each call of a selected function that ran the callback counts', () => {
   const run = [...read, ...hit(1, 1, 'vfs_read'), ...silent('vfs_open'), ...hit(1, 1, 'vfs_read')];
-  expect(judge(start, run)).toEqual({ status: 'held', exercised: 2 });
+  expect(judge(start, run)).toEqual({
+    status: 'held',
+    exercised: 2,
+    parts: { alone: 2, besides: 0 },
+  });
 });
 
 test('broken: a selected function returns without the callback', () => {
@@ -68,6 +72,11 @@ test('broken: of two probes one is left out, while the other one comes', () => {
     returns(REGISTER, 2, { generation: 1 }),
   ];
   expect(reasonOf(judge(start, run))).toMatch(/without the callback of ops1/u);
+});
+
+test('held: a call while another probe comes', () => {
+  const run = [...read, calls(REGISTER, 2), ...hit(1, 1, 'vfs_read', other)];
+  expect(judge(start, run)).toMatchObject({ parts: { alone: 0, besides: 1 } });
 });
 
 test('broken: a function of the new filter, when its change has returned', () => {
