@@ -94,6 +94,12 @@ test('a CPU that does not exist', () => {
   expect(item('{ at: start, irq: vfs_open, cpu: 4 }')).toHaveLength(1);
 });
 
+test('entry code of an interrupt that nobody defines', () => {
+  expect(errors('handlers: { h: { irq: vfs_open, entry: vfs_opne } }')).toEqual([
+    "f.yaml:8:40: unknown function 'vfs_opne', did you mean 'vfs_open'? expected one of vfs_open, vfs_read, helper",
+  ]);
+});
+
 test('functions that nobody defines', () => {
   expect(errors('tasks: { t: { cpu: 1, run: vfs_opn } }')).toEqual([
     "f.yaml:8:28: unknown function 'vfs_opn', did you mean 'vfs_open'? expected one of vfs_open, vfs_read, helper",
