@@ -4,7 +4,7 @@
 // Broken by a call of a function that returns without a callback of an ops which was registered for certain when
 // the function was entered, whose filter and notrace set select it whatever order of the calls there was, and on
 // which nobody made a call meanwhile. A hit that the list function refuses for recursion is excused, if both bits
-// are set by the judge's own account; a claim that they are while they are not is broken at once. Which functions
+// are set by the judge's own account, and so is one of an ops with the RCU flag where RCU does not watch. Which functions
 // are selected is computed anew from the calls. During register, and while any call on the ops is under way, it
 // may go either way (FT-28). When ftrace is dead nothing is owed any more (FT-11).
 //
@@ -14,7 +14,7 @@ import type { EventOf } from '../schema.ts';
 import { nameOfSite } from './functions.ts';
 import type { Frame } from './hit.ts';
 import { broken, type Broken, type Guarantee, heldInParts, type Verdict } from './judge.ts';
-import { isRegistered, type Ops } from './ops.ts';
+import { FLAG_RCU, isRegistered, type Ops } from './ops.ts';
 import {
   isFull,
   newRecursionWords,
@@ -46,9 +46,12 @@ interface Findings {
   besides: number;
   registered: boolean;
   dead: boolean;
+  /** CPUs that RCU does not watch. */
+  readonly unwatched: Set<number>;
 }
 
 const RECURSION = 'recursion';
+const RCU = 'rcu';
 /** Object of a skip that concerns whoever would have been called. */
 const NOBODY = 0;
 
@@ -71,6 +74,7 @@ export const start: Guarantee = {
       besides: 0,
       registered: false,
       dead: false,
+      unwatched: new Set(),
     };
     return {
       on: {
@@ -83,6 +87,10 @@ export const start: Guarantee = {
         },
         cb_begin: () => {
           if (story.callback !== undefined) callbackBegan(found, story.callback);
+        },
+        rcu_watching: (e) => {
+          if (e.watching) found.unwatched.delete(e.cpu);
+          else found.unwatched.add(e.cpu);
         },
         skip: (e) => {
           skipped(found, e);
@@ -151,10 +159,11 @@ function skipped(found: Findings, e: EventOf<'skip'>): void {
   const { debts, story, words } = found;
   const frame = frameOf(contextOf(story, e).top, e.ip);
   for (const debt of (frame === undefined ? undefined : debts.get(frame)) ?? []) {
-    if (e.object === debt.ops.object) debt.skipped = e.index;
-    if (e.object !== NOBODY || e.reason !== RECURSION) continue;
+    if (e.object !== NOBODY && e.object !== debt.ops.object) continue;
     debt.skipped = e.index;
-    if (isFull(words, e)) debt.paid = true;
+    if (e.reason === RECURSION && isFull(words, e)) debt.paid = true;
+    const needsRcu = (debt.ops.flags & FLAG_RCU) !== 0 && found.unwatched.has(e.cpu);
+    if (e.reason === RCU && needsRcu) debt.paid = true;
   }
 }
 
