@@ -16,6 +16,7 @@ import {
   waitsBegin,
 } from './moments.ts';
 import { CALL_STORIES } from './stories-calls.ts';
+import { BY_ADDRESS } from './story-by-address.ts';
 import { NO_MEMORY } from './story-no-memory.ts';
 import {
   calls,
@@ -90,6 +91,7 @@ export const STORIES: Readonly<Record<string, readonly Claim[]>> = {
       holds: (told) => isQuietAfter(told, ends(told, UNREGISTER, 'ops0')[0], 'kmalloc'),
     },
   ],
+  'filter-swap-by-address': BY_ADDRESS,
   'filter-swap-no-memory': NO_MEMORY,
   'filter-swap-two-threads': [
     {

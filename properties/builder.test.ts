@@ -70,6 +70,7 @@ class Made {
         return this.run(name);
       case 'register':
       case 'unregister':
+      case 'free_filter':
       case 'probe':
         return this.probe(name);
       case 'enter':
@@ -95,6 +96,8 @@ class Made {
   /** As `value`, with things for names. */
   spec(value: unknown, key = ''): unknown {
     if (typeof value === 'string') return this.standsFor(key, value);
+    if (key === 'functions' && Array.isArray(value))
+      return value.map((name: string) => this.run(name));
     if (Array.isArray(value) || typeof value !== 'object' || value === null) return value;
     return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, this.spec(v, k)]));
   }
@@ -216,6 +219,7 @@ functions:
     body: [work 4, load counter, store counter 1, add counter+8 2, amoadd counter 3, irq_off, irq_on,
       preempt_off, preempt_on, rcu_read_lock, rcu_read_unlock, sleep 5, return 7]
     notrace: false
+  again: { body: [work 1], symbol: late }
   looping: { body: [{ loop: 2, body: [work 1, { loop: 3, body: [call late] }] }], notrace: true }
 tasks:
   control-1: { cpu: 1 }
@@ -244,7 +248,9 @@ timeline:
   - { on: { end: set_filter }, softirq: { run: late } }
   - { on: { event: text_write }, nmi: dog }
   - { on: { enter: audit }, irq: early }
+  - { at: { step: 9 }, set_filter_ips: { probe: ops1, functions: [late, again], remove: true, reset: true }, expect: ENOENT }
   - { at: end, unregister: ops0, expect: -EBUSY }
+  - { at: end, free_filter: ops0 }
 expect: [unregister, { counter: counter+8, is: 3 }, { counter: ops1.count, at_least: 1 }, { counter: counter, at_most: 9 }]
 `;
 

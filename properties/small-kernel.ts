@@ -56,6 +56,10 @@ export interface SmallKernelOptions {
   readonly trampolines?: boolean;
   readonly arch?: Partial<Arch>;
   readonly machine?: Partial<MachineOptions>;
+  /** True by default. */
+  readonly landingPad?: boolean;
+  /** The name that a function bears instead of its own, in the symbol table of the image. */
+  readonly renamed?: Readonly<Record<string, string>>;
 }
 
 export function smallKernel(options: SmallKernelOptions): SmallKernel {
@@ -123,6 +127,7 @@ function newMachine(options: SmallKernelOptions, log: EventLog): Machine {
 function newImage(machine: Machine, options: SmallKernelOptions): Image {
   const functions = Object.entries(options.functions).map(([name, body]) => ({
     name: name.replace(/^-/u, ''),
+    symbol: options.renamed?.[name],
     body,
     notrace: name.startsWith('-'),
     callback: false,
@@ -137,7 +142,7 @@ function newImage(machine: Machine, options: SmallKernelOptions): Image {
     functions: [...functions, ...callbacks],
     data: (options.data ?? []).map((name) => ({ name, bytes: 512 })),
     stubs: machine.stubs.addresses(),
-    landingPad: true,
+    landingPad: options.landingPad ?? true,
   });
 }
 
@@ -188,6 +193,16 @@ export function setFilter(text: string | undefined, reset = false): OperationReq
 
 export function setNotrace(text: string | undefined, reset = false): OperationRequest {
   return { op: 'ftrace_set_notrace', text, reset };
+}
+
+export const FREE_FILTER = { op: 'ftrace_free_filter' } as const;
+
+export function setFilterIps(
+  ips: readonly number[],
+  remove = false,
+  reset = false,
+): OperationRequest {
+  return { op: 'ftrace_set_filter_ips', ips, remove, reset };
 }
 
 export function setFilterIp(ip: number, remove = false, reset = false): OperationRequest {

@@ -17,6 +17,8 @@ import { matches } from '../src/replay/workload/pattern.ts';
 import { buildRefusal, type Refusal } from './workload-refusal.ts';
 
 export const NAMES = ['vfs_a', 'mem_a', 'vfs_b', 'mem_b', 'vfs_c', 'mem_c'] as const;
+/** The second function, whatever it is called. */
+const INDEX = '2';
 export const PATTERNS = [
   'vfs_*',
   'mem_*',
@@ -24,7 +26,7 @@ export const PATTERNS = [
   '*_[ab]',
   'vfs_?',
   '*',
-  '*_b',
+  INDEX,
   '!*_a',
   'no_such*',
 ] as const;
@@ -98,6 +100,14 @@ export interface Raw {
   readonly failAlloc: readonly AllocKind[];
 }
 
+/** What filters can be told of: in the order of their addresses, traceable functions and their names for patterns. */
+interface Table {
+  readonly functions: readonly string[];
+  readonly symbols: readonly string[];
+  /** A function without a call site, if there is one. */
+  readonly quiet: string | undefined;
+}
+
 /** Pure: equal numbers, equal workload. */
 export function buildWorkload(drawn: Raw): Workload {
   const guarded = drawn.guarded ? withGuard(drawn) : drawn;
@@ -115,8 +125,13 @@ export function buildWorkload(drawn: Raw): Workload {
   const callbacks = buildCallbacks(raw, traceable);
   // What tasks and idle CPUs run is traceable too, and in the patterns' reach.
   const selectable = [...traceable, ...Object.keys(functions).slice(names.length)];
+  const table: Table = {
+    functions: selectable,
+    symbols: selectable.map((name) => functions[name]?.symbol ?? name),
+    quiet: names.find((name) => functions[name]?.notrace === true),
+  };
   const probes = raw.probes.map((probe, index) => ({
-    ...buildProbe(probe, index, selectable),
+    ...buildProbe(probe, index, table),
     ...(raw.direct ? { static: true } : {}),
   }));
   if (savesRegs(raw.probes)) functions['patched'] = { body: ['work 1'], notrace: true };
@@ -140,7 +155,7 @@ export function buildWorkload(drawn: Raw): Workload {
     ...(Object.keys(callbacks).length > 0 ? { callbacks } : {}),
     probes: Object.fromEntries(probes.map((probe, index) => [`ops${index}`, probe])),
     timeline: [
-      ...raw.probes.flatMap((probe, index) => buildLife(probe, index, selectable, raw)),
+      ...raw.probes.flatMap((probe, index) => buildLife(probe, index, table, raw)),
       ...raw.raised.map((before) => buildRaised(before, raw)),
     ],
   };
@@ -219,7 +234,10 @@ function buildFunction(raw: RawFunction, calls: readonly Line[], first: boolean)
     rcu: ['rcu_read_lock', ...inner, 'rcu_read_unlock'],
   };
   const body = around[raw.style];
-  return raw.notrace && !first ? { body, notrace: true } : { body };
+  if (first) return { body };
+  // Some bear the name of the first one.
+  const twin = raw.style === 'plain' && raw.work >= 3 ? { symbol: NAMES[0] } : {};
+  return raw.notrace ? { body, notrace: true } : { body, ...twin };
 }
 
 /** Tasks sleep after each round: waits for tasks end, and `control` gets its turn. */
@@ -300,12 +318,12 @@ function savesRegs(probes: readonly RawProbe[]): boolean {
 }
 
 /** One that may redirect needs a filter, and takes no notrace set (FT-45, FT-25.1). */
-function buildProbe(raw: RawProbe, index: number, selectable: readonly string[]): ProbeModel {
+function buildProbe(raw: RawProbe, index: number, { symbols }: Table): ProbeModel {
   const { flags } = raw;
   const redirects = flags.includes('IPMODIFY');
   const drawn = redirects && raw.filter.length === 0 ? [index] : raw.filter;
-  const filter = drawn.map((draw) => matchingPattern(draw, selectable));
-  const notrace = redirects ? [] : raw.notrace.map((draw) => matchingPattern(draw, selectable));
+  const filter = drawn.map((draw) => matchingPattern(draw, symbols));
+  const notrace = redirects ? [] : raw.notrace.map((draw) => matchingPattern(draw, symbols));
   const own = flags.includes('SAVE_REGS') ? 'saving' : raw.callback;
   return {
     kind: 'ftrace',
@@ -318,21 +336,18 @@ function buildProbe(raw: RawProbe, index: number, selectable: readonly string[])
 }
 
 /** Register, changes, unregister, perhaps once more; each when the one before it is over or later. */
-function buildLife(
-  probe: RawProbe,
-  index: number,
-  selectable: readonly string[],
-  raw: Raw,
-): TimelineItem[] {
+function buildLife(probe: RawProbe, index: number, table: Table, raw: Raw): TimelineItem[] {
   const name = `ops${index}`;
+  const isFreed = raw.ends && (probe.triggers[0] ?? 0) % 2 === 0;
+  const frees: TimelineItem[] = isFreed ? [{ at: 'end', free_filter: name }] : [];
   if (probe.lives.length === 0) {
-    const over: TimelineItem[] = raw.ends ? [{ at: 'end', unregister: name }] : [];
+    const over: TimelineItem[] = raw.ends ? [{ at: 'end', unregister: name }, ...frees] : [];
     return [{ at: 'start', register: name }, ...over];
   }
   const operations: Omit<TimelineItem, 'at' | 'on'>[] = [];
   for (const [life, changes] of probe.lives.entries()) {
     operations.push({ register: name });
-    for (const change of changes) operations.push(buildChange(change, name, selectable));
+    for (const change of changes) operations.push(buildChange(change, name, table));
     if (probe.leaves || raw.ends || life < probe.lives.length - 1)
       operations.push({ unregister: name });
   }
@@ -352,7 +367,7 @@ function buildLife(
     const trigger = first ? AT_START : buildTrigger(probe.pace, due, raw);
     items.push({ ...trigger, ...operation, ...by });
   }
-  return items;
+  return [...items, ...frees];
 }
 
 function buildRaised(before: number, raw: Raw): TimelineItem {
@@ -378,17 +393,28 @@ function buildTrigger(
   return { on: { enter: 'do_0', nth: 1 + Math.floor((due * (rounds - 1)) / STEP_MAX) } };
 }
 
-function buildChange(
-  raw: RawChange,
-  probe: string,
-  selectable: readonly string[],
-): Omit<TimelineItem, 'at' | 'on'> {
+function buildChange(raw: RawChange, probe: string, table: Table): Omit<TimelineItem, 'at' | 'on'> {
   const reset = raw.reset ? { reset: true } : {};
-  if (raw.op === 'set_filter_ip') {
-    return { set_filter_ip: { probe, function: nameAt(selectable, raw.pattern), ...reset } };
-  }
-  const pattern = patternAt(raw.pattern, selectable);
+  if (raw.op === 'set_filter_ip') return buildByAddress(raw, probe, table);
+  const drawn = patternAt(raw.pattern, table.symbols);
+  const pattern = drawn === INDEX && !raw.reset ? `!${INDEX}` : drawn;
   const set: SetPattern = { probe, pattern, ...reset };
-  const fails = matches(pattern, selectable).length === 0 ? { expect: '-EINVAL' } : {};
+  const fails = matches(pattern, table.symbols).length === 0 ? { expect: '-EINVAL' } : {};
   return raw.op === 'set_filter' ? { set_filter: set, ...fails } : { set_notrace: set, ...fails };
+}
+
+/** One function, or an array of them; without reset about half of them are taken out. The last draw has a bad entry. */
+function buildByAddress(
+  { pattern, reset: starts }: RawChange,
+  probe: string,
+  { functions, quiet }: Table,
+): Omit<TimelineItem, 'at' | 'on'> {
+  const how = starts ? { reset: true } : pattern % 2 === 1 ? { remove: true } : {};
+  const name = nameAt(functions, pattern);
+  if (pattern < NAMES.length) return { set_filter_ip: { probe, function: name, ...how } };
+  const more = [nameAt(functions, pattern + 1), nameAt(functions, pattern + 3)];
+  const good = [name, ...more.slice(0, pattern % 3)];
+  if (quiet === undefined || pattern < NAMES.length + PATTERNS.length - 1)
+    return { set_filter_ips: { probe, functions: good, ...how } };
+  return { set_filter_ips: { probe, functions: [...good, quiet], ...how }, expect: '-EINVAL' };
 }

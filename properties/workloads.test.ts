@@ -40,7 +40,7 @@ test('every random workload has a plan that is plain data and of bounded size', 
 function selections(workload: Workload): Set<string>[] {
   const names = Object.entries(workload.functions ?? {})
     .filter(([, fn]) => fn.notrace !== true)
-    .map(([name]) => name);
+    .map(([name, { symbol }]) => symbol ?? name);
   const union = (patterns: string | readonly string[] | undefined): Set<string> =>
     new Set(
       (typeof patterns === 'string' ? [patterns] : (patterns ?? []))
@@ -86,6 +86,15 @@ const FEATURES: Record<string, (workload: Workload) => boolean> = {
     (timeline ?? []).some(({ set_filter }) => set_filter?.reset === true),
   'a probe that comes back': ({ timeline }) =>
     (timeline ?? []).filter(({ register }) => register === 'ops0').length > 1,
+  'a change by address': ({ timeline }) =>
+    (timeline ?? []).some(
+      ({ set_filter_ip: one, set_filter_ips: several }) =>
+        one !== undefined || several !== undefined,
+    ),
+  'two functions of one name': ({ functions }) => {
+    const names = Object.entries(functions ?? {}).map(([name, { symbol }]) => symbol ?? name);
+    return new Set(names).size < names.length;
+  },
   'allocations that may fail': ({ machine }) => machine.fail_alloc !== undefined,
   'an unregister during the run': ({ timeline }) =>
     (timeline ?? []).some(({ unregister }) => unregister !== undefined),
@@ -97,6 +106,19 @@ test('each feature that the guarantees need is in at least a fifth of the worklo
     const share = sample.filter((workload) => has(workload)).length / sample.length;
     expect({ feature, enough: share >= 0.2 ? true : share }).toEqual({ feature, enough: true });
   }
+});
+
+test('arrays, removal, bad entries, index forms and freed filters are there, too', () => {
+  const sample = fc.sample(workloadsWith({ ends: true }), { numRuns: 300, seed: 1 });
+  const items = sample.flatMap(({ timeline }) => timeline ?? []);
+  const patterns = new Set(items.flatMap(({ set_filter: one }) => one?.pattern ?? []));
+  expect({
+    arrays: items.some(({ set_filter_ips: set }) => (set?.functions.length ?? 0) > 1),
+    removal: items.some(({ set_filter_ips: set }) => set?.remove === true),
+    bad: items.some((item) => item.set_filter_ips !== undefined && item.expect === '-EINVAL'),
+    index: ['2', '!2'].every((form) => patterns.has(form)),
+    freed: items.some((item) => item.free_filter !== undefined),
+  }).toEqual({ arrays: true, removal: true, bad: true, index: true, freed: true });
 });
 
 test('features that are asked for are there', () => {

@@ -26,6 +26,7 @@ module() {
 
 program store.elf arena.c store.c
 program caller_saved.elf caller_saved.c
+program weak.elf weak.c weak_strong.c
 module ftrace_sample.ko ftrace_sample.c
 module headers_check.ko headers_check.c
 module kthread_stress.ko kthread_stress.c

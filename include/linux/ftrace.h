@@ -73,6 +73,11 @@ int unregister_ftrace_function(struct ftrace_ops *ops);
 int ftrace_set_filter(struct ftrace_ops *ops, unsigned char *buf, int len, int reset);
 int ftrace_set_notrace(struct ftrace_ops *ops, unsigned char *buf, int len, int reset);
 int ftrace_set_filter_ip(struct ftrace_ops *ops, unsigned long ip, int remove, int reset);
+/* All of the `cnt` addresses or none (FT-49). At most 4,096 here, else -EINVAL. */
+int ftrace_set_filter_ips(struct ftrace_ops *ops, unsigned long *ips, unsigned int cnt, int remove,
+			  int reset);
+/* Of an ops that is not registered. Zero the struct before it is used again (FT-47). */
+void ftrace_free_filter(struct ftrace_ops *ops);
 
 /* A bit to give back to unlock, or negative when this callback interrupted itself. */
 int ftrace_test_recursion_trylock(unsigned long ip, unsigned long parent_ip);

@@ -2,7 +2,7 @@
 // Functions of an ELF file and the call sites that the compiler left room for in them (FT-4): the same for linked
 // programs (`elf.ts`) and for modules (`elf-object.ts`).
 import { known } from '../assert.ts';
-import { type Address, hexAddress, NO_ADDRESS } from './address.ts';
+import { type Address, hexAddress, IMAGE_BASE, NO_ADDRESS } from './address.ts';
 import { check, type ElfFile, type ElfSymbol, SHN_RESERVED, STT_FUNC } from './elf-file.ts';
 
 /** A function of the file. `site` is where the compiler left room for a call, or NO_ADDRESS. */
@@ -11,7 +11,12 @@ export interface ElfFunction {
   readonly address: Address;
   readonly size: number;
   readonly site: Address;
+  /** No function: a call site that is left of one whose name is gone, such as a weak one that was overridden. */
+  readonly orphan?: true;
 }
+
+/** What a call site without a function is listed as, before the distance to the function that it follows. */
+const INVALID_NAME = '__ftrace_invalid_address__';
 
 /** Code and read-only data where they will run. */
 export interface ElfText {
@@ -21,6 +26,7 @@ export interface ElfText {
 
 export const SITES_SECTION = '__patchable_function_entries';
 const SHN_UNDEF = 0;
+const SITE_BYTES = 4;
 
 /** `c.nop; c.nop`: what two patchable bytes become with compressed code. */
 export const C_NOP_PAIR = 0x00010001;
@@ -82,7 +88,10 @@ export function checkSites(file: ElfFile, sites: readonly Address[], text: ElfTe
   return sites.toSorted((a, b) => a - b);
 }
 
-/** Gives every function the site inside it (aliases share it); no site may be left over. */
+/**
+ * Gives every function the site inside it (aliases share it). The linker keeps the code and the site of a weak function
+ * that another one overrides, but not its name: what is left over is an orphan (FT-61). By address.
+ */
 export function withSites(
   file: ElfFile,
   functions: readonly ElfFunction[],
@@ -99,8 +108,14 @@ export function withSites(
     claimed.add(site);
     return { ...fn, site };
   });
-  check(file, claimed.size === sites.length, 'a call site belongs to no function');
-  return done;
+  const orphans = sites.filter((site) => !claimed.has(site)).map((site) => orphanAt(done, site));
+  return [...done, ...orphans].toSorted((a, b) => a.address - b.address);
+}
+
+function orphanAt(functions: readonly ElfFunction[], site: Address): ElfFunction {
+  const before = functions.findLast(({ address }) => address <= site);
+  const name = `${INVALID_NAME}_${site - (before?.address ?? IMAGE_BASE)}`;
+  return { name, address: site, size: SITE_BYTES, site, orphan: true };
 }
 
 /** Index of the first of the sorted `sites` at or above `address`. */

@@ -176,7 +176,6 @@ test.each<readonly [string, () => LoadedElf]>([
   ['does not hold 4 bytes of nop; use -fpatchable-function-entry=2', () => load({ sites: [4] })],
   ['a call site is outside the text', () => load({ sites: [0x100] })],
   ['has no room for its call sites', () => load({ sites: [0, 0] })],
-  ['belongs to no function', () => load({ symbols: sample.symbols.slice(1) })],
 ])('a wrong file says why: %s', (message, attempt) => {
   expect(attempt).toThrow(InputError);
   expect(attempt).toThrow(message);
@@ -210,3 +209,11 @@ function isRejected(file: Uint8Array): boolean {
     return true;
   }
 }
+
+test('a call site whose function has no name any more is an orphan (FT-61)', () => {
+  const { functions } = load({ symbols: sample.symbols.slice(1), sites: [0, 8] });
+  expect(functions).toEqual([
+    { name: '__ftrace_invalid_address___0', address: 0, size: 4, site: 0, orphan: true },
+    { name: 'plain', address: 8, size: 8, site: 8 },
+  ]);
+});

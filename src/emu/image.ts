@@ -12,6 +12,8 @@ import type { ScriptData, ScriptFunction } from './script.ts';
 
 export interface FunctionSymbol {
   readonly name: string;
+  /** What a script calls it, where the symbol table has another name for it. */
+  readonly key?: string;
   readonly address: Address;
   readonly size: number;
   /** The 4 bytes that hold `nop` or a call; NO_ADDRESS when it can never be hooked (FT-4). */
@@ -19,6 +21,8 @@ export interface FunctionSymbol {
   readonly notrace: boolean;
   /** A scripted probe callback. */
   readonly callback: boolean;
+  /** A call site without a function (FT-61). */
+  readonly orphan?: true;
   /** The module that it is part of, if it is part of one. */
   readonly module?: string;
 }
@@ -108,9 +112,14 @@ export function functionAt(image: Image, address: Address): FunctionSymbol | und
   return found;
 }
 
-/** All functions of that name, by address: a compiled file may have several. */
+/** All functions that a script can mean by `name`, by address: a compiled file may have several. */
 export function functionsNamed(image: Image, name: string): readonly FunctionSymbol[] {
-  return image.functions.filter((fn) => fn.name === name);
+  return image.functions.filter((fn) => keyOf(fn) === name);
+}
+
+/** What scripts call a function. */
+export function keyOf({ key, name }: Pick<FunctionSymbol, 'key' | 'name'>): string {
+  return key ?? name;
 }
 
 function checkNames({ functions, data }: ImageSource): void {
@@ -139,8 +148,9 @@ function checkKernelSymbols(elf: LoadedElf, stubs: ReadonlyMap<string, Address>)
   }
 }
 
-function compiledFunction({ name, address, size, site }: ElfFunction): FunctionSymbol {
-  return { name, address, size, site, notrace: site === NO_ADDRESS, callback: false };
+function compiledFunction({ name, address, size, site, orphan }: ElfFunction): FunctionSymbol {
+  const fn = { name, address, size, site, notrace: site === NO_ADDRESS, callback: false };
+  return orphan === true ? { ...fn, orphan } : fn;
 }
 
 function functionsOfModule({ name, object }: ImageModule): FunctionSymbol[] {
@@ -153,7 +163,7 @@ function symbolOf(
   { compiled, scripted, symbols }: Names,
   name: string,
 ): Address | undefined {
-  const named = (fn: FunctionSymbol): boolean => fn.name === name;
+  const named = (fn: FunctionSymbol): boolean => keyOf(fn) === name;
   const fn = scripted.find(named) ?? compiled.find(named);
   return fn?.address ?? symbols.get(name)?.address ?? stubs.get(name);
 }
@@ -188,7 +198,8 @@ function placeFunctions(source: ImageSource, textBase: Address): FunctionSymbol[
     checkFits(source, at);
     const offset = siteOffset(fn, landingPad);
     return {
-      name: fn.name,
+      name: fn.symbol ?? fn.name,
+      ...(fn.symbol === undefined ? {} : { key: fn.name }),
       address,
       size,
       site: offset === undefined ? NO_ADDRESS : address + offset,
@@ -261,7 +272,7 @@ function linkerOf(
   for (const { name, address } of moduleFunctions.toReversed()) targets.set(name, address);
   // Of several compiled functions with one name the first is called.
   for (const { name, address } of compiled.toReversed()) targets.set(name, address);
-  for (const { name, address } of scripted) targets.set(name, address);
+  for (const fn of scripted) targets.set(keyOf(fn), fn.address);
   return {
     callTarget(name) {
       const target = targets.get(name);

@@ -40,6 +40,8 @@ export type ScriptOp =
 
 export interface ScriptFunction {
   readonly name: string;
+  /** The name that it bears in the symbol table, if not its own: one that others bear too (FT-49). */
+  readonly symbol?: string | undefined;
   readonly body: readonly ScriptOp[];
   /** No pad, no call site: can never be hooked (FT-4). */
   readonly notrace: boolean;

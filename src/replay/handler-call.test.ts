@@ -39,6 +39,24 @@ const MISUSES: readonly (readonly [what: string, path: TaskPath])[] = [
     },
   ],
   [
+    "writeText('hits', ...): expected at most 7 letters, found 8",
+    function* (cx) {
+      yield* cx.writeText('hits', 'too long');
+    },
+  ],
+  [
+    "writeText('hits', ...): expected a text of letters that have one byte",
+    function* (cx) {
+      yield* cx.writeText('hits', 'a\0');
+    },
+  ],
+  [
+    "writeText('hits', ...): expected a text of letters that have one byte",
+    function* (cx) {
+      yield* cx.writeText('hits', '\u20ac');
+    },
+  ],
+  [
     "write('hits', 0.5): expected a whole number of at most 53 bits, found 0.5",
     function* (cx) {
       yield* cx.write('hits', 0.5);

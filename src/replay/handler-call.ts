@@ -90,6 +90,13 @@ export class Call implements TaskContext {
     });
   }
 
+  writeText(symbol: string, text: string): Step<void> {
+    return this.#plan(`writeText('${symbol}', ...)`, (what) => {
+      this.#checkText(what, symbol, text);
+      return this.#onData(what, symbol, (at) => this.#storeText(at, text));
+    });
+  }
+
   add(symbol: string, delta: number): Step<number> {
     return this.#plan(`add('${symbol}', ${delta})`, (what) => this.#add(what, symbol, delta));
   }
@@ -181,6 +188,22 @@ export class Call implements TaskContext {
     this.#host.machine.memory.store64(at, lowWord(value), highWord(value));
   }
 
+  #storeText(at: Address, text: string): void {
+    const { memory } = this.#host.machine;
+    for (let i = 0; i < text.length; i++) memory.store8(at + i, text.charCodeAt(i));
+    memory.store8(at + text.length, 0);
+  }
+
+  /** One byte a letter, and room for all of them and the NUL. */
+  #checkText(what: string, symbol: string, text: unknown): void {
+    if (typeof text !== 'string' || Array.from(text).some((letter) => !hasOneByte(letter)))
+      throw this.#misuse(`${what}: expected a text of letters that have one byte`);
+    const { symbol: name, offset } = readSymbol(symbol);
+    const room = (this.#host.data.get(name) ?? Infinity) - offset;
+    if (text.length < room) return;
+    throw this.#misuse(`${what}: expected at most ${room - 1} letters, found ${text.length}`);
+  }
+
   #function(what: string, name: string): Address {
     const { functions } = this.#host;
     const found = functions.get(name);
@@ -200,6 +223,11 @@ export class Call implements TaskContext {
   #misuse(what: string): InputError {
     return new InputError(`${titleOf(this.#who)}: ${what}`);
   }
+}
+
+/** A letter of a C string. */
+function hasOneByte(letter: string): boolean {
+  return letter !== '\0' && letter <= '\u00ff';
 }
 
 function isIterator(value: unknown): value is Iterator<unknown, unknown, unknown> {

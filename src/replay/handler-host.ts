@@ -1,7 +1,7 @@
 // Layer replay. What the paths in TypeScript of one run see of it: data, functions, and whom to tell that one threw.
 import type { Address } from '../emu/address.ts';
 import type { Cell } from '../emu/cell.ts';
-import type { Image } from '../emu/image.ts';
+import { type Image, keyOf } from '../emu/image.ts';
 import type { Machine } from '../emu/machine.ts';
 import type { DefinedPath } from './handler.ts';
 import { KERNEL_SYMBOLS } from './workload/scope.ts';
@@ -40,6 +40,6 @@ function callables(image: Image, machine: Machine): ReadonlyMap<string, Address>
     if (at !== undefined) found.set(name, at);
   }
   // Of several compiled functions with one name the first is called.
-  for (const { name, address } of image.functions.toReversed()) found.set(name, address);
+  for (const fn of image.functions.toReversed()) found.set(keyOf(fn), fn.address);
   return found;
 }

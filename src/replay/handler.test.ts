@@ -68,6 +68,17 @@ test('a path reads, writes and adds; what it read before is the value before', (
   expect(lines).toEqual(['-5 7 0 1']);
 });
 
+test('a text is stored with a NUL behind it', () => {
+  const lines = said(function* (cx) {
+    yield* cx.write('table', -1);
+    yield* cx.writeText('table', 'vfs');
+    yield* cx.printk((yield* cx.add('table', 2 ** 32)).toString(16));
+    yield* cx.writeText('table+8', '7 bytes');
+    yield* cx.printk(String((yield* cx.read('table+8')) > 2 ** 48));
+  });
+  expect(lines).toEqual(['-ff8c998a', 'true']);
+});
+
 test('sums are those of 64 bits, beyond what a number holds', () => {
   const lines = said(function* (cx) {
     yield* cx.write('hits', Number.MAX_SAFE_INTEGER);

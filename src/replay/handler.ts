@@ -44,6 +44,8 @@ export interface HandlerContext {
   read(symbol: string): Step<number>;
   /** Stores 8 bytes. */
   write(symbol: string, value: number): Step<void>;
+  /** Stores a text and a NUL behind it: a C string for kernel symbols. */
+  writeText(symbol: string, text: string): Step<void>;
   /** Adds atomically; the value before. */
   add(symbol: string, delta: number): Step<number>;
   /** Adds 1 atomically: `add(symbol, 1)` by the word that a callback would use. */

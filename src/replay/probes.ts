@@ -35,6 +35,8 @@ export const OPERATION_NAMES = {
   set_filter: 'ftrace_set_filter',
   set_notrace: 'ftrace_set_notrace',
   set_filter_ip: 'ftrace_set_filter_ip',
+  set_filter_ips: 'ftrace_set_filter_ips',
+  free_filter: 'ftrace_free_filter',
   init_module: 'init_module',
   delete_module: 'delete_module',
 } as const satisfies Record<ProbeOperationName, OperationRequest['op']> &
@@ -100,6 +102,7 @@ export class Operations {
     switch (planned.op) {
       case 'register':
       case 'unregister':
+      case 'free_filter':
         return { op: OPERATION_NAMES[planned.op] };
       case 'set_filter':
       case 'set_notrace': {
@@ -110,6 +113,11 @@ export class Operations {
         const { remove, reset } = planned;
         const ip = addressOf(this.#image, planned.function);
         return { op: 'ftrace_set_filter_ip', ip, remove, reset };
+      }
+      case 'set_filter_ips': {
+        const { remove, reset } = planned;
+        const ips = planned.functions.map((name) => addressOf(this.#image, name));
+        return { op: 'ftrace_set_filter_ips', ips, remove, reset };
       }
     }
   }

@@ -11,7 +11,7 @@ export const TRACE_EVENTS = {
   ctl_begin: {
     id: 101,
     about:
-      'A control operation starts. `text` is its pattern (empty when NULL), `flags` bit 0 reset, bit 1 pattern is NULL, bit 2 remove.',
+      'A control operation starts. `text` is its pattern (empty when NULL) or, of an array, its addresses; `flags` bit 0 reset, bit 1 pattern is NULL, bit 2 remove.',
     fields: { op: 'string', object: 'int', text: 'string', ip: 'address', flags: 'hex' },
   },
   ctl_end: {

@@ -1,12 +1,18 @@
-// Layer trace. `ftrace_set_filter`, `ftrace_set_notrace`, `ftrace_set_filter_ip` (FT-36..FT-44, FT-49, CC-S6),
-// after `ftrace_set_hash` and below of kernel/trace/ftrace.c. Left out: modules.
+// Layer trace. `ftrace_set_filter`, `ftrace_set_notrace`, `ftrace_set_filter_ip(s)`, `ftrace_free_filter` (FT-36..FT-44,
+// FT-47, FT-49, CC-S6), after `ftrace_set_hash` and below of kernel/trace/ftrace.c. Left out: modules.
 import { assert } from '../assert.ts';
 import type { Address } from '../emu/address.ts';
 import type { Context } from '../emu/context.ts';
 import { mutexLock, mutexUnlock } from '../emu/lock.ts';
 import { type Path, readOnce, writeOnce } from '../emu/path.ts';
 import { EINVAL, ENODEV, ENOENT, ENOMEM, type Errno } from './errno.ts';
-import { type FtraceHash, ftraceSelection, hashIps, type WhichHash } from './ftrace-hash.ts';
+import {
+  type FtraceHash,
+  ftraceSelection,
+  hashIps,
+  useHash,
+  type WhichHash,
+} from './ftrace-hash.ts';
 import { FTRACE_OPS_FL_ENABLED, opsHas } from './ftrace-ops-flags.ts';
 import { useOps } from './ftrace-ops-memory.ts';
 import type { FtraceOps } from './ftrace-ops.ts';
@@ -23,8 +29,8 @@ export interface HashChange {
   readonly text?: string | undefined;
   /** How many bytes the caller says `text` has. */
   readonly length?: number | undefined;
-  /** One address to add, or to take out. */
-  readonly ip?: Address | undefined;
+  /** Addresses to add, or to take out. */
+  readonly ips?: readonly Address[] | undefined;
   readonly remove?: boolean | undefined;
 }
 
@@ -88,6 +94,7 @@ function currentIps(cx: Context, ops: FtraceOps, which: WhichHash): Set<Address>
     assert(ops.regexLock.holder === cx, 'hashes change under regex_lock');
     return ops[which].value;
   });
+  useHash(cx, hash);
   return new Set(hashIps(cx, hash));
 }
 
@@ -98,12 +105,20 @@ export function ftraceMatchRecords(k: Kernel, ips: Set<Address>, change: HashCha
     // The buffer must hold a string of exactly that length (FT-38).
     return length === undefined || length === text.length ? matchPattern(k, ips, text) : -EINVAL;
   }
-  return change.ip === undefined ? 0 : matchAddress(k, ips, change.ip, change.remove === true);
+  for (const ip of change.ips ?? []) {
+    const result = matchAddress(k, ips, ip, change.remove === true);
+    if (result < 0) return result; // Of the array nothing takes effect (FT-49).
+  }
+  return 0;
 }
 
 function matchPattern(k: Kernel, ips: Set<Address>, text: string): Errno {
   const pattern = filterParseRegex(text);
-  const matched = k.records.filter(({ func }, i) => regexMatch(pattern, func.name, i + 1));
+  const matched = k.records.filter(
+    ({ func, disabled }, i) =>
+      // An index counts every record, and may mean a disabled one; names do not reach it (FT-61).
+      (pattern.type === 'index' || !disabled) && regexMatch(pattern, func.name, i + 1),
+  );
   for (const { ip } of matched) {
     if (pattern.negate) ips.delete(ip);
     else ips.add(ip);
@@ -144,6 +159,7 @@ export function* ftraceHashMove(
 ): Path<FtraceHash> {
   const enabled = opsHas(cx, ops, FTRACE_OPS_FL_ENABLED);
   const previous = cx.read(ops[which]);
+  useHash(cx, previous); // It will be freed.
   if (enabled) k.fn.ftraceHashRecDisable(cx, k, ops, ftraceSelection(cx, ops));
   yield* writeOnce(ops[which], next); // The switch (CC-S6.4).
   useOps(cx, ops);
@@ -155,4 +171,17 @@ export function* ftraceHashMove(
 export function* ftraceOpsUpdateCode(cx: Context, k: Kernel, ops: FtraceOps): Path<void> {
   if (!opsHas(cx, ops, FTRACE_OPS_FL_ENABLED) || !cx.read(k.ftrace.enabled)) return;
   yield* k.fn.ftraceRunUpdateCode(cx, k);
+}
+
+/**
+ * `ftrace_free_filter` (FT-47): frees both hashes and takes no lock. The ops goes on pointing at what was freed, so
+ * only its memory may be used again: zeroed, it is a new ops.
+ */
+export function* ftraceFreeFilter(cx: Context, k: Kernel, ops: FtraceOps): Path<Errno> {
+  for (const which of ['filterHash', 'notraceHash'] as const) {
+    const hash = yield* readOnce(ops[which]); // FT-47
+    useOps(cx, ops);
+    yield* k.fn.freeFtraceHash(cx, k, hash);
+  }
+  return 0;
 }

@@ -1,11 +1,12 @@
 // Layer trace. `struct ftrace_hash`: a set of call sites, complete before it is published and never
 // changed after (FT-40). An empty filter selects every function, an empty notrace excludes none (FT-37).
-import type { Address } from '../emu/address.ts';
+import { type Address, NO_ADDRESS } from '../emu/address.ts';
 import type { Cell } from '../emu/cell.ts';
 import type { Context } from '../emu/context.ts';
-import type { Path } from '../emu/path.ts';
+import { useObject } from '../emu/kernel-access.ts';
+import { act, type Path } from '../emu/path.ts';
 import { callRcu } from '../emu/rcu.ts';
-import { allocate, type KObject, release, touch } from '../emu/slab.ts';
+import { allocate, type KObject, touch } from '../emu/slab.ts';
 import { useOps } from './ftrace-ops-memory.ts';
 import type { FtraceOps } from './ftrace-ops.ts';
 import type { Kernel } from './kernel.ts';
@@ -39,9 +40,22 @@ export function* allocFtraceHash(cx: Context, k: Kernel): Path<FtraceHash | unde
   }));
 }
 
-/** `free_ftrace_hash`: at once, so nobody may have seen it. */
-export function* freeFtraceHash(cx: Context, _k: Kernel, hash: FtraceHash): Path<void> {
-  if (hash.memory !== undefined) yield* release(cx, hash.memory);
+/** `free_ftrace_hash`: at once, so nobody may have seen it. Freed twice, it is an oops (FT-47). */
+export function* freeFtraceHash(cx: Context, k: Kernel, { memory }: FtraceHash): Path<void> {
+  if (memory === undefined) return;
+  const { slab, slabCell } = k.machine;
+  yield* act(slabCell, () => {
+    if (memory.live) slab.destroy(cx, memory);
+    else useObject(cx, memory, NO_ADDRESS);
+  });
+}
+
+/** A control path uses `hash`, which its ops points to: an oops when it was freed (FT-47). */
+export function useHash(cx: Context, { memory }: FtraceHash): void {
+  if (memory === undefined) return;
+  cx.make(() => {
+    useObject(cx, memory, NO_ADDRESS);
+  });
 }
 
 /** `free_ftrace_hash_rcu` (CC-S6.7): list walkers may still hold it; nobody waits here (FT-42). */
@@ -59,10 +73,10 @@ export function hashIps(cx: Context, hash: FtraceHash): ReadonlySet<Address> {
 /** What the hashes of `ops` select. Caller holds `ftrace_lock`. */
 export function ftraceSelection(cx: Context, ops: FtraceOps): Selection {
   useOps(cx, ops);
-  return {
-    filter: hashIps(cx, cx.read(ops.filterHash)),
-    notrace: hashIps(cx, cx.read(ops.notraceHash)),
-  };
+  const [filter, notrace] = [cx.read(ops.filterHash), cx.read(ops.notraceHash)];
+  useHash(cx, filter);
+  useHash(cx, notrace);
+  return { filter: hashIps(cx, filter), notrace: hashIps(cx, notrace) };
 }
 
 /** The selection rule (FT-36): notrace wins. */

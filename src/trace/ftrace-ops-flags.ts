@@ -9,6 +9,8 @@ export const FTRACE_OPS_FL_DYNAMIC: number = 1 << 1;
 export const FTRACE_OPS_FL_SAVE_REGS: number = 1 << 2;
 export const FTRACE_OPS_FL_SAVE_REGS_IF_SUPPORTED: number = 1 << 3;
 export const FTRACE_OPS_FL_RECURSION: number = 1 << 4;
+/** Core code is about to get rid of the ops: it is not registered again. */
+export const FTRACE_OPS_FL_DELETED: number = 1 << 7;
 export const FTRACE_OPS_FL_IPMODIFY: number = 1 << 12;
 export const FTRACE_OPS_FL_RCU: number = 1 << 14;
 /**

@@ -18,6 +18,8 @@ export interface DynFtrace {
   /** The call site: what callbacks get as `ip`. */
   readonly ip: Address;
   readonly func: FunctionSymbol;
+  /** FTRACE_FL_DISABLED: no name selects it, and whoever selects it otherwise never hooks it (FT-61). */
+  readonly disabled: boolean;
   /** Enabled ops whose hashes select this site; their number is the record's count. */
   readonly users: Cell<readonly FtraceOps[]>;
   /** What the text calls now; NO_ADDRESS while it is a nop. */
@@ -39,6 +41,7 @@ export function newRecords(
     bySite.set(func.site, {
       ip: func.site,
       func,
+      disabled: func.orphan === true,
       users: cells.cell<readonly FtraceOps[]>(`${func.name}/users`, [], ftraceLock),
       calls: cells.cell(`${func.name}/calls`, NO_ADDRESS, ftraceLock),
       ipmodify: cells.cell<FtraceOps | undefined>(`${func.name}/ipmodify`, undefined, ftraceLock),
@@ -103,7 +106,7 @@ function changeRecords(
 ): boolean {
   let stale = false;
   for (const record of k.records) {
-    if (!k.fn.ftraceSelects(selection, record.ip)) continue;
+    if (record.disabled || !k.fn.ftraceSelects(selection, record.ip)) continue;
     cx.write(record.users, change(cx.read(record.users)));
     if (k.fn.ftraceGetAddrNew(cx, k, record) !== cx.read(record.calls)) stale = true;
   }

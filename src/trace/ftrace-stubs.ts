@@ -1,6 +1,6 @@
 // Layer trace. Kernel symbols that guest code calls: the same paths as the workload's operations. Misuse
 // that crashes a real kernel is an oops event here, never an assertion.
-import { type Address, NO_ADDRESS } from '../emu/address.ts';
+import { type Address, NO_ADDRESS, toAddress } from '../emu/address.ts';
 import type { Context } from '../emu/context.ts';
 import { mayUse, readString } from '../emu/kernel-access.ts';
 import type { Path } from '../emu/path.ts';
@@ -11,6 +11,7 @@ import { TRACE_EVENTS } from './event.ts';
 import { innermostCallback } from './ftrace-callback.ts';
 import { NOBODY, skip } from './ftrace-caller.ts';
 import { bindFtraceOps, FTRACE_OPS_BYTES } from './ftrace-ops.ts';
+import { ftraceLocation } from './ftrace-record.ts';
 import {
   FTRACE_REGS,
   FTRACE_REGS_BYTES,
@@ -40,6 +41,8 @@ export function defineStubs(k: Kernel): void {
       remove: args.lo(2) !== 0,
       reset: args.lo(3) !== 0,
     })),
+    ftrace_set_filter_ips: control(k, (cx, args) => addresses(cx, k, args)),
+    ftrace_free_filter: control(k, () => ({ op: 'ftrace_free_filter' })),
     ftrace_test_recursion_trylock: { path: (cx, args) => trylock(cx, k, args.address(0)) },
     ftrace_test_recursion_unlock: { path: (cx, args) => unlock(cx, k, args.lo(0)) },
     reprobe_record_regs: { now: (cx, args) => recordRegs(cx, k, args) },
@@ -62,7 +65,7 @@ function* assistFunc(cx: Context, k: Kernel, args: StubArguments): Path<number> 
   return 0;
 }
 
-/** What a guest asks for; undefined after an oops over an argument. */
+/** What a guest asks for; undefined after an oops over an argument, or for what is refused right away. */
 type Reader = (cx: Context, args: StubArguments) => OperationRequest | undefined;
 
 /** A call on the `struct ftrace_ops` in a0. */
@@ -92,6 +95,33 @@ function pattern(
   if (args.isNull(1)) return { op, text: undefined, reset };
   const text = readString(cx, args.address(1));
   return text === undefined ? undefined : { op, text, length: args.lo(2), reset };
+}
+
+/** Longer arrays are refused: what a recording says of a call has to stay short. */
+const IPS_MAX = 4096;
+
+/**
+ * ips, cnt, remove and reset of set_filter_ips, in a1..a4. Like the kernel, which goes from one entry to the next, it
+ * reads nothing behind the first one that is refused.
+ */
+function addresses(cx: Context, k: Kernel, args: StubArguments): OperationRequest | undefined {
+  const count = args.isNull(1) ? 0 : args.lo(2) >>> 0;
+  if (count > IPS_MAX) return undefined;
+  const ips: Address[] = [];
+  for (let i = 0; i < count; i++) {
+    const at = args.address(1) + 8 * i;
+    if (!mayUse(cx, { at, bytes: 8, writes: false })) return undefined;
+    const { memory } = k.machine;
+    const ip = toAddress(memory.loadLo(at), memory.loadHi(at));
+    ips.push(ip);
+    if (ftraceLocation(k, ip) === undefined) break;
+  }
+  return {
+    op: 'ftrace_set_filter_ips',
+    ips,
+    remove: args.lo(3) !== 0,
+    reset: args.lo(4) !== 0,
+  };
 }
 
 /** The emulated kernel dies of what the guest did. */

@@ -2,6 +2,7 @@
 // after kernel/trace/ftrace.c. Left out: PERMANENT, pid filters, direct and sub-ops. Every ops is DYNAMIC but those
 // that a workload calls static.
 import type { Context } from '../emu/context.ts';
+import { EMU_EVENTS } from '../emu/event.ts';
 import { mutexLock, mutexUnlock } from '../emu/lock.ts';
 import { enter, type Path, writeOnce } from '../emu/path.ts';
 import { synchronize } from '../emu/rcu.ts';
@@ -9,6 +10,7 @@ import { EBUSY, EINVAL, ENODEV, type Errno } from './errno.ts';
 import { ftraceSelection } from './ftrace-hash.ts';
 import {
   FTRACE_OPS_FL_ADDING,
+  FTRACE_OPS_FL_DELETED,
   FTRACE_OPS_FL_DYNAMIC,
   FTRACE_OPS_FL_ENABLED,
   FTRACE_OPS_FL_IPMODIFY,
@@ -60,9 +62,9 @@ export function* unregisterFtraceFunction(cx: Context, k: Kernel, ops: FtraceOps
 export function* ftraceStartup(cx: Context, k: Kernel, ops: FtraceOps): Path<Errno> {
   const { ftrace } = k;
   if (cx.read(ftrace.disabled)) return -ENODEV;
-  if (opsHas(cx, ops, FTRACE_OPS_FL_ENABLED)) return -EBUSY;
+  if (opsHas(cx, ops, FTRACE_OPS_FL_ENABLED)) return warnOf(cx, '__register_ftrace_function');
   readOpsStruct(cx, k, ops);
-  if (opsHas(cx, ops, FTRACE_OPS_FL_NOT_BUILT)) return -EINVAL;
+  if (opsHas(cx, ops, FTRACE_OPS_FL_DELETED | FTRACE_OPS_FL_NOT_BUILT)) return -EINVAL;
   const regs = k.fn.ftraceRegsCheck(cx, k, ops);
   if (regs < 0) return regs;
   if (!ops.isStatic) writeOpsFlags(cx, k, ops, cx.read(ops.flags) | FTRACE_OPS_FL_DYNAMIC);
@@ -120,7 +122,13 @@ export function* ftraceShutdown(cx: Context, k: Kernel, ops: FtraceOps): Path<Er
 /** CC-S5.1. */
 export function ftraceShutdownCheck(cx: Context, k: Kernel, ops: FtraceOps): Errno {
   if (cx.read(k.ftrace.disabled)) return -ENODEV;
-  return opsHas(cx, ops, FTRACE_OPS_FL_ENABLED) ? 0 : -EBUSY;
+  return opsHas(cx, ops, FTRACE_OPS_FL_ENABLED) ? 0 : warnOf(cx, '__unregister_ftrace_function');
+}
+
+/** `WARN_ON` and -EBUSY: a line of the kernel log, and everything goes on (FT-25.4, FT-29.1). */
+function warnOf(cx: Context, func: string): Errno {
+  cx.emit(EMU_EVENTS.printk.id, cx.cpu.machine.strings.id(`WARNING: ${func}`));
+  return -EBUSY;
 }
 
 /** CC-S5.3-4: who is called, and whom the records serve; true when some text has to follow. */

@@ -9,6 +9,7 @@ import {
   regsRefuse,
 } from './ftrace-caller.ts';
 import {
+  ftraceFreeFilter,
   ftraceHashMove,
   ftraceHashMoveAndUpdateOps,
   ftraceMatchRecords,
@@ -93,6 +94,7 @@ export interface LinkTable {
   readonly synchronizeRcuTasks: typeof synchronizeRcuTasks;
   readonly synchronizeRcuTasksRude: typeof synchronizeRcuTasksRude;
   readonly unregisterFtraceFunction: typeof unregisterFtraceFunction;
+  readonly ftraceFreeFilter: typeof ftraceFreeFilter;
   readonly ftraceHashMove: typeof ftraceHashMove;
   readonly ftraceHashMoveAndUpdateOps: typeof ftraceHashMoveAndUpdateOps;
   readonly ftraceMatchRecords: typeof ftraceMatchRecords;
@@ -159,6 +161,7 @@ export const LINKS: LinkTable = {
   synchronizeRcuTasks,
   synchronizeRcuTasksRude,
   unregisterFtraceFunction,
+  ftraceFreeFilter,
   ftraceHashMove,
   ftraceHashMoveAndUpdateOps,
   ftraceMatchRecords,

@@ -1,7 +1,7 @@
 // Layer trace. The public calls of the tracing subsystem, as workloads, timelines and guest code make them:
 // the path of the call between its `ctl_begin` and its `ctl_end`.
 import type { Address } from '../emu/address.ts';
-import { NO_ADDRESS } from '../emu/address.ts';
+import { hexAddress, NO_ADDRESS } from '../emu/address.ts';
 import type { Context } from '../emu/context.ts';
 import type { Path } from '../emu/path.ts';
 import type { Errno } from './errno.ts';
@@ -12,11 +12,19 @@ import type { Kernel } from './kernel.ts';
 
 /** A call on an ops, by the kernel's name and with the kernel's arguments. */
 export type OperationRequest =
-  | { readonly op: 'register_ftrace_function' | 'unregister_ftrace_function' }
+  | {
+      readonly op: 'register_ftrace_function' | 'unregister_ftrace_function' | 'ftrace_free_filter';
+    }
   | PatternRequest
   | {
       readonly op: 'ftrace_set_filter_ip';
       readonly ip: Address;
+      readonly remove: boolean;
+      readonly reset: boolean;
+    }
+  | {
+      readonly op: 'ftrace_set_filter_ips';
+      readonly ips: readonly Address[];
       readonly remove: boolean;
       readonly reset: boolean;
     };
@@ -82,12 +90,20 @@ function perform(cx: Context, k: Kernel, ops: FtraceOps, request: OperationReque
       return k.fn.ftraceSetHash(cx, k, ops, { ...request, which: 'filterHash' });
     case 'ftrace_set_notrace':
       return k.fn.ftraceSetHash(cx, k, ops, { ...request, which: 'notraceHash' });
-    case 'ftrace_set_filter_ip':
+    case 'ftrace_set_filter_ip': {
+      const { ip, remove, reset } = request;
+      return k.fn.ftraceSetHash(cx, k, ops, { which: 'filterHash', ips: [ip], remove, reset });
+    }
+    case 'ftrace_set_filter_ips':
       return k.fn.ftraceSetHash(cx, k, ops, { ...request, which: 'filterHash' });
+    case 'ftrace_free_filter':
+      return k.fn.ftraceFreeFilter(cx, k, ops);
   }
 }
 
+/** The pattern, or the addresses of an array. */
 function textOf(request: OperationRequest): string {
+  if ('ips' in request) return request.ips.map(hexAddress).join(' ');
   return 'text' in request ? (request.text ?? '') : '';
 }
 

@@ -17,6 +17,8 @@ export const TRACE_STUBS = [
   'ftrace_ops_list_func_regs',
   /** Callback actions `set_reg` and `redirect` of workloads: a0 = ops, a1 = regs, a2 = register or 0, a3 = value. */
   'reprobe_write_reg',
+  'ftrace_set_filter_ips',
+  'ftrace_free_filter',
 ] as const;
 
 export type TraceStub = (typeof TRACE_STUBS)[number];

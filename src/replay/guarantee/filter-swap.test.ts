@@ -65,6 +65,39 @@ test('held: a change by address counts like one by name', () => {
   });
 });
 
+const SET_IPS = 'ftrace_set_filter_ips';
+/** As the text of a call that is given an array. */
+function addresses(...names: readonly string[]): string {
+  return names
+    .map((name) => `0x${(0xffffffff80000000n + BigInt(site(name))).toString(16)}`)
+    .join(' ');
+}
+
+test('held: an array of addresses counts like each of them, and one bad entry like none (FT-49)', () => {
+  const both = addresses('kmalloc', 'schedule');
+  const adds = [calls(SET_IPS, 1, { text: both, flags: RESET }), returns(SET_IPS, 1)];
+  const refused = calls(SET_IPS, 1, { text: `${both} 0x7fffffff x`, flags: RESET });
+  const run = [
+    ...vfs,
+    refused,
+    returns(SET_IPS, 1, { result: -22 }),
+    ...hit(1, 1, 'vfs_read'),
+    ...adds,
+    ...hit(1, 1, 'kmalloc'),
+    ...hit(1, 1, 'schedule'),
+    ...enters('vfs_open'),
+  ];
+  expect(judge(filterSwap, run)).toEqual({ status: 'held', exercised: 1 });
+});
+
+test('broken: what an array takes out is hit again (FT-49)', () => {
+  const removes = calls(SET_IPS, 1, { text: addresses('vfs_open'), flags: REMOVE });
+  const hitAgain = [removes, returns(SET_IPS, 1), ...hit(1, 1, 'vfs_open')];
+  expect(judge(filterSwap, [...vfs, ...hitAgain, ...hit(1, 1, 'vfs_open')])).toMatchObject({
+    status: 'broken',
+  });
+});
+
 test('broken: a window for all functions during the change (M-13)', () => {
   const run = [...vfs, toKmalloc, ...hit(1, 1, 'schedule', other), done];
   const verdict = judge(filterSwap, run);

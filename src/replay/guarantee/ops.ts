@@ -68,6 +68,7 @@ const CONTROL_OPS: ReadonlySet<string> = new Set([
   'ftrace_set_filter',
   'ftrace_set_notrace',
   'ftrace_set_filter_ip',
+  'ftrace_set_filter_ips',
 ]);
 
 export function newOps(object: number): Ops {
@@ -156,6 +157,7 @@ function changedHistory(ops: Ops, op: string): HashHistory | undefined {
   switch (op) {
     case 'ftrace_set_filter':
     case 'ftrace_set_filter_ip':
+    case 'ftrace_set_filter_ips':
       return ops.filter;
     case 'ftrace_set_notrace':
       return ops.notrace;
@@ -168,11 +170,13 @@ function changedHistory(ops: Ops, op: string): HashHistory | undefined {
 function changeOf(table: FunctionTable, begin: EventOf<'ctl_begin'>): Change {
   const reset = (begin.flags & RESET) !== 0;
   const nothing: Change = { reset, added: [], removed: [], possible: true, strict: false };
-  if (begin.op === 'ftrace_set_filter_ip') {
-    const site = siteNamedBy(table, begin.ip);
-    if (site === undefined) return { ...nothing, possible: false };
-    if ((begin.flags & REMOVE) !== 0) return { ...nothing, removed: [site], strict: true };
-    return { ...nothing, added: [site] };
+  if (begin.op === 'ftrace_set_filter_ip' || begin.op === 'ftrace_set_filter_ips') {
+    const named = addressesOf(begin).map((ip) => siteNamedBy(table, ip));
+    const sites = named.filter((site) => site !== undefined);
+    // One bad entry of an array refuses it all.
+    if (sites.length < named.length) return { ...nothing, possible: false };
+    if ((begin.flags & REMOVE) !== 0) return { ...nothing, removed: sites, strict: true };
+    return { ...nothing, added: sites };
   }
   if ((begin.flags & PATTERN_IS_NULL) !== 0) return nothing;
   const { negated, positions } = matchPattern(
@@ -182,4 +186,16 @@ function changeOf(table: FunctionTable, begin: EventOf<'ctl_begin'>): Change {
   const sites = positions.flatMap((position) => table.traceable[position]?.site ?? []);
   if (sites.length === 0) return { ...nothing, possible: false };
   return negated ? { ...nothing, removed: sites } : { ...nothing, added: sites };
+}
+
+/** What a call by address was given: an array is in the text, as hexadecimal numbers. */
+function addressesOf({ op, ip, text }: EventOf<'ctl_begin'>): readonly number[] {
+  if (op === 'ftrace_set_filter_ip') return [ip];
+  return text === '' ? [] : text.split(' ').map(readAddress);
+}
+
+/** As an event's address field holds it, which counts from 0xffffffff80000000; -1: no address. */
+function readAddress(text: string): number {
+  if (!/^0x[0-9a-f]{1,16}$/u.test(text)) return -1;
+  return Number(BigInt.asIntN(32, BigInt(text))) ^ -0x80000000;
 }

@@ -3,6 +3,9 @@
 // matched. Full, front, end and middle patterns are globs that use nothing but `*`, so one matcher
 // does for all.
 
+/** A call site without a function is listed, and counted, by a name that selects nothing (FT-61). */
+const INVALID = '__ftrace_invalid_address__';
+
 /** What a pattern says about a table of functions. */
 export interface Matched {
   /** A leading `!`: take the matches out instead of adding them (FT-44). */
@@ -21,7 +24,7 @@ export function matchPattern(text: string, names: readonly string[]): Matched {
   }
   const positions: number[] = [];
   names.forEach((name, position) => {
-    if (globMatches(pattern, name)) positions.push(position);
+    if (!name.startsWith(INVALID) && globMatches(pattern, name)) positions.push(position);
   });
   return { negated, positions };
 }

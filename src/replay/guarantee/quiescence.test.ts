@@ -7,6 +7,7 @@ import {
   judge,
   reasonOf,
   register,
+  returns,
   setFilter,
   setNotrace,
   shown,
@@ -86,6 +87,17 @@ test('an ops keeps one hash for each set that is not empty, and no more', () => 
   const emptied = [...both, ...setFilter(1, '', 3), ...hashes];
   expectLeft(after(emptied), /2 hashes lived, but the filters of all ops are 1/u);
   expect(after([...emptied, free(5)])).toMatchObject({ status: 'held' });
+});
+
+test('an ops whose filters were freed keeps none (FT-47)', () => {
+  const op = 'ftrace_free_filter';
+  const filtered = [...setFilter(1, 'vfs_*'), alloc('ftrace_hash', 5)];
+  const frees: readonly Told[] = [calls(op, 1), free(5), returns(op, 1)];
+  expect(after([...filtered, ...frees])).toMatchObject({ status: 'held' });
+  expectLeft(
+    after([...filtered, calls(op, 1), returns(op, 1)]),
+    /1 hashes lived, but the filters of all ops are 0/u,
+  );
 });
 
 test('a deferred free that has not run is left', () => {

@@ -4,8 +4,9 @@
 // call site that is no nop; by a trampoline that lives, or a filter hash that no ops has reason to keep; by ops on
 // the list, started, or served by a record; by a recursion bit that is set; by a CPU that is not preemptible, and
 // by a lock of ftrace, a grace period, a text sync or a callback that is not over. An ops keeps its filters when it
-// is unregistered (F02 of FT-49), so it keeps their hashes. Broken also by an IPMODIFY claim that is left, or that
-// a call on another ops took away: then it was not there for its owner to give back (CC-G15). What guest code locks itself is its own affair; and
+// is unregistered (F02 of FT-49), so it keeps their hashes until it is told to free them (FT-47). Broken also by an
+// IPMODIFY claim that is left, or that a call on another ops took away: then it was not there for its owner to give
+// back (CC-G15). What guest code locks itself is its own affair; and
 // when it jumps out of a callback, or ends its task there, it takes what the callback's caller held with it.
 //
 // Exercised, for each registration that was ended in such a run.
@@ -24,6 +25,8 @@ interface Findings {
   /** Of the kernel's own kinds, by object and generation. */
   readonly trampolines: Open<EventOf<'alloc'>>;
   readonly hashes: Open<EventOf<'alloc'>>;
+  /** Objects whose filters were freed: their last operation. */
+  readonly freed: Set<number>;
   /** Halfwords of call sites that are not those of a nop: twice the site, and 1 more for the second. */
   readonly patched: Open<EventOf<'text_write'>>;
   readonly locks: Open<EventOf<'lock'>>;
@@ -74,6 +77,7 @@ function nothingFound(story: Story): Findings {
     story,
     trampolines: new Map(),
     hashes: new Map(),
+    freed: new Set(),
     patched: new Map(),
     locks: new Map(),
     claims: new Map(),
@@ -100,6 +104,9 @@ function ownListeners(found: Findings): ReturnType<Guarantee['start']>['on'] {
     },
     free: (e) => {
       if (!trampolines.delete(lifeOf(e))) hashes.delete(lifeOf(e));
+    },
+    ctl_end: (e) => {
+      if (e.op === 'ftrace_free_filter') found.freed.add(e.object);
     },
     text_write: (e) => {
       if (!found.story.functions.bySite.has(e.ip)) return;
@@ -210,7 +217,7 @@ function leftOfText({ patched, story }: Findings): Left[] {
   );
 }
 
-function leftOfMemory({ deferred, hashes, story, trampolines }: Findings): Left[] {
+function leftOfMemory({ deferred, freed, hashes, story, trampolines }: Findings): Left[] {
   const left = firstOf(
     trampolines,
     (e) => `trampoline ${lifeOf(e)} was not freed (${where(story, e)})`,
@@ -218,7 +225,9 @@ function leftOfMemory({ deferred, hashes, story, trampolines }: Findings): Left[
   left.push(
     ...firstOf(deferred, (e) => `a deferred free had not run (queued at ${where(story, e)})`),
   );
-  const kept = story.ops.flatMap(({ filter, notrace }) => [filter, notrace]);
+  const kept = story.ops
+    .filter(({ object }) => !freed.has(object))
+    .flatMap(({ filter, notrace }) => [filter, notrace]);
   const most = kept.filter((history) => history.now.some(({ size }) => size > 0)).length;
   const least = kept.filter(isKept).length;
   if (hashes.size > most) {

@@ -105,6 +105,8 @@ interface Stands {
   readonly unregister: ProbeReference;
   readonly probe: ProbeReference;
   readonly function: Reference<'function' | 'external'>;
+  readonly functions: readonly Reference<'function' | 'external'>[];
+  readonly free_filter: ProbeReference;
   readonly enter: Runs | Reference<'point'>;
   readonly return: Runs | Reference<'point'>;
   readonly event: EventName;

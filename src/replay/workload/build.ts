@@ -51,9 +51,14 @@ export function workload(name: string, machine: MachineModel): WorkloadBuilder {
 type Make = () => unknown;
 type Section = 'modules' | 'data' | 'functions' | 'tasks' | 'handlers' | 'callbacks' | 'probes';
 
-interface FunctionOptions {
+interface CallbackOptions {
   /** No call site: it can never be hooked. */
   readonly notrace?: boolean;
+}
+
+interface FunctionOptions extends CallbackOptions {
+  /** Its name for patterns, if not its own; other functions may bear it too. */
+  readonly symbol?: string;
 }
 
 /**
@@ -136,7 +141,7 @@ export class WorkloadBuilder {
   callback(
     name: string,
     body: Body<CallbackLines>,
-    options: FunctionOptions = {},
+    options: CallbackOptions = {},
   ): Reference<'callback'> {
     this.#add('callbacks', name, () => ({ body: this.#lines(body), ...options }));
     return new Reference('callback', name);

@@ -11,6 +11,7 @@ import {
   type OperationName,
   type Raised,
   type SetIp,
+  type SetIps,
   type TimelineItem,
 } from './model.ts';
 import { entries, entry, type Scope, unknownName } from './scope.ts';
@@ -104,7 +105,7 @@ function checkProbe(scope: Scope, name: string, path: KeyPath): Finding[] {
 function checkOperation(scope: Scope, item: TimelineItem, path: KeyPath): Finding[] {
   const findings: Finding[] = [];
   const mayFail = item.expect !== undefined && item.expect !== 0;
-  for (const name of ['register', 'unregister'] as const) {
+  for (const name of ['register', 'unregister', 'free_filter'] as const) {
     const probe = item[name];
     if (probe !== undefined) findings.push(...checkProbe(scope, probe, [...path, name]));
   }
@@ -119,17 +120,35 @@ function checkOperation(scope: Scope, item: TimelineItem, path: KeyPath): Findin
     const here = [...path, 'set_filter_ip'];
     findings.push(...checkSetIp(scope, item.set_filter_ip, here, mayFail));
   }
+  if (item.set_filter_ips !== undefined) {
+    const here = [...path, 'set_filter_ips'];
+    findings.push(...checkSetIps(scope, item.set_filter_ips, here, mayFail));
+  }
   return findings;
 }
 
 function checkSetIp(scope: Scope, set: SetIp, path: KeyPath, mayFail: boolean): Finding[] {
-  const findings = [
+  return [
     ...checkProbe(scope, set.probe, [...path, 'probe']),
-    ...checkFunction(scope, set.function, [...path, 'function']),
+    ...checkAddress(scope, set.function, [...path, 'function'], mayFail),
   ];
-  if (scope.functions.get(set.function) !== false || mayFail) return findings;
-  const message = `'${set.function}' is notrace and has no call site; expect: -EINVAL if that is the point`;
-  return [...findings, { path: [...path, 'function'], part: 'value', message }];
+}
+
+function checkSetIps(scope: Scope, set: SetIps, path: KeyPath, mayFail: boolean): Finding[] {
+  return [
+    ...checkProbe(scope, set.probe, [...path, 'probe']),
+    ...set.functions.flatMap((name, index) =>
+      checkAddress(scope, name, [...path, 'functions', index], mayFail),
+    ),
+  ];
+}
+
+/** A function whose address a filter can be given. */
+function checkAddress(scope: Scope, name: string, path: KeyPath, mayFail: boolean): Finding[] {
+  const findings = checkFunction(scope, name, path);
+  if (scope.functions.get(name) !== false || mayFail) return findings;
+  const message = `'${name}' is notrace and has no call site; expect: -EINVAL if that is the point`;
+  return [...findings, { path, part: 'value', message }];
 }
 
 function checkInterrupt(

@@ -107,8 +107,9 @@ function makePaths(workload: Workload): PlanPath[] {
 }
 
 function makeFunctions(workload: Workload): ScriptFunction[] {
-  const functions = entries(workload.functions).map(([name, { body, notrace }]) => ({
+  const functions = entries(workload.functions).map(([name, { body, notrace, symbol }]) => ({
     name,
+    symbol,
     body: readBody(body),
     notrace: notrace ?? false,
     callback: false,

@@ -83,6 +83,8 @@ export type ParamsModel = Named<string | number | boolean>;
 export interface FunctionModel {
   readonly body: readonly Line[];
   readonly notrace?: boolean;
+  /** Its name in the symbol table, which patterns match; several functions may bear the same. */
+  readonly symbol?: string;
 }
 
 /** As a function, but notrace unless it says otherwise: a callback that hooks itself never ends. */
@@ -166,6 +168,8 @@ export interface TimelineItem {
   readonly set_filter?: SetPattern;
   readonly set_notrace?: SetPattern;
   readonly set_filter_ip?: SetIp;
+  readonly set_filter_ips?: SetIps;
+  readonly free_filter?: string;
   readonly init_module?: string | InitModule;
   readonly delete_module?: string;
   readonly irq?: Raised;
@@ -210,6 +214,13 @@ export interface SetIp {
   readonly reset?: boolean;
 }
 
+export interface SetIps {
+  readonly probe: string;
+  readonly functions: readonly string[];
+  readonly remove?: boolean;
+  readonly reset?: boolean;
+}
+
 export interface InitModule {
   readonly module: string;
   readonly params?: ParamsModel;
@@ -235,6 +246,8 @@ const PROBE_OPERATIONS = [
   'set_filter',
   'set_notrace',
   'set_filter_ip',
+  'set_filter_ips',
+  'free_filter',
 ] as const;
 export type ProbeOperationName = (typeof PROBE_OPERATIONS)[number];
 const MODULE_OPERATIONS = ['init_module', 'delete_module'] as const;

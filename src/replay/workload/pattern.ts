@@ -7,6 +7,9 @@ export type Pattern =
   | { readonly kind: 'index'; readonly negate: boolean; readonly nth: number }
   | { readonly kind: 'glob'; readonly negate: boolean; readonly glob: string };
 
+/** How a call site without a function is listed; no name selects it (FT-61). */
+const INVALID = /^__ftrace_invalid_address__/u;
+
 export function readPattern(text: string): Pattern {
   const negate = text.startsWith('!');
   const glob = negate ? text.slice(1) : text;
@@ -30,7 +33,7 @@ export function matches(text: string, names: readonly string[]): number[] {
   }
   const found: number[] = [];
   for (const [index, name] of names.entries())
-    if (globMatches(pattern.glob, name)) found.push(index);
+    if (!INVALID.test(name) && globMatches(pattern.glob, name)) found.push(index);
   return found;
 }
 

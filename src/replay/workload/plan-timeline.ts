@@ -128,7 +128,7 @@ function makeAction(workload: Workload, item: TimelineItem): PlanAction {
 }
 
 function makeOperation(workload: Workload, item: TimelineItem): PlanOperation | undefined {
-  for (const op of ['register', 'unregister'] as const) {
+  for (const op of ['register', 'unregister', 'free_filter'] as const) {
     const probe = item[op];
     if (probe !== undefined) return { op, probe: probeIndex(workload, probe) };
   }
@@ -138,15 +138,17 @@ function makeOperation(workload: Workload, item: TimelineItem): PlanOperation | 
     const probe = probeIndex(workload, set.probe);
     return { op, probe, pattern: set.pattern, reset: set.reset ?? false };
   }
-  const set = item.set_filter_ip;
-  if (set === undefined) return makeModuleOperation(workload, item);
-  return {
-    op: 'set_filter_ip',
-    probe: probeIndex(workload, set.probe),
-    function: set.function,
-    remove: set.remove ?? false,
-    reset: set.reset ?? false,
-  };
+  return makeAddressOperation(workload, item) ?? makeModuleOperation(workload, item);
+}
+
+function makeAddressOperation(workload: Workload, item: TimelineItem): PlanOperation | undefined {
+  const set = item.set_filter_ip ?? item.set_filter_ips;
+  if (set === undefined) return undefined;
+  const probe = probeIndex(workload, set.probe);
+  const how = { probe, remove: set.remove ?? false, reset: set.reset ?? false };
+  return 'function' in set
+    ? { op: 'set_filter_ip', function: set.function, ...how }
+    : { op: 'set_filter_ips', functions: set.functions, ...how };
 }
 
 function makeModuleOperation(workload: Workload, item: TimelineItem): PlanOperation | undefined {

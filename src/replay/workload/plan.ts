@@ -139,7 +139,7 @@ interface PlanParam {
 }
 
 export type PlanProbeOperation =
-  | { readonly op: 'register' | 'unregister'; readonly probe: number }
+  | { readonly op: 'register' | 'unregister' | 'free_filter'; readonly probe: number }
   | {
       readonly op: 'set_filter' | 'set_notrace';
       readonly probe: number;
@@ -150,6 +150,13 @@ export type PlanProbeOperation =
       readonly op: 'set_filter_ip';
       readonly probe: number;
       readonly function: string;
+      readonly remove: boolean;
+      readonly reset: boolean;
+    }
+  | {
+      readonly op: 'set_filter_ips';
+      readonly probe: number;
+      readonly functions: readonly string[];
       readonly remove: boolean;
       readonly reset: boolean;
     };

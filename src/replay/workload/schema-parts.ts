@@ -200,6 +200,8 @@ export const ACTIONS: readonly [
   'set_filter',
   'set_notrace',
   'set_filter_ip',
+  'set_filter_ips',
+  'free_filter',
   'init_module',
   'delete_module',
   'irq',

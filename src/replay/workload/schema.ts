@@ -21,14 +21,13 @@ import {
   type TimelineItem,
   type Workload,
 } from './model.ts';
+import { callable, patterns, probe, setIp, setIps, setPattern } from './schema-filter.ts';
 import { initModule, moduleModel, moduleName } from './schema-module.ts';
 import * as part from './schema-parts.ts';
 
 const cpu = part.whole(0, LIMIT.cpus - 1, 'Number of a CPU, from 0.');
 const times = part.whole(1, LIMIT.times, 'How many times; default 1.');
 const microseconds = part.whole(1, LIMIT.microseconds, 'Microseconds; one step takes one.');
-const callable = part.reference('A function of this workload or of the image.', 'vfs_open');
-const probe = part.reference('Name of a probe.', 'ops0');
 
 const ratio = z
   .tuple([part.whole(0, LIMIT.ratio, 'How often.'), part.whole(1, LIMIT.ratio, 'Out of.')], {
@@ -89,6 +88,9 @@ const functionModel = part
   .map({
     body: part.functionBody(),
     notrace: part.flag('No call site: it can never be hooked.', false).exactOptional(),
+    symbol: part
+      .reference('Its name for patterns, if not its own; others may bear it too.', 'vfs_open')
+      .exactOptional(),
   })
   .meta({ description: 'A function, assembled to RV64 code.' });
 
@@ -171,13 +173,6 @@ function timerIsComplete({ value, issues }: z.core.ParsePayload<HandlerModel>): 
   }
 }
 
-const pattern = part.text('A pattern: name, name*, *name, *name*, a glob, or !pattern.', ['vfs_*']);
-const patterns = z
-  .union([pattern.min(1, { error: 'expected a pattern' }), part.list(pattern, 'Patterns.', 1)], {
-    error: 'expected a pattern or a list of patterns',
-  })
-  .meta({ examples: ['vfs_*', ['vfs_*', 'ksys_read']] });
-
 const OPS0 = { kind: 'ftrace', filter: 'vfs_*', callback: 'count' };
 
 const ftraceProbe = part.map({
@@ -243,25 +238,6 @@ const at = z
   )
   .meta({ description: 'When: at a point of the run.', examples: ['start', { step: 40, cpu: 1 }] });
 
-const setPattern = part
-  .map({
-    probe,
-    pattern: z
-      .union([pattern, z.null()], { error: 'expected a pattern or null' })
-      .meta({ description: 'What to add; null adds nothing.', examples: ['kmalloc'] }),
-    reset: part.flag('Forget the old set first.', false).exactOptional(),
-  })
-  .meta({ examples: [{ probe: 'ops0', pattern: 'kmalloc', reset: true }] });
-
-const setIp = part
-  .map({
-    probe,
-    function: callable.meta({ description: 'The function whose address is meant.' }),
-    remove: part.flag('Take it out instead.', false).exactOptional(),
-    reset: part.flag('Forget the old set first.', false).exactOptional(),
-  })
-  .meta({ examples: [{ probe: 'ops0', function: 'vfs_open' }] });
-
 const raised: z.ZodType<Raised> = z
   .union(
     [part.reference('A handler of this kind, or a function.', 'tick'), part.map({ run: callable })],
@@ -295,6 +271,12 @@ const timelineItem: z.ZodType<TimelineItem> = part
     set_filter: setPattern.meta({ description: 'ftrace_set_filter.' }).exactOptional(),
     set_notrace: setPattern.meta({ description: 'ftrace_set_notrace.' }).exactOptional(),
     set_filter_ip: setIp.meta({ description: 'ftrace_set_filter_ip.' }).exactOptional(),
+    set_filter_ips: setIps.meta({ description: 'ftrace_set_filter_ips.' }).exactOptional(),
+    free_filter: probe
+      .meta({
+        description: 'ftrace_free_filter, when it is registered no more; its last operation.',
+      })
+      .exactOptional(),
     init_module: initModule
       .meta({ description: 'init_module: runs the init function of a module.' })
       .exactOptional(),

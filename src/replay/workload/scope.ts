@@ -75,7 +75,9 @@ export function makeScope(workload: Workload, { image, modules }: ScopeFiles): S
   return {
     workload,
     functions,
-    traceable: [...traceable, ...callbacks].map(([name]) => name),
+    traceable: [...traceable, ...callbacks].map(
+      ([name]) => entry(workload.functions, name)?.symbol ?? name,
+    ),
     imageFunctions: new Set(image?.functions.map(({ name }) => name)),
     core,
     modules: modules ?? new Map<string, ObjectSummary>(),

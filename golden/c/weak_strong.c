@@ -1,0 +1,25 @@
+/* The other half of weak.elf: what overrides, and the other show. */
+#include <linux/compiler.h>
+
+extern int weak_shown;
+
+int arch_flush(int value);
+
+int arch_flush(int value)
+{
+	weak_shown += value;
+	return weak_shown;
+}
+
+static __attribute__((noipa)) int show(int value)
+{
+	weak_shown += 2 * value;
+	return weak_shown;
+}
+
+int show_strong(int value);
+
+int show_strong(int value)
+{
+	return show(value) + 1;
+}

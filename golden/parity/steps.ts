@@ -1,0 +1,125 @@
+// One step of a scenario of golden/truth/api*.json as commands, and as what is to be seen of them.
+import { assert } from '../../src/assert.ts';
+import { type Argument, type Command, OPS, type Seen } from './rig.ts';
+import type { TruthStep } from './truth.ts';
+
+/** A step that is played: its commands, and what they show, to be held against `there`. */
+export interface Move {
+  readonly what: string;
+  readonly commands: readonly Command[];
+  readonly there: unknown;
+  readonly here: (seen: readonly Seen[]) => unknown;
+}
+
+/** The functions whose callbacks the scenarios count, and some more. */
+const FIVE = ['a1', 'a2', 'a3', 'b1', 'b2'] as const;
+const CALLS: readonly string[] = FIVE.map((name) => `tgt_${name}`);
+const MORE: readonly string[] = ['vfs_read', 'ksys_sync'];
+
+/**
+ * F09 lists a blank before, a blank behind and then this, refused: what stood behind it is not shown. A name that is
+ * taken everywhere else cannot have been refused as it stands, so a newline is taken for what was there.
+ */
+const BARE = 'tgt_a1';
+const EINVAL = 22;
+
+/** Makes moves of steps; `ops` names the ops of each filter call, in order, the last one for all that follow. */
+export class Moves {
+  readonly #ops: string;
+  #filters = 0;
+
+  constructor(ops: string) {
+    this.#ops = ops;
+  }
+
+  /** Undefined for a step that looks at a file. */
+  of(step: TruthStep): Move | undefined {
+    if (step.sh !== undefined) return undefined;
+    return step.do === undefined ? this.#look(step) : this.#call(step.do, step.ret);
+  }
+
+  #call(what: string, ret: unknown): Move {
+    return {
+      what,
+      commands: [this.#command(what, ret)],
+      there: ret,
+      here: ([seen]) => seen?.result,
+    };
+  }
+
+  #command(what: string, ret: unknown): Command {
+    const [, un = '', name = 'A'] = /^(un)?register_ftrace_function\((\w)/u.exec(what) ?? [];
+    if (what.includes('register_'))
+      return { call: `${un}register_ftrace_function`, args: [{ at: name }] };
+    const ops = { at: this.#nextOps() };
+    const set = /^set_(filter|notrace) (?:'(.*)'|NULL) reset=(\d)$/su.exec(what);
+    if (set === null) return { call: 'ftrace_set_filter_ip', args: [ops, ...addressOf(what)] };
+    const [, hash = '', written, reset] = set;
+    const text = ret === -EINVAL && written === BARE ? `${BARE}\n` : written;
+    const buffer: Argument[] = text === undefined ? [0, 0] : [{ text }, text.length];
+    return { call: `ftrace_set_${hash}`, args: [ops, ...buffer, Number(reset)] };
+  }
+
+  #nextOps(): string {
+    return this.#ops[Math.min(this.#filters++, this.#ops.length - 1)] ?? OPS[0];
+  }
+
+  #look({ see = '', is, events }: TruthStep): Move {
+    const what = see;
+    if (events !== undefined) {
+      const here: Move['here'] = (seen) => seen.at(-1)?.order.map(shortName);
+      return { what, commands: [...readied(see), { run: ['tgt_a1'] }], there: events, here };
+    }
+    if (see.endsWith(': of a1 a2 a3 b1 b2, reached the callback'))
+      return { what, commands: [{ run: CALLS }], there: is, here: ([seen]) => reached(seen) };
+    if (see === "times B's lock said no")
+      return { what, commands: [{ read: 'refused' }], there: is, here: ([seen]) => seen?.result };
+    if (see.startsWith('callbacks of any function'))
+      return {
+        what,
+        commands: [{ run: [...CALLS, ...MORE] }],
+        there: is,
+        here: ([seen]) => seen?.hits.length,
+      };
+    assert(/other than|other functions/u.test(see), `${see} can be looked at`);
+    return { what, commands: [{ run: MORE }], there: is, here: ([seen]) => (isHit(seen) ? 1 : 0) };
+  }
+}
+
+/** `a1+12`, `symbol address of a1`, `0`, ... and what to do with it. */
+function addressOf(what: string): readonly [Argument, number, number] {
+  const flag = (name: string): number => (what.includes(`${name}=1`) ? 1 : 0);
+  const [, name = '', plus = '0'] =
+    /set_filter_ip (?:symbol address of )?(\w+)(?:\+(\d+))?/u.exec(what) ?? [];
+  return [placeOf(what, name, Number(plus)), flag('remove'), flag('reset')];
+}
+
+function placeOf(what: string, name: string, plus: number): Argument {
+  if (name === '0') return 0;
+  if (what.includes('data address')) return { at: 'jiffies' };
+  if (what.includes('notrace function')) return { at: 'tgt_notrace' };
+  return { at: `tgt_${name}`, plus };
+}
+
+/** Callbacks with and without the recursion lock (F24). */
+function readied(see: string): readonly Command[] {
+  if (!see.includes('take')) return [];
+  return [
+    { set: 'helps', to: 1 },
+    { set: 'locks', to: see.startsWith('both') ? 1 : 0 },
+  ];
+}
+
+function isHit(seen: Seen | undefined): boolean {
+  return (seen?.hits.length ?? 0) > 0;
+}
+
+/** Which of the five had a callback, as the truth writes it. */
+export function reached(seen: Seen | undefined): string {
+  const hit = new Set(seen?.hits.map(({ func }) => func));
+  return FIVE.filter((name) => hit.has(`tgt_${name}`)).join(' ');
+}
+
+function shortName(name: string): string {
+  return name.replace(/^tgt_/u, '');
+}
