@@ -4,6 +4,7 @@ import type { Claim } from './moments.ts';
 import { C_STORIES } from './stories-c.ts';
 import { FLAG_STORIES } from './stories-flags.ts';
 import { STORIES } from './stories.ts';
+import { MODULE_RELOAD } from './story-module.ts';
 
 /** By the golden's name. */
 export const ALL_STORIES: Readonly<Record<string, readonly Claim[]>> = {
@@ -11,4 +12,5 @@ export const ALL_STORIES: Readonly<Record<string, readonly Claim[]>> = {
   ...C_STORIES,
   ...FLAG_STORIES,
   ...MACHINE_STORIES,
+  'memory-module-reload': MODULE_RELOAD,
 };

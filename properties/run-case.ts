@@ -23,9 +23,9 @@ export interface Case {
 
 /**
  * The cases of a guarantee, or a part of those of some: callers that call without the list function, probes with flags,
- * and probes that get into each other's way as they want to redirect functions.
+ * and probes that get into each other's way as they want to redirect functions. Or those in which a module comes and goes.
  */
-export type CasesName = GuaranteeName | 'direct' | 'flags' | 'redirects';
+export type CasesName = GuaranteeName | 'direct' | 'flags' | 'redirects' | 'modules';
 
 export interface CaseResult {
   readonly ending: Ending;
@@ -71,6 +71,7 @@ const WORKLOADS: Record<CasesName, fc.Arbitrary<Workload>> = {
     FLAGS,
   ),
   direct: DIRECT,
+  modules: workloadsWith({ module: true }),
   flags: FLAGS,
   redirects: REDIRECTS,
   context: fc.oneof(

@@ -14,6 +14,7 @@ import type {
   Workload,
 } from '../src/replay/workload/model.ts';
 import { matches } from '../src/replay/workload/pattern.ts';
+import { addModule, type RawModule } from './workload-module.ts';
 
 export const NAMES = ['vfs_a', 'mem_a', 'vfs_b', 'mem_b', 'vfs_c', 'mem_c'] as const;
 export const PATTERNS = [
@@ -85,6 +86,7 @@ export interface Raw {
   readonly stays: boolean;
   /** When one of so many unregister calls begins, the last CPU is interrupted. */
   readonly raised: readonly number[];
+  readonly module: RawModule | null;
   readonly ends: boolean;
   readonly secondControl: boolean;
   readonly failAlloc: readonly AllocKind[];
@@ -92,6 +94,11 @@ export interface Raw {
 
 /** Pure: equal numbers, equal workload. */
 export function buildWorkload(drawn: Raw): Workload {
+  const built = buildWithoutModule(drawn);
+  return drawn.module === null ? built : addModule(built, drawn.module, STEP_MAX);
+}
+
+function buildWithoutModule(drawn: Raw): Workload {
   const guarded = drawn.guarded ? withGuard(drawn) : drawn;
   const paired = guarded.stays ? withStayer(guarded) : guarded;
   const raw = paired.shared ? withCompany(paired) : paired;

@@ -5,7 +5,7 @@
 // the list, started, or served by a record; by a recursion bit that is set; by a CPU that is not preemptible, and
 // by a lock of ftrace, a grace period, a text sync or a callback that is not over. An ops keeps its filters when it
 // is unregistered (F02 of FT-49), so it keeps their hashes. Broken also by an IPMODIFY claim that is left, or that
-// a call on another ops took away: then it was not there for its owner to give back (CC-G15). What guest code locks itself is its own affair; and
+// a call on another ops took away: then it was not there for its owner to give back (CC-G15). A module's call sites go as they are, with their module. What guest code locks itself is its own affair; and
 // when it jumps out of a callback, or ends its task there, it takes what the callback's caller held with it.
 //
 // Exercised, for each registration that was ended in such a run.
@@ -92,7 +92,7 @@ function nothingFound(story: Story): Findings {
 
 /** What begins and ends during the run. */
 function ownListeners(found: Findings): ReturnType<Guarantee['start']>['on'] {
-  const { claims, deferred, hashes, locks, regions, syncs, trampolines, waits } = found;
+  const { claims, deferred, hashes, locks, patched, regions, syncs, trampolines, waits } = found;
   return {
     alloc: (e) => {
       if (e.kind === 'trampoline') trampolines.set(lifeOf(e), e);
@@ -104,8 +104,12 @@ function ownListeners(found: Findings): ReturnType<Guarantee['start']>['on'] {
     text_write: (e) => {
       if (!found.story.functions.bySite.has(e.ip)) return;
       const half = 2 * e.ip + e.part;
-      if (e.value === NOP_HALVES[e.part]) found.patched.delete(half);
-      else found.patched.set(half, e);
+      if (e.value === NOP_HALVES[e.part]) patched.delete(half);
+      else patched.set(half, e);
+    },
+    symbol_gone: ({ site }) => {
+      for (const part of [0, 1]) patched.delete(2 * site + part);
+      claims.delete(site);
     },
     lock: (e) => {
       if (OWN_LOCKS.test(e.name)) locks.set(e.name, e);
@@ -219,7 +223,7 @@ function leftOfMemory({ deferred, hashes, story, trampolines }: Findings): Left[
     ...firstOf(deferred, (e) => `a deferred free had not run (queued at ${where(story, e)})`),
   );
   const kept = story.ops.flatMap(({ filter, notrace }) => [filter, notrace]);
-  const most = kept.filter((history) => history.now.some(({ size }) => size > 0)).length;
+  const most = kept.filter(mayBeKept).length;
   const least = kept.filter(isKept).length;
   if (hashes.size > most) {
     const [oldest] = hashes.values();
@@ -231,6 +235,11 @@ function leftOfMemory({ deferred, hashes, story, trampolines }: Findings): Left[
     left.push({ what, index: -1 });
   }
   return left;
+}
+
+/** Nothing is known of a history that was lost. */
+function mayBeKept({ lost, now }: HashHistory): boolean {
+  return lost || now.some(({ size }) => size > 0);
 }
 
 /** Does it have a hash for certain? The empty set is shared by all (FT-37). */

@@ -89,6 +89,9 @@ const functionModel = part
   .map({
     body: part.functionBody(),
     notrace: part.flag('No call site: it can never be hooked.', false).exactOptional(),
+    module: moduleName
+      .meta({ description: 'The module without an image that it is part of.' })
+      .exactOptional(),
   })
   .meta({ description: 'A function, assembled to RV64 code.' });
 
