@@ -5,6 +5,7 @@ import { C_STORIES } from './stories-c.ts';
 import { FLAG_STORIES } from './stories-flags.ts';
 import { START_STORIES } from './stories-start.ts';
 import { STORIES } from './stories.ts';
+import { MODULE_RELOAD } from './story-module.ts';
 
 /** By the golden's name. */
 export const ALL_STORIES: Readonly<Record<string, readonly Claim[]>> = {
@@ -13,4 +14,5 @@ export const ALL_STORIES: Readonly<Record<string, readonly Claim[]>> = {
   ...C_STORIES,
   ...FLAG_STORIES,
   ...MACHINE_STORIES,
+  'memory-module-reload': MODULE_RELOAD,
 };

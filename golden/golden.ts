@@ -71,10 +71,9 @@ function readSource(folder: string, name: string): WorkloadSource {
     file,
     text,
     image: image === undefined ? undefined : readFileSync(join(folder, image)),
-    modules: Object.entries(modules ?? {}).map(([module, { image: path }]) => ({
-      name: module,
-      bytes: readFileSync(join(folder, path)),
-    })),
+    modules: Object.entries(modules ?? {}).flatMap(([module, { image: path }]) =>
+      path === undefined ? [] : [{ name: module, bytes: readFileSync(join(folder, path)) }],
+    ),
   };
 }
 

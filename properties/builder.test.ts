@@ -103,6 +103,8 @@ class Made {
   }
 }
 
+type FunctionOptions = Parameters<WorkloadBuilder['function']>[2];
+
 function builtIn(name: string): string | undefined {
   return name === 'count' || name === 'nothing' ? name : undefined;
 }
@@ -120,7 +122,7 @@ function builderOf(model: Workload, paths: readonly DefinedPath[] = []): Workloa
   for (const [name, { body, ...options }] of entries(model.functions)) {
     const lines = (f: unknown): Line[] =>
       body.map((line) => lineOf(made, f as CallbackLines, line));
-    made.put('run', name, w.function(name, lines, options));
+    made.put('run', name, w.function(name, lines, made.spec(options) as FunctionOptions));
   }
   for (const [name, { body, ...options }] of entries(model.callbacks)) {
     const lines = (f: CallbackLines): Line[] => body.map((line) => lineOf(made, f, line));
@@ -160,8 +162,12 @@ function makeSource(made: Made, name: string, model: HandlerModel): Reference<Re
 /** A line by the word that makes it: `add hits 1` is `f.add(hits, 1)`, `irq_off` is `f.irqOff()`. */
 function lineOf(made: Made, f: CallbackLines, line: Line): Line {
   const inner = (lines: readonly Line[]): Line[] => lines.map((one) => lineOf(made, f, one));
-  if (typeof line !== 'string')
-    return 'loop' in line ? f.loop(line.loop, inner(line.body)) : f.trylock(inner(line.trylock));
+  if (typeof line !== 'string') {
+    if ('trylock' in line) return f.trylock(inner(line.trylock));
+    return 'loop' in line
+      ? f.loop(line.loop, inner(line.body))
+      : f.if(made.data(line.if), inner(line.body));
+  }
   const [word = '', ...operands] = line.split(' ');
   const method = word.replaceAll(/_(.)/gu, (_, letter: string) => letter.toUpperCase());
   const values = operands.map((text, index) => {

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { known } from '../src/assert.ts';
 import { GUARANTEE_NAMES, type GuaranteeName } from '../src/replay/workload/model.ts';
 import type { Exercise } from './exercise.ts';
-import { casesOf, faultsIn, runCase } from './run-case.ts';
+import { type CasesName, casesOf, faultsIn, runCase } from './run-case.ts';
 
 /** A failing property takes its time to find the shortest case. */
 export const TEST_MS = 400_000;
@@ -24,6 +24,8 @@ export interface CheckOptions {
   readonly variants?: readonly string[];
   /** Stop at the first failing case, do not look for a smaller one. */
   readonly endOnFailure?: boolean;
+  /** Default: those of the guarantee. */
+  readonly cases?: CasesName;
   /** Gets what the runs do. */
   readonly exercise?: Exercise;
 }
@@ -39,7 +41,7 @@ export function checkGuarantee(guarantee: GuaranteeName, options: CheckOptions =
   let count = 0;
   /** Runs in which the sentence was put to the test: all of it, and each part. */
   const exercised = new Map<string, number>();
-  const property = fc.property(casesOf(guarantee), (drawn) => {
+  const property = fc.property(casesOf(options.cases ?? guarantee), (drawn) => {
     const result = runCase(drawn, variants, true, exercise);
     const faults = faultsIn(result);
     if (faults.length > 0) throw new Error(faults.join('\n'));

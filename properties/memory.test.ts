@@ -10,3 +10,12 @@ import { checkGuarantee, EXERCISED_MIN, TEST_MS } from './check-guarantee.ts';
 test('no schedule uses what was freed', { timeout: TEST_MS }, () => {
   expect(checkGuarantee('memory')).toBeGreaterThanOrEqual(EXERCISED_MIN);
 });
+
+// Nor is the text of a module, whose functions are called while it comes and goes (CC-S20.4-6).
+test(
+  'no schedule runs in the text of a module that is gone (CC-S20.5)',
+  { timeout: TEST_MS },
+  () => {
+    expect(checkGuarantee('memory', { cases: 'modules' })).toBeGreaterThanOrEqual(EXERCISED_MIN);
+  },
+);

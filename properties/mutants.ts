@@ -101,6 +101,14 @@ export const MUTANTS: readonly Mutant[] = [
   },
   { id: 'M-33', judge: 'memory', budget: 500, pinned: [4, 7] },
   { id: 'M-25', judge: 'recursion', budget: 500, pinned: [1, 2], says: /^an interrupt ended/u },
+  {
+    id: 'H-34',
+    judge: 'memory',
+    cases: 'modules',
+    budget: 800,
+    pinned: [2, 4],
+    says: /^module \d+ .* was used/u,
+  },
 ];
 
 /** A change that no judge may hold against the kernel, and the cases in which the nearest mutants die. */

@@ -23,9 +23,16 @@ export interface Case {
 
 /**
  * The cases of a guarantee, or a part of those of some: callers that call without the list function, probes with flags,
- * and probes that get into each other's way as they want to redirect functions.
+ * and probes that get into each other's way as they want to redirect functions. Or those in which a module comes and goes.
  */
-export type CasesName = GuaranteeName | 'direct' | 'flags' | 'redirects' | 'idle' | 'joins';
+export type CasesName =
+  | GuaranteeName
+  | 'direct'
+  | 'flags'
+  | 'redirects'
+  | 'idle'
+  | 'joins'
+  | 'modules';
 
 export interface CaseResult {
   readonly ending: Ending;
@@ -77,6 +84,7 @@ const WORKLOADS: Record<CasesName, fc.Arbitrary<Workload>> = {
     FLAGS,
   ),
   direct: DIRECT,
+  modules: workloadsWith({ module: true }),
   flags: FLAGS,
   redirects: REDIRECTS,
   context: fc.oneof(

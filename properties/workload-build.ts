@@ -14,6 +14,7 @@ import type {
   Workload,
 } from '../src/replay/workload/model.ts';
 import { matches } from '../src/replay/workload/pattern.ts';
+import { addModule, type RawModule } from './workload-module.ts';
 import { buildRefusal, type Refusal } from './workload-refusal.ts';
 
 export const NAMES = ['vfs_a', 'mem_a', 'vfs_b', 'mem_b', 'vfs_c', 'mem_c'] as const;
@@ -94,6 +95,7 @@ export interface Raw {
   readonly lone: boolean;
   /** The first two probes are there from the start and select everything; the others come once. */
   readonly joins: boolean;
+  readonly module: RawModule | null;
   readonly ends: boolean;
   readonly refusals: readonly Refusal[];
   readonly secondControl: boolean;
@@ -110,6 +112,11 @@ interface Table {
 
 /** Pure: equal numbers, equal workload. */
 export function buildWorkload(drawn: Raw): Workload {
+  const built = buildWithoutModule(drawn);
+  return drawn.module === null ? built : addModule(built, drawn.module, STEP_MAX);
+}
+
+function buildWithoutModule(drawn: Raw): Workload {
   const guarded = drawn.guarded ? withGuard(drawn) : drawn;
   const joined = guarded.joins ? withJoiners(guarded) : guarded;
   const paired = joined.stays ? withStayer(joined) : joined;

@@ -20,6 +20,7 @@ import {
   type RawTask,
   STEP_MAX,
 } from './workload-build.ts';
+import type { RawModule } from './workload-module.ts';
 import { REFUSALS } from './workload-refusal.ts';
 
 /** What a property insists on; everything else is left to chance. */
@@ -63,6 +64,8 @@ export interface Features {
   readonly refusals?: boolean;
   /** Every probe is unregistered in the end. */
   readonly ends?: boolean;
+  /** A module whose functions tasks and handlers call while it comes and goes (CC-S20). */
+  readonly module?: boolean;
   /** At least this many injectable handlers. */
   readonly handlers?: 0 | 1 | 2;
 }
@@ -118,12 +121,13 @@ function rawWorkload(features: Features): fc.Arbitrary<Raw> {
     }),
     lone: fc.constant(features.lone ?? false),
     joins: fc.constant(features.joins ?? false),
+    module: features.module === true ? rawModule : fc.constant(null),
     ends: fixed(features.ends, fc.constant(false)),
     refusals: features.refusals === true ? refusalDraws : fc.constant([]),
     secondControl: rarely(),
     failAlloc: fc.oneof(
       { arbitrary: fc.constant([]), weight: 2 },
-      { arbitrary: fc.subarray([...ALLOC_KINDS]), weight: 1 },
+      { arbitrary: fc.subarray(allocKinds(features)), weight: 1 },
     ),
   });
 }
@@ -131,6 +135,11 @@ function rawWorkload(features: Features): fc.Arbitrary<Raw> {
 /** Enough to go on when the first probe has been registered, where that matters. */
 function idleTimes({ flags }: Features): { readonly min: number; readonly max: number } {
   return flags === 'rcu' ? { min: 100, max: 160 } : { min: 2, max: 12 };
+}
+
+/** Memory for a module is looked for where there is one. */
+function allocKinds({ module }: Features): (typeof ALLOC_KINDS)[number][] {
+  return ALLOC_KINDS.filter((kind) => module === true || kind !== 'module');
 }
 
 function fixed(
@@ -157,6 +166,13 @@ const rawTask: fc.Arbitrary<RawTask> = fc.record({
   runs: fc.array(fc.nat(5), { minLength: 1, maxLength: 2 }),
   times: fc.integer({ min: 3, max: 8 }),
   us: fc.integer({ min: 1, max: 40 }),
+});
+
+const rawModule: fc.Arbitrary<RawModule> = fc.record({
+  work: fc.nat(4),
+  guard: fc.constantFrom<RawModule['guard'][]>('rcu', 'rcu', 'preempt_off'),
+  triggers: fc.array(fc.nat(STEP_MAX), { minLength: 2, maxLength: 6 }),
+  pace: fc.constantFrom<RawModule['pace'][]>('rounds', 'steps'),
 });
 
 const rawChange: fc.Arbitrary<RawChange> = fc.record({

@@ -94,10 +94,11 @@ function readJob(file: string, args: InferredOptionTypes<typeof options>, shell:
   const { workload } = parseWorkload(text, file);
   const imageFile = workload.image === undefined ? undefined : beside(file, workload.image);
   const image = imageFile === undefined ? undefined : readInput(shell.cwd, imageFile, 'the image');
-  const modules = Object.entries(workload.modules ?? {}).map(([name, module]) => {
+  const modules = Object.entries(workload.modules ?? {}).flatMap(([name, module]) => {
+    if (module.image === undefined) return [];
     const moduleFile = beside(file, module.image);
     const bytes = readInput(shell.cwd, moduleFile, `module ${name}`);
-    return { name, bytes, file: moduleFile };
+    return [{ name, bytes, file: moduleFile }];
   });
   const seed =
     args.seed === undefined

@@ -139,6 +139,8 @@ function operation(code: Code, op: ScriptOp, depth: number): void {
       return code.text.call(code.linker.callTarget(op.target));
     case 'loop':
       return loop(code, op, depth);
+    case 'if':
+      return ifNotZero(code, op, depth);
     case 'load':
     case 'store':
     case 'add':
@@ -221,6 +223,19 @@ function loop(code: Code, { times, body: ops }: Of<'loop'>, depth: number): void
   // The way back may be too far for a branch.
   text.branch('beq', { rs1: t0, rs2: zero, to: end });
   text.jal(zero, head);
+  text.bind(end);
+}
+
+function ifNotZero(code: Code, { symbol, offset, body: ops }: Of<'if'>, depth: number): void {
+  const { t0, t1, zero } = REG;
+  const { text } = code;
+  const [inside, end] = [text.label('inside'), text.label('end')];
+  const low = text.upper(t0, code.linker.dataAddress(symbol, offset));
+  emit(code, 'ld', { rd: t1, rs1: t0, imm: low });
+  text.branch('bne', { rs1: t1, rs2: zero, to: inside });
+  text.jal(zero, end);
+  text.bind(inside);
+  body(code, ops, depth);
   text.bind(end);
 }
 

@@ -39,7 +39,7 @@ export const EMU_EVENTS = {
   symbol: {
     id: 1,
     about:
-      'A function of the image; `site` is its call site or -1, `notrace` it can never be hooked.',
+      'A function of the image, or of a module that is being loaded; `site` is its call site or -1, `notrace` it can never be hooked.',
     fields: { name: 'string', address: 'address', size: 'int', site: 'address', notrace: 'bool' },
   },
   task_new: {
@@ -178,6 +178,11 @@ export const EMU_EVENTS = {
     id: 42,
     about: 'At the end of a run: what a CPU still holds.',
     fields: { preempt_count: 'int', bh_count: 'int', irqs: 'bool', contexts: 'int' },
+  },
+  symbol_gone: {
+    id: 50,
+    about: 'A function of a module can no longer be hooked: its module is going.',
+    fields: { name: 'string', address: 'address', site: 'address' },
   },
 } as const satisfies Record<string, EventShape>;
 

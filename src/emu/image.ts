@@ -4,10 +4,11 @@
 // both; then the file keeps its addresses and the scripts' text goes between its text and its data.
 import { InputError, known } from '../assert.ts';
 import { type Address, hexAddress, IMAGE_BASE, IMAGE_BYTES_MAX, NO_ADDRESS } from './address.ts';
-import { assembleFunction, type Linker, siteOffset } from './assemble.ts';
+import { assembleFunction, type Linker } from './assemble.ts';
 import { type ElfFunction, NOP } from './elf-functions.ts';
 import type { LoadedElf } from './elf.ts';
 import { type ImageModule, type ModuleSource, placeModules } from './module.ts';
+import { placeScripts } from './script-text.ts';
 import type { ScriptData, ScriptFunction } from './script.ts';
 
 export interface FunctionSymbol {
@@ -80,17 +81,44 @@ export function buildImage(source: ImageSource): Image {
     for (const { site } of elf.functions) if (site !== NO_ADDRESS) writeWord(text, site, NOP);
   }
   const core = { compiled, scripted, symbols };
-  const modules = placeModules(source.modules ?? [], (name) => symbolOf(source, core, name));
-  const moduleFunctions = modules.flatMap(functionsOfModule);
+  const modules = placeModules(source.modules ?? [], {
+    resolve: (name) => symbolOf(source, core, name),
+    landingPad: source.landingPad,
+  });
+  const moduleFunctions = modules.flatMap((module) => module.functions);
   const dataSymbols = withModuleData(symbols, modules);
   const linker = linkerOf(source, { ...core, moduleFunctions, symbols: dataSymbols });
-  source.functions.forEach((fn, index) => {
-    const { address } = known(scripted[index], 'every scripted function has its place');
-    const halves = assembleFunction(fn, { at: address, landingPad: source.landingPad, linker });
-    text.set(new Uint8Array(halves.buffer), address);
+  const { landingPad } = source;
+  writeScripts(source.functions, { placed: scripted, base: IMAGE_BASE, text, landingPad, linker });
+  source.modules?.forEach((module, index) => {
+    if ('object' in module) return;
+    const { functions: placed, object } = known(modules[index], 'every module has its place');
+    const { base, bytes } = object.text;
+    writeScripts(module.functions, { placed, base, text: bytes, landingPad, linker });
   });
   const functions = [...compiled, ...scripted, ...moduleFunctions];
   return { text, data, dataBase, functions, dataSymbols, modules };
+}
+
+interface ScriptsPlaced {
+  readonly placed: readonly FunctionSymbol[];
+  /** Where `text` begins. */
+  readonly base: Address;
+  readonly text: Uint8Array;
+  readonly landingPad: boolean;
+  readonly linker: Linker;
+}
+
+/** Assembles scripted functions where they were placed. */
+function writeScripts(
+  functions: readonly ScriptFunction[],
+  { placed, base, text, landingPad, linker }: ScriptsPlaced,
+): void {
+  functions.forEach((fn, index) => {
+    const { address } = known(placed[index], 'every scripted function has its place');
+    const halves = assembleFunction(fn, { at: address, landingPad, linker });
+    text.set(new Uint8Array(halves.buffer), address - base);
+  });
 }
 
 /** The function whose code includes `address`; of aliases the first by name. */
@@ -122,8 +150,9 @@ export function keyOf({ key, name }: Pick<FunctionSymbol, 'key' | 'name'>): stri
   return key ?? name;
 }
 
-function checkNames({ functions, data }: ImageSource): void {
-  checkDistinct('scripted functions', functions);
+function checkNames({ functions, data, modules }: ImageSource): void {
+  const own = modules?.flatMap((module) => ('object' in module ? [] : module.functions)) ?? [];
+  checkDistinct('scripted functions', [...functions, ...own]);
   checkDistinct('data symbols', data);
 }
 
@@ -153,10 +182,6 @@ function compiledFunction({ name, address, size, site, orphan }: ElfFunction): F
   return orphan === true ? { ...fn, orphan } : fn;
 }
 
-function functionsOfModule({ name, object }: ImageModule): FunctionSymbol[] {
-  return object.functions.map((fn) => ({ ...compiledFunction(fn), module: name }));
-}
-
 /** What a name means to a module: a function or data of the workload, or a kernel symbol. */
 function symbolOf(
   { stubs }: ImageSource,
@@ -180,33 +205,11 @@ function withModuleData(
   return symbols;
 }
 
-const nowhere = (): Address => IMAGE_BASE;
-const UNLINKED: Linker = {
-  callTarget: nowhere,
-  kernelSymbol: nowhere,
-  dataAddress: nowhere,
-};
-
-/** Sizes do not depend on addresses, so one unlinked assembly places everything. */
 function placeFunctions(source: ImageSource, textBase: Address): FunctionSymbol[] {
-  const { landingPad } = source;
-  let at = textBase;
-  return source.functions.map((fn) => {
-    const address = at;
-    const size = assembleFunction(fn, { at, landingPad, linker: UNLINKED }).byteLength;
-    at += size;
-    checkFits(source, at);
-    const offset = siteOffset(fn, landingPad);
-    return {
-      name: fn.symbol ?? fn.name,
-      ...(fn.symbol === undefined ? {} : { key: fn.name }),
-      address,
-      size,
-      site: offset === undefined ? NO_ADDRESS : address + offset,
-      notrace: offset === undefined,
-      callback: fn.callback,
-    };
-  });
+  const placed = placeScripts(source.functions, textBase, source.landingPad);
+  const last = placed.at(-1);
+  if (last !== undefined) checkFits(source, last.address + last.size);
+  return placed;
 }
 
 function checkFits({ elf }: ImageSource, textEnd: Address): void {

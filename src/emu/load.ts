@@ -3,12 +3,15 @@ import { known } from '../assert.ts';
 import { type Address, hexAddress, IMAGE_BASE, NO_ADDRESS } from './address.ts';
 import { EMU_EVENTS } from './event.ts';
 import { FLAG } from './flags.ts';
-import { functionAt, type Image } from './image.ts';
+import { functionAt, type FunctionSymbol, type Image } from './image.ts';
 import type { Machine, SymbolPlace } from './machine.ts';
-import type { ImageModule } from './module.ts';
+import { halvesOf, reserveModule } from './module.ts';
 import { STUB_STRIDE } from './stub-table.ts';
 
-/** Loads before any CPU starts; reports every function (`symbol` events) for those who judge. */
+/**
+ * Loads before any CPU starts; reports every function (`symbol` events) for those who judge. Those of modules come with
+ * their module.
+ */
 export function loadImage(machine: Machine, image: Image): void {
   const { core, memory } = machine;
   if (image.text.length > 0) {
@@ -25,8 +28,9 @@ export function loadImage(machine: Machine, image: Image): void {
     });
     data.bytes.set(image.data);
   }
-  for (const module of image.modules) loadModule(machine, module);
+  for (const module of image.modules) reserveModule(machine, module);
   for (const fn of image.functions) {
+    if (fn.module !== undefined) continue;
     machine.markEntry(fn.address);
     if (fn.site !== NO_ADDRESS) core.setFlags(fn.site, core.flagsAt(fn.site) | FLAG.visible);
   }
@@ -35,22 +39,20 @@ export function loadImage(machine: Machine, image: Image): void {
   reportSymbols(machine, image);
 }
 
-function loadModule(machine: Machine, { name, object }: ImageModule): void {
-  const { text, data } = object;
-  machine.core.addText(text.base, text.bytes.length);
-  machine.core.writeText(text.base, halvesOf(text.bytes));
-  if (data.bytes.length === 0) return;
-  const shape = { name: `data of ${name}`, base: data.base, bytes: data.bytes.length };
-  machine.memory.addSegment({ ...shape, writable: true }).bytes.set(data.bytes);
-}
-
 function reportSymbols(machine: Machine, image: Image): void {
   const cpu = known(machine.cpus[0], 'there is a first CPU');
   for (const fn of image.functions) {
-    const name = machine.strings.id(fn.name);
-    const { address, size, site, notrace } = fn;
-    machine.report(cpu, EMU_EVENTS.symbol.id, name, address, size, site, notrace ? 1 : 0);
+    if (fn.module === undefined)
+      machine.report(cpu, EMU_EVENTS.symbol.id, ...symbolWords(machine, fn));
   }
+}
+
+/** The payload of a `symbol` event. */
+export function symbolWords(
+  machine: Machine,
+  { name, address, size, site, notrace }: FunctionSymbol,
+): readonly [number, Address, number, Address, number] {
+  return [machine.strings.id(name), address, size, site, notrace ? 1 : 0];
 }
 
 /** `vfs_open`, `vfs_open+0x8`, `counter`, or the bare address. */
@@ -86,14 +88,6 @@ function symbolAt(machine: Machine, image: Image, address: Address): SymbolPlace
 
 function offsetName(name: string, offset: number): string {
   return offset === 0 ? name : `${name}+0x${offset.toString(16)}`;
-}
-
-function halvesOf(bytes: Uint8Array): Uint16Array {
-  const halves = new Uint16Array((bytes.length + 1) >> 1);
-  for (let i = 0; i < halves.length; i++) {
-    halves[i] = (bytes[2 * i] ?? 0) | ((bytes[2 * i + 1] ?? 0) << 8);
-  }
-  return halves;
 }
 
 function roundUp(bytes: number): number {

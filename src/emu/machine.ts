@@ -326,6 +326,11 @@ export class Machine {
     this.core.setFlags(address, this.core.flagsAt(address) | ENTRY_FLAGS);
   }
 
+  /** The function is no more; whoever watched its calls watches those of the next one there. */
+  unmarkEntry(address: Address): void {
+    this.core.setFlags(address, this.core.flagsAt(address) & ~ENTRY_FLAGS);
+  }
+
   /** The emulated kernel faults: an event, and a legitimate ending. */
   oops(cpu: Cpu, reason: string, pc: Address, address: Address = NO_ADDRESS): void {
     if (this.ending !== undefined) return;

@@ -36,6 +36,7 @@ function nesting(fn: ScriptFunction, ops: readonly ScriptOp[], depth: number): n
   }
   let deepest = depth;
   for (const op of ops) {
+    if (op.op === 'if') deepest = Math.max(deepest, nesting(fn, op.body, depth));
     if (op.op !== 'loop' && op.op !== 'trylock') continue;
     deepest = Math.max(deepest, nesting(fn, op.body, depth + 1));
   }
@@ -46,6 +47,7 @@ function makesCalls(ops: readonly ScriptOp[]): boolean {
   return ops.some((op) => {
     switch (op.op) {
       case 'loop':
+      case 'if':
         return makesCalls(op.body);
       case 'work':
       case 'load':

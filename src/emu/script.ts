@@ -5,6 +5,13 @@ export type ScriptOp =
   | { readonly op: 'work'; readonly count: number } // `count` private instructions
   | { readonly op: 'call'; readonly target: string } // a function of the image or a kernel symbol
   | { readonly op: 'loop'; readonly times: number; readonly body: readonly ScriptOp[] }
+  /** Runs `body` if the eight bytes are not 0. */
+  | {
+      readonly op: 'if';
+      readonly symbol: string;
+      readonly offset: number;
+      readonly body: readonly ScriptOp[];
+    }
   | { readonly op: 'load'; readonly symbol: string; readonly offset: number } // shared data, 8 bytes
   | {
       readonly op: 'store';

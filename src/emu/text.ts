@@ -131,6 +131,14 @@ export class Text {
     for (let at = address; at < address + bytes; at += 2) this.machine.core.writeHalf(at, 0);
   }
 
+  /** The site at `ip` is no more: what is written there next is what every CPU sees. */
+  forgetSite(ip: Address): void {
+    this.stale = this.stale.filter((site) => site.ip !== ip);
+    this.sites.delete(ip);
+    const { core } = this.machine;
+    core.setFlags(ip, core.flagsAt(ip) & ~(FLAG.visible | FLAG.attention | FLAG.site));
+  }
+
   /** Sends IPIs to all other CPUs; the sync's number. */
   sendSync(cx: Context): number {
     const number = ++this.syncCount;

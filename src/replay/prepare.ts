@@ -90,12 +90,13 @@ function modulesOf(
   positions: Positions,
 ): ReadonlyMap<string, ObjectSummary> {
   return new Map(
-    entries(workload.modules).map(([name, { image }]) => {
+    entries(workload.modules).flatMap(([name, { image }]): [string, ObjectSummary][] => {
+      if (image === undefined) return [];
       const bytes = files.get(name);
       if (bytes === undefined) {
         throw new InputError(`${image} was not given`, positions.where(['modules', name, 'image']));
       }
-      return [name, readModule(bytes, image)];
+      return [[name, readModule(bytes, image)]];
     }),
   );
 }

@@ -92,7 +92,7 @@ export class Operations {
     const module = this.module(planned.module);
     if (planned.op === 'delete_module') return deleteModule(cx, this.#k, module);
     const params = planned.params.map(({ name, value }) => {
-      const param = module.image.params.find((one) => one.name === name);
+      const param = module.image.object.params.find((one) => one.name === name);
       return { param: known(param, 'a parameter was checked'), value };
     });
     return initModule(cx, this.#k, module, params);

@@ -127,12 +127,11 @@ function headerOf(
   { source, settings }: RecordOptions,
 ): RecordingHeader {
   const { image } = source;
-  const modules = plan.modules.map(({ name, path, bytes }) => ({
-    name,
-    file: path,
-    digest: digestOfBytes(bytes, 0, bytes.length),
-    bytes,
-  }));
+  const modules = plan.modules.flatMap(({ name, code }) => {
+    if (!('bytes' in code)) return [];
+    const { path: file, bytes } = code;
+    return [{ name, file, digest: digestOfBytes(bytes, 0, bytes.length), bytes }];
+  });
   return {
     version: VERSION,
     workload: {

@@ -288,10 +288,9 @@ function loadPlanImage(machine: Machine, plan: Plan): Image {
     functions: plan.functions,
     data: plan.data,
     elf,
-    modules: plan.modules.map(({ name, path, bytes }) => ({
-      name,
-      object: readObject(bytes, path),
-    })),
+    modules: plan.modules.map(({ name, code }) =>
+      'bytes' in code ? { name, object: readObject(code.bytes, code.path) } : { name, ...code },
+    ),
     stubs: machine.stubs.addresses(),
     landingPad: plan.machine.landingPad,
   });

@@ -40,8 +40,8 @@ export interface Kernel {
   /** Undefined: no ops has one of its own, and all sites call the generic caller. */
   readonly trampolines: TrampolinePlaces | undefined;
   readonly poke: PokeDescriptor;
-  /** Every traceable function, by address of its site. */
-  readonly records: readonly DynFtrace[];
+  /** Every traceable function, by address of its site. Those of modules come and go, under `ftrace_lock`. */
+  records: readonly DynFtrace[];
   readonly ops: OpsTable;
   /** By index of the task. */
   readonly tasks: (TaskTrace | undefined)[];
@@ -105,7 +105,10 @@ export function bootKernel(
     arch,
     trampolines: trampolines ? newTrampolinePlaces(base) : undefined,
     poke: newPokeDescriptor(base),
-    records: newRecords(base, functions),
+    records: newRecords(
+      base,
+      functions.filter(({ module }) => module === undefined),
+    ),
     ops: newOpsTable(base),
     tasks: Array.from({ length: machine.options.tasksMax }),
     ftraceOpsKind: new EventText('ftrace_ops', machine.strings),

@@ -40,6 +40,7 @@ import {
   syncFunctionTraceOp,
   updateFtraceFunction,
 } from './ftrace-modify.ts';
+import { ftraceModuleEnable, ftraceModuleInit, ftraceReleaseMod } from './ftrace-module.ts';
 import { ftraceRegsCheck } from './ftrace-ops.ts';
 import {
   ftraceGetAddrNew,
@@ -63,6 +64,7 @@ import {
   synchronizeRcuTasksRude,
   unregisterFtraceFunction,
 } from './ftrace.ts';
+import { moduleMemfree, moduleSynchronizeRcu } from './module.ts';
 import {
   recursionPreemptDisable,
   recursionPreemptEnable,
@@ -139,6 +141,11 @@ export interface LinkTable {
   readonly regsRefuse: typeof regsRefuse;
   readonly ftraceOpsListFunc: typeof ftraceOpsListFunc;
   readonly ftraceOpsTest: typeof ftraceOpsTest;
+  readonly ftraceModuleEnable: typeof ftraceModuleEnable;
+  readonly ftraceModuleInit: typeof ftraceModuleInit;
+  readonly ftraceReleaseMod: typeof ftraceReleaseMod;
+  readonly moduleMemfree: typeof moduleMemfree;
+  readonly moduleSynchronizeRcu: typeof moduleSynchronizeRcu;
   readonly recursionPreemptDisable: typeof recursionPreemptDisable;
   readonly recursionPreemptEnable: typeof recursionPreemptEnable;
   readonly traceClearRecursion: typeof traceClearRecursion;
@@ -206,6 +213,11 @@ export const LINKS: LinkTable = {
   regsRefuse,
   ftraceOpsListFunc,
   ftraceOpsTest,
+  ftraceModuleEnable,
+  ftraceModuleInit,
+  ftraceReleaseMod,
+  moduleMemfree,
+  moduleSynchronizeRcu,
   recursionPreemptDisable,
   recursionPreemptEnable,
   traceClearRecursion,

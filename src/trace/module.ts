@@ -1,14 +1,14 @@
-// Layer trace. `init_module` and `delete_module`, after kernel/module/main.c: parameters, the module's own init and
-// exit functions, and which of its states allow what. The module's text is part of the initial image and stays
-// hookable all the time. Left out, and the place where it belongs: memory and call sites that come and go (CC-S20).
+// Layer trace. `init_module` and `delete_module`, after kernel/module/main.c: text and call sites that come and go
+// (CC-S20), parameters, the module's own init and exit functions, and which of its states allow what. Left out, and the
+// place where they belong: kprobes and fprobes in a module that goes (CC-S20.2, .3); references that keep it.
 import { assert } from '../assert.ts';
 import { type Address, addressHi, addressLo, NO_ADDRESS } from '../emu/address.ts';
 import type { Cell } from '../emu/cell.ts';
 import type { Context } from '../emu/context.ts';
-import type { LoadedObject } from '../emu/elf-object.ts';
 import { type ModuleParam, PARAM_TYPES } from '../emu/module-param.ts';
-import type { ImageModule } from '../emu/module.ts';
+import { type ImageModule, poisonModule, writeModule } from '../emu/module.ts';
 import { act, callGuest, type Path, sleepUntil, update, writeOnce } from '../emu/path.ts';
+import { synchronize } from '../emu/rcu.ts';
 import { allocate, type KObject, release } from '../emu/slab.ts';
 import { EBUSY, EEXIST, ENOENT, ENOMEM, type Errno } from './errno.ts';
 import { TRACE_EVENTS } from './event.ts';
@@ -22,7 +22,9 @@ export interface Module {
   /** Its number in events. */
   readonly object: number;
   readonly name: string;
-  readonly image: LoadedObject;
+  readonly image: ImageModule;
+  /** Its text, while it is there. */
+  readonly memory: Cell<KObject | undefined>;
   readonly state: Cell<ModuleState>;
   /** Counts `init_module` that began, from 1. */
   readonly generation: Cell<number>;
@@ -37,7 +39,8 @@ export interface ParamValue {
 }
 
 /** A module of the image, not yet initialised. For boot, before the first step. */
-export function newModule(k: Kernel, { name, object }: ImageModule): Module {
+export function newModule(k: Kernel, image: ImageModule): Module {
+  const { name, object } = image;
   const { cells, strings } = k.machine;
   const number = ++k.ops.numbered;
   const [cpu] = k.machine.cpus;
@@ -47,7 +50,8 @@ export function newModule(k: Kernel, { name, object }: ImageModule): Module {
   return {
     object: number,
     name,
-    image: object,
+    image,
+    memory: cells.cell<KObject | undefined>(`module_text/${name}`, undefined),
     state: cells.cell<ModuleState>(`module_state/${name}`, 'unloaded'),
     generation: cells.cell(`module_generation/${name}`, 0),
     strings: cells.cell<readonly KObject[]>(`module_params/${name}`, []),
@@ -62,7 +66,7 @@ export function* initModule(
   params: readonly ParamValue[],
 ): Path<Errno> {
   const text = params.map(({ param, value }) => `${param.name}=${String(value)}`).join(' ');
-  begins(cx, k, module, { op: 'init_module', text, ip: module.image.init });
+  begins(cx, k, module, { op: 'init_module', text, ip: module.image.object.init });
   const claimed = yield* claim(module);
   const result = claimed < 0 ? claimed : yield* loadModule(cx, k, module, params);
   ends(cx, k, module, { op: 'init_module', result });
@@ -87,25 +91,67 @@ function* loadModule(
   params: readonly ParamValue[],
 ): Path<Errno> {
   yield* update(module.generation, (count) => count + 1);
-  yield* act(module.state, () => {
-    writeFreshData(k, module.image);
-  });
-  const parsed = yield* parseArgs(cx, k, module, params);
-  const result = parsed < 0 ? parsed : yield* doInitModule(cx, module.image.init);
-  if (result < 0) {
-    yield* destroyParams(cx, module);
-    yield* writeOnce<ModuleState>(module.state, 'unloaded');
-    return result;
-  }
-  yield* writeOnce<ModuleState>(module.state, 'live');
-  return 0;
+  const isThere = yield* layoutAndAllocate(cx, k, module);
+  const result = isThere ? yield* startModule(cx, k, module, params) : -ENOMEM;
+  yield* writeOnce<ModuleState>(module.state, result < 0 ? 'unloaded' : 'live');
+  return result;
 }
 
-/** A module that is loaded again starts as it did the first time. */
-function writeFreshData(k: Kernel, { data }: LoadedObject): void {
-  const words = new Int32Array(data.bytes.buffer, data.bytes.byteOffset, data.bytes.length >> 2);
-  words.forEach((word, i) => {
-    k.machine.memory.store32(data.base + 4 * i, word);
+/**
+ * Its functions can be hooked, and are by whoever selects them, before the first of them runs: the init function is
+ * hooked like all others (F17 of FT-49).
+ */
+function* startModule(
+  cx: Context,
+  k: Kernel,
+  module: Module,
+  params: readonly ParamValue[],
+): Path<Errno> {
+  yield* k.fn.ftraceModuleInit(cx, k, module);
+  yield* k.fn.ftraceModuleEnable(cx, k, module);
+  const parsed = yield* parseArgs(cx, k, module, params);
+  const result = parsed < 0 ? parsed : yield* doInitModule(cx, module.image.object.init);
+  if (result < 0) yield* freeModule(cx, k, module);
+  return result;
+}
+
+/** `layout_and_allocate`: a module that is loaded again starts as it did the first time. False without memory. */
+function* layoutAndAllocate(cx: Context, k: Kernel, { image, memory }: Module): Path<boolean> {
+  const { base, bytes } = image.object.text;
+  const made = yield* allocate(cx, { kind: 'module', address: base, bytes: bytes.length });
+  if (made === undefined) return false;
+  yield* act(memory, () => {
+    writeModule(k.machine, image);
+    memory.set(made);
+  });
+  return true;
+}
+
+/**
+ * What is left of `delete_module` when the exit function is done, and of `init_module` when it failed (CC-S20.4-6).
+ * Guarantee `memory`: nothing finds the module any more when the wait begins, and the wait outlasts whoever found it
+ * before, in a region or in a read section (CC-M10). Who is in its functions without either crashes, as in a kernel.
+ */
+function* freeModule(cx: Context, k: Kernel, module: Module): Path<void> {
+  yield* k.fn.ftraceReleaseMod(cx, k, module);
+  yield* k.fn.moduleSynchronizeRcu(cx);
+  yield* k.fn.moduleMemfree(cx, k, module);
+  yield* destroyParams(cx, module);
+}
+
+/** `synchronize_rcu` of `free_module` (CC-S20.5). */
+export function* moduleSynchronizeRcu(cx: Context): Path<void> {
+  yield* synchronize(cx, 'synchronize_rcu');
+}
+
+/** `module_memfree` (CC-S20.6): the text is poisoned, and its place is free for the next one. */
+export function* moduleMemfree(cx: Context, k: Kernel, { image, memory }: Module): Path<void> {
+  const made = yield* update(memory, () => undefined);
+  assert(made !== undefined, 'a module that goes has its text');
+  const { slab, slabCell } = k.machine;
+  yield* act(slabCell, () => {
+    poisonModule(k.machine, image);
+    slab.destroy(cx, made);
   });
 }
 
@@ -169,18 +215,18 @@ function* destroyParams(cx: Context, module: Module): Path<void> {
   for (const made of strings) yield* release(cx, made);
 }
 
-/** `delete_module(2)`: runs the exit function. Task context; sleeps. */
+/** `delete_module(2)`: runs the exit function, whose hooks still work (F17). Task context; sleeps. */
 export function* deleteModule(cx: Context, k: Kernel, module: Module): Path<Errno> {
-  const { init, exit } = module.image;
+  const { init, exit } = module.image.object;
   begins(cx, k, module, { op: 'delete_module', text: '', ip: exit });
   const mayLeave = init === NO_ADDRESS || exit !== NO_ADDRESS;
   const found = yield* update(module.state, (state) =>
     state === 'live' && mayLeave ? 'going' : state,
-  );
+  ); // CC-S20.1
   const result = found === 'unloaded' ? -ENOENT : found === 'live' && mayLeave ? 0 : -EBUSY;
   if (result === 0) {
     if (exit !== NO_ADDRESS) yield* callGuest(cx.cpu.state, exit, []);
-    yield* destroyParams(cx, module);
+    yield* freeModule(cx, k, module);
     yield* writeOnce<ModuleState>(module.state, 'unloaded');
   }
   ends(cx, k, module, { op: 'delete_module', result });

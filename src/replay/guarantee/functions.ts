@@ -1,6 +1,6 @@
-// Layer replay. The symbol table as a judge knows it: from `symbol` events alone.
+// Layer replay. The symbol table as a judge knows it: from `symbol` and `symbol_gone` events alone.
 
-/** A function of the image. */
+/** A function of the image, or of a module that is loaded. */
 export interface TracedFunction {
   readonly name: string;
   readonly address: number;
@@ -9,6 +9,7 @@ export interface TracedFunction {
 }
 
 export interface FunctionTable {
+  /** Those of a module that went, too, until others lie there. */
   readonly byAddress: Map<number, TracedFunction>;
   readonly bySite: Map<number, TracedFunction>;
   /** Those that can be hooked, by rising site: the order of `available_filter_functions`. */
@@ -28,6 +29,16 @@ export function addFunction(table: FunctionTable, added: TracedFunction): void {
   table.bySite.set(added.site, added);
   const { traceable } = table;
   traceable.splice(placeOf(traceable, added.site), 0, added);
+}
+
+/**
+ * The module of the function at `address` goes: no filter finds it any more. Filters may still hold its site (FT-49), and
+ * whoever found the function before may still run it, until its text is freed.
+ */
+export function removeFunction({ byAddress, traceable }: FunctionTable, address: number): void {
+  const gone = byAddress.get(address);
+  const place = gone === undefined ? -1 : traceable.indexOf(gone);
+  if (place >= 0) traceable.splice(place, 1);
 }
 
 /** How many of the sorted `functions` have a lower site. */

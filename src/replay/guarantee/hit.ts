@@ -74,6 +74,11 @@ export function innermostSite(stack: ContextStack): number {
   return stack.top?.site ?? -1;
 }
 
+/** Has the function of `site` not returned? */
+export function isWithin(stack: ContextStack, site: number): boolean {
+  return innermost(stack, site) !== undefined;
+}
+
 function innermost(stack: ContextStack, site: number): Frame | undefined {
   let frame = stack.top;
   while (frame !== undefined && frame.site !== site) frame = frame.below;

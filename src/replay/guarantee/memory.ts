@@ -6,11 +6,14 @@
 // that follows. A callback in which its task slept is left alone, FT-34.) Where RCU does not watch, filter
 // hashes are not covered: their free waits for a plain grace period only (CC-M13, CC-N3).
 //
+// A module's text is an object too: who runs in it when it is freed, and goes on there, oopses.
+//
 // Exercised, for each object: a hit used it (touched it, or its site called into it as a
 // trampoline), it was freed later, and after that the same function was entered again: had the
-// object still been reachable from there, it would have been used.
+// object still been reachable from there, it would have been used. For the text of a module: a function of it ran, and
+// while its free was waited for somebody else was in one of them: had nobody waited, that would have been used.
 import type { EventOf } from '../schema.ts';
-import { innermostSite } from './hit.ts';
+import { contextKey, innermostSite, isWithin } from './hit.ts';
 import { broken, type Broken, type Guarantee, type Verdict } from './judge.ts';
 import { contextOf, type Callback, type Story } from './story.ts';
 import { theCallback, where } from './wording.ts';
@@ -27,6 +30,8 @@ interface Life {
   freed: EventOf<'free'> | undefined;
   /** Site of the last hit that used it; -1: none. */
   usedAt: number;
+  /** Text of a module: somebody was in it when it began to go. */
+  within: boolean;
 }
 
 interface Findings {
@@ -35,6 +40,8 @@ interface Findings {
   readonly lives: Map<number, Life>;
   /** Live trampolines. */
   trampolines: Life[];
+  /** Texts of modules that are there. */
+  readonly texts: Set<Life>;
   /** Freed objects by the site that would use them again: how many. */
   readonly waiting: Map<number, number>;
   /** CPUs on which RCU does not watch. */
@@ -46,6 +53,7 @@ interface Findings {
 
 const TRAMPOLINE = 'trampoline';
 const HASH = 'ftrace_hash';
+const MODULE = 'module';
 /** Reasons of an oops that say: this was freed. */
 const FREED_REASONS: ReadonlySet<string> = new Set(['poison', 'freed']);
 const GENERATIONS_MAX = 0x100000;
@@ -64,6 +72,7 @@ export const memory: Guarantee = {
       first: undefined,
       lives: new Map(),
       trampolines: [],
+      texts: new Set(),
       waiting: new Map(),
       unwatched: new Set(),
       exercised: 0,
@@ -91,6 +100,9 @@ export const memory: Guarantee = {
         site_fetch: (e) => {
           for (const life of found.trampolines) if (covers(life, e.target)) life.usedAt = e.ip;
         },
+        symbol_gone: (e) => {
+          moduleGoes(found, e);
+        },
         func_enter: () => {
           if (found.waiting.size > 0 && story.entered !== undefined) {
             functionEntered(found, story.entered.site);
@@ -106,9 +118,20 @@ function allocated(found: Findings, e: EventOf<'alloc'>): void {
   const { kind, object, generation, address, bytes } = e;
   const usedAt = -1;
   const freed = undefined;
-  const life = { kind, object, generation, address, bytes, born: e.index, freed, usedAt };
+  const life = {
+    kind,
+    object,
+    generation,
+    address,
+    bytes,
+    born: e.index,
+    freed,
+    usedAt,
+    within: false,
+  };
   found.lives.set(keyOf(e), life);
   if (kind === TRAMPOLINE) found.trampolines.push(life);
+  if (kind === MODULE) found.texts.add(life);
 }
 
 function touched(found: Findings, e: EventOf<'touch'>): void {
@@ -128,6 +151,10 @@ function released(found: Findings, e: EventOf<'free'>): void {
   life.freed = e;
   found.freed++;
   if (life.kind === TRAMPOLINE) trampolineReleased(found, life, e);
+  if (found.texts.delete(life) && life.within) {
+    found.used++;
+    found.exercised++;
+  }
   if (life.usedAt === -1) return;
   found.used++;
   found.waiting.set(life.usedAt, (found.waiting.get(life.usedAt) ?? 0) + 1);
@@ -137,6 +164,19 @@ function trampolineReleased(found: Findings, life: Life, e: EventOf<'free'>): vo
   found.trampolines = found.trampolines.filter((other) => other !== life);
   const inside = found.story.open.find((cb) => !cb.slept && covers(life, cb.returnsTo));
   if (inside !== undefined) reportInside(found, life, inside, e);
+}
+
+/**
+ * Its functions can no longer be hooked, and are about to be freed: is somebody else in this one, who has to be
+ * waited for?
+ */
+function moduleGoes(found: Findings, { address, site, pid }: EventOf<'symbol_gone'>): void {
+  for (const life of found.texts) {
+    if (!covers(life, address)) continue;
+    for (const [key, context] of found.story.contexts) {
+      if (key !== contextKey(pid, 0, 0) && isWithin(context, site)) life.within = true;
+    }
+  }
 }
 
 function functionEntered(found: Findings, site: number): void {
@@ -168,6 +208,7 @@ function lifeOf(found: Findings, e: EventOf<'touch'> | EventOf<'free'>): Life {
     born: -1,
     freed: undefined,
     usedAt: -1,
+    within: false,
   };
   found.lives.set(keyOf(e), made);
   return made;

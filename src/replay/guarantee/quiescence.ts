@@ -6,8 +6,8 @@
 // by a lock of ftrace, a grace period, a text sync or a callback that is not over. An ops keeps its filters when it
 // is unregistered (F02 of FT-49), so it keeps their hashes until it is told to free them (FT-47). Broken also by an
 // IPMODIFY claim that is left, or that a call on another ops took away: then it was not there for its owner to give
-// back (CC-G15). What guest code locks itself is its own affair; and
-// when it jumps out of a callback, or ends its task there, it takes what the callback's caller held with it.
+// back (CC-G15). A module's call sites go as they are, with their module. What guest code locks itself
+// is its own affair; and when it jumps out of a callback, or ends its task there, it takes what the callback's caller held with it.
 //
 // Exercised, for each registration that was ended in such a run.
 import type { EventOf } from '../schema.ts';
@@ -96,7 +96,7 @@ function nothingFound(story: Story): Findings {
 
 /** What begins and ends during the run. */
 function ownListeners(found: Findings): ReturnType<Guarantee['start']>['on'] {
-  const { claims, deferred, hashes, locks, regions, syncs, trampolines, waits } = found;
+  const { claims, deferred, hashes, locks, patched, regions, syncs, trampolines, waits } = found;
   return {
     alloc: (e) => {
       if (e.kind === 'trampoline') trampolines.set(lifeOf(e), e);
@@ -111,8 +111,12 @@ function ownListeners(found: Findings): ReturnType<Guarantee['start']>['on'] {
     text_write: (e) => {
       if (!found.story.functions.bySite.has(e.ip)) return;
       const half = 2 * e.ip + e.part;
-      if (e.value === NOP_HALVES[e.part]) found.patched.delete(half);
-      else found.patched.set(half, e);
+      if (e.value === NOP_HALVES[e.part]) patched.delete(half);
+      else patched.set(half, e);
+    },
+    symbol_gone: ({ site }) => {
+      for (const part of [0, 1]) patched.delete(2 * site + part);
+      claims.delete(site);
     },
     lock: (e) => {
       if (OWN_LOCKS.test(e.name)) locks.set(e.name, e);
@@ -228,7 +232,7 @@ function leftOfMemory({ deferred, freed, hashes, story, trampolines }: Findings)
   const kept = story.ops
     .filter(({ object }) => !freed.has(object))
     .flatMap(({ filter, notrace }) => [filter, notrace]);
-  const most = kept.filter((history) => history.now.some(({ size }) => size > 0)).length;
+  const most = kept.filter(mayBeKept).length;
   const least = kept.filter(isKept).length;
   if (hashes.size > most) {
     const [oldest] = hashes.values();
@@ -240,6 +244,11 @@ function leftOfMemory({ deferred, freed, hashes, story, trampolines }: Findings)
     left.push({ what, index: -1 });
   }
   return left;
+}
+
+/** Nothing is known of a history that was lost. */
+function mayBeKept({ lost, now }: HashHistory): boolean {
+  return lost || now.some(({ size }) => size > 0);
 }
 
 /** Does it have a hash for certain? The empty set is shared by all (FT-37). */

@@ -4,8 +4,8 @@
 // A change takes effect at some moment between its ctl_begin and its ctl_end (one pointer store,
 // FT-38), and calls of several tasks overlap although the kernel runs them one after the other:
 // each order of the calls under way is followed, and "now" is a list of sets. A call that failed
-// never took effect (FT-43). Where more calls overlap than can be followed, nothing is known of the
-// set any more: it is taken to allow everything, so that nobody is blamed.
+// never took effect (FT-43). Where more calls overlap than can be followed, or functions come or go with their
+// module during a call, nothing is known of the set any more: it is taken to allow everything, so that nobody is blamed.
 
 /** A set of sites. As filter, the empty set selects all functions; as notrace, none (FT-37). */
 export type Hash = ReadonlySet<number>;
@@ -92,6 +92,14 @@ export function endChange(
   const left = end.succeeded && taken.length > 0 ? taken : without;
   const states = left.map(({ hash, done }) => ({ hash, done: done.filter((d) => d !== change) }));
   enter(history, distinct(states), end.index);
+}
+
+/**
+ * What a pattern matches changes at event `index`: whether a call under way finds the old functions or the new
+ * ones is not told.
+ */
+export function functionsChange(history: HashHistory, index: number): void {
+  if (!history.lost && history.pending.length > 0) lose(history, index);
 }
 
 /** From event `index` on the empty set stands for all that may be: it selects and spares everything. */

@@ -9,6 +9,7 @@ import {
   addFunction,
   type FunctionTable,
   newFunctionTable,
+  removeFunction,
   type TracedFunction,
 } from './functions.ts';
 import {
@@ -30,6 +31,7 @@ import {
   newOps,
   type Ops,
 } from './ops.ts';
+import { functionsChange } from './selection.ts';
 
 /** An ftrace_ops, in the word of workloads and in that of the kernel. */
 const STATIC_KIND = 'static_ftrace_ops';
@@ -120,8 +122,13 @@ export function newStory(): Story {
 /** What `story` hears. */
 export function storyListeners(story: Story): Listeners {
   return {
-    symbol: ({ name, address, site, notrace }) => {
+    symbol: ({ name, address, site, notrace, index }) => {
       addFunction(story.functions, { name, address, site: notrace ? -1 : site });
+      functionsChanged(story, index);
+    },
+    symbol_gone: ({ address, index }) => {
+      removeFunction(story.functions, address);
+      functionsChanged(story, index);
     },
     object: (e) => {
       if (FTRACE_KINDS.has(e.kind)) objectAppeared(story, e);
@@ -171,6 +178,11 @@ export function storyListeners(story: Story): Listeners {
       story.control = controlEnded(story, e);
     },
   };
+}
+
+/** Calls under way may match the functions before or after event `index`. */
+function functionsChanged({ calls }: Story, index: number): void {
+  for (const { history } of calls) if (history !== undefined) functionsChange(history, index);
 }
 
 /** The context that `event` happened in. */

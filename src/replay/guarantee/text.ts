@@ -76,6 +76,8 @@ export const text: Guarantee = {
         text_write: (e) => {
           written(found, e);
         },
+        // What lay there before is gone: the site of a module that comes is new.
+        symbol: ({ site }) => found.sites.delete(site),
         site_fetch: (e) => {
           fetched(found, e);
         },

@@ -26,6 +26,8 @@ export interface FunctionLines {
   /** Ends the function. */
   return(value: number): Line;
   loop(times: number, body: readonly Line[]): Line;
+  /** Runs its body if the variable is not 0. */
+  if(data: Data, body: readonly Line[]): Line;
 }
 
 /** Lines of a callback. */
@@ -61,6 +63,7 @@ export function linesWith(nameOf: (target: Callable) => string): CallbackLines {
     sleep: (us) => `sleep ${us}`,
     return: (value) => `return ${value}`,
     loop: (times, body) => ({ loop: times, body }),
+    if: ({ name }, body) => ({ if: name, body }),
     regs: () => 'regs',
     setReg: (register, value) => `set_reg ${register} ${value}`,
     redirect: (target) => `redirect ${nameOf(target)}`,

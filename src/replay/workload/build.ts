@@ -54,6 +54,8 @@ type Section = 'modules' | 'data' | 'functions' | 'tasks' | 'handlers' | 'callba
 interface CallbackOptions {
   /** No call site: it can never be hooked. */
   readonly notrace?: boolean;
+  /** The module without an image that it is part of. */
+  readonly module?: Reference<'module'>;
 }
 
 interface FunctionOptions extends CallbackOptions {
@@ -133,7 +135,9 @@ export class WorkloadBuilder {
     body: Body<FunctionLines>,
     options: FunctionOptions = {},
   ): Reference<'function'> {
-    this.#add('functions', name, () => ({ body: this.#lines(body), ...options }));
+    const { module, ...rest } = options;
+    const part = module === undefined ? {} : { module: this.#nameOf(module) };
+    this.#add('functions', name, () => ({ body: this.#lines(body), ...rest, ...part }));
     return new Reference('function', name);
   }
 
@@ -141,7 +145,7 @@ export class WorkloadBuilder {
   callback(
     name: string,
     body: Body<CallbackLines>,
-    options: CallbackOptions = {},
+    options: Pick<CallbackOptions, 'notrace'> = {},
   ): Reference<'callback'> {
     this.#add('callbacks', name, () => ({ body: this.#lines(body), ...options }));
     return new Reference('callback', name);

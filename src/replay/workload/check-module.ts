@@ -1,7 +1,7 @@
 // Layer replay. Checks of modules: the names that their code uses, and the parameters that a workload sets.
 import { PARAM_TYPES, type ParamType } from '../../emu/module-param.ts';
 import type { Finding, KeyPath } from './finding.ts';
-import { LIMIT, type ParamsModel, type TimelineItem } from './model.ts';
+import { LIMIT, type ModuleModel, type ParamsModel, type TimelineItem } from './model.ts';
 import { entries, entry, KERNEL_SYMBOLS, type Scope, unknownName } from './scope.ts';
 
 export function checkModules(scope: Scope): Finding[] {
@@ -11,11 +11,49 @@ export function checkModules(scope: Scope): Finding[] {
     const message = `expected at most ${LIMIT.modules} modules, found ${modules.length}`;
     findings.push({ path: ['modules'], part: 'key', message });
   }
-  for (const [name, { params }] of modules) {
+  for (const [name, module] of modules) {
+    const { params } = module;
+    findings.push(...checkCode(scope, name, module));
     findings.push(...checkWanted(scope, name), ...checkMemory(scope, name));
     findings.push(...checkParams(scope, name, params, ['modules', name, 'params']));
   }
+  for (const [name, { module }] of entries(scope.workload.functions)) {
+    if (module !== undefined)
+      findings.push(...checkPart(scope, module, ['functions', name, 'module']));
+  }
   return findings;
+}
+
+/** A module has a file, or functions, of which its init and exit functions are some. */
+function checkCode(scope: Scope, name: string, module: ModuleModel): Finding[] {
+  const path = ['modules', name];
+  const wrong = (key: string, message: string): Finding => {
+    return { path: [...path, key], part: 'key', message };
+  };
+  const own = entries(scope.workload.functions).filter(([, fn]) => fn.module === name);
+  if (module.image !== undefined) {
+    const given = (['init', 'exit'] as const).filter((key) => module[key] !== undefined);
+    return given.map((key) => wrong(key, `'${key}' belongs to modules without 'image'`));
+  }
+  if (module.params !== undefined) return [wrong('params', "'params' belongs to 'image'")];
+  if (own.length === 0) {
+    const message = `module '${name}' has no code: expected 'image', or functions with 'module: ${name}'`;
+    return [{ path, part: 'key', message }];
+  }
+  const names = own.map(([fn]) => fn);
+  return (['init', 'exit'] as const).flatMap((key) => {
+    const given = module[key];
+    if (given === undefined || names.includes(given)) return [];
+    return [unknownName([...path, key], `function of module '${name}'`, given, names)];
+  });
+}
+
+/** A function can be part of a module that has no file. */
+function checkPart(scope: Scope, module: string, path: KeyPath): Finding[] {
+  const found = entry(scope.workload.modules, module);
+  if (found?.image === undefined) return checkModule(scope, module, path);
+  const message = `module '${module}' is the file ${found.image}: expected a module without 'image'`;
+  return [{ path, part: 'value', message }];
 }
 
 /** What the module's code uses must be the kernel's or the workload's. */

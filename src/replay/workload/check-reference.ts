@@ -36,6 +36,16 @@ export function checkSymbol(
   return [{ path, part: 'value', message }];
 }
 
+/** As `checkPattern`, for a filter that is set before any module is there. */
+export function checkEarlyPattern(scope: Scope, pattern: string, path: KeyPath): Finding[] {
+  const { coming, traceable } = scope;
+  const found = matches(pattern, traceable).map((index) => traceable[index] ?? '');
+  if (found.length === 0 || !found.every((name) => coming.has(name)))
+    return checkPattern(scope, pattern, path);
+  const message = `the pattern '${pattern}' matches functions of modules only: expected a set_filter after init_module`;
+  return [{ path, part: 'value', message }];
+}
+
 /** A pattern that selects nothing is -EINVAL (FT-43): here the mistake of whoever wrote it. */
 export function checkPattern(scope: Scope, pattern: string, path: KeyPath): Finding[] {
   if (!scope.complete || matches(pattern, scope.traceable).length > 0) return [];

@@ -20,7 +20,11 @@ functions:
 
 /** What is wrong with the base workload and `more`. */
 function errors(more: string, image?: ImageSymbols): string[] {
-  const { workload, positions } = parseWorkload(BASE + more, 'f.yaml');
+  return refusedIn(BASE + more, image);
+}
+
+function refusedIn(text: string, image?: ImageSymbols): string[] {
+  const { workload, positions } = parseWorkload(text, 'f.yaml');
   try {
     check(workload, positions, { image });
   } catch (error) {
@@ -57,10 +61,11 @@ test('every golden workload agrees with itself and with its image', () => {
         ? undefined
         : loadElf(readFileSync(new URL(workload.image, golden)), workload.image);
     const modules = new Map(
-      entries(workload.modules).map(([module, { image: path }]) => [
-        module,
-        readModule(readFileSync(new URL(path, golden)), path),
-      ]),
+      entries(workload.modules).flatMap(([module, { image: path }]) =>
+        path === undefined
+          ? []
+          : [[module, readModule(readFileSync(new URL(path, golden)), path)] as const],
+      ),
     );
     expect(() => {
       check(workload, positions, { image, modules });
@@ -119,6 +124,48 @@ test('variables that nobody defines, and offsets outside', () => {
     /an offset into 'counter' from 0 to 8 in steps of 8, found 16$/u,
   );
   expect(errors('callbacks: { c: { body: [load counter+4] } }')).toHaveLength(1);
+});
+
+test('modules that have no code, or what is not theirs', () => {
+  const part = 'functions: { m_init: { body: [], module: m }, other: { body: [] } }';
+  const module = (text: string, functions = part): string[] =>
+    refusedIn(`name: w\nmachine: { cpus: 1 }\nmodules: { m: ${text} }\n${functions}\n`);
+  expect(module('{ init: m_init }')).toEqual([]);
+  expect(module('{ init: m_int }')).toEqual([
+    "f.yaml:3:23: unknown function of module 'm' 'm_int', did you mean 'm_init'? expected one of m_init",
+  ]);
+  expect(module('{ exit: other }')).toHaveLength(1);
+  expect(module('{}', 'functions: { f: { body: [] } }')).toEqual([
+    "f.yaml:3:12: module 'm' has no code: expected 'image', or functions with 'module: m'",
+  ]);
+  expect(module('{ params: { a: 1 } }')[0]).toMatch(/'params' belongs to 'image'$/u);
+  expect(module('{ image: m.ko, exit: m_exit }')[0]).toMatch(
+    /'exit' belongs to modules without 'image'/u,
+  );
+  expect(module('{}', `${part.slice(0, -2)}, g: { body: [], module: n } }`)).toEqual([
+    "f.yaml:4:91: unknown module 'n', did you mean 'm'? expected one of m",
+  ]);
+});
+
+function besideModule(text: string): string[] {
+  return refusedIn(`name: w
+machine: { cpus: 1 }
+data: { gate: 8 }
+modules: { m: {} }
+functions: { m_a: { body: [], module: m }, f: { body: [] } }
+${text}
+`);
+}
+
+test('what a line asks for is there, and a filter that is set early finds something', () => {
+  expect(besideModule('callbacks: { c: { body: [{ if: gate, body: [call f] }] } }')).toEqual([]);
+  expect(besideModule('callbacks: { c: { body: [{ if: gat, body: [call f] }] } }')[0]).toMatch(
+    /unknown data 'gat', did you mean 'gate'/u,
+  );
+  expect(besideModule('probes: { p: { kind: ftrace, filter: "*", callback: count } }')).toEqual([]);
+  expect(besideModule('probes: { p: { kind: ftrace, filter: m_*, callback: count } }')).toEqual([
+    "f.yaml:6:38: the pattern 'm_*' matches functions of modules only: expected a set_filter after init_module",
+  ]);
 });
 
 test('names that are taken', () => {

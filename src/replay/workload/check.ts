@@ -1,7 +1,7 @@
 // Layer replay. Do the names and numbers of a workload agree with each other? Everything that needs more than
 // one place of the file to be seen; `schema.ts` has seen to the shape of each.
 import { checkModules } from './check-module.ts';
-import { checkCpu, checkFunction, checkPattern, checkSymbol } from './check-reference.ts';
+import { checkCpu, checkEarlyPattern, checkFunction, checkSymbol } from './check-reference.ts';
 import { checkTimeline } from './check-timeline.ts';
 import { type Finding, type KeyPath, type Positions, refuse } from './finding.ts';
 import { eachLine, readLine, readSymbol } from './line.ts';
@@ -110,22 +110,24 @@ function checkBodies(scope: Scope): Finding[] {
     for (const [name, { body }] of entries(scope.workload[section])) {
       const path = [section, name, 'body'];
       eachLine(body, path, (text, here) => findings.push(...checkLine(scope, text, here)));
-      findings.push(...checkDepth(body, path, 0));
+      findings.push(...checkBlocks(scope, body, path, 0));
     }
   }
   return findings;
 }
 
-function checkDepth(body: readonly Line[], path: KeyPath, depth: number): Finding[] {
+/** Blocks are not too deep, and what they ask for is there. */
+function checkBlocks(scope: Scope, body: readonly Line[], path: KeyPath, depth: number): Finding[] {
   if (depth > LIMIT.blockDepth) {
     const message = `expected at most ${LIMIT.blockDepth} blocks inside each other`;
     return [{ path, part: 'value', message }];
   }
   return body.flatMap((line, index) => {
     if (typeof line === 'string') return [];
-    return 'loop' in line
-      ? checkDepth(line.body, [...path, index, 'body'], depth + 1)
-      : checkDepth(line.trylock, [...path, index, 'trylock'], depth + 1);
+    const here = [...path, index];
+    if ('trylock' in line) return checkBlocks(scope, line.trylock, [...here, 'trylock'], depth + 1);
+    const inner = checkBlocks(scope, line.body, [...here, 'body'], depth + 1);
+    return 'if' in line ? [...checkSymbol(scope, line.if, [...here, 'if']), ...inner] : inner;
   });
 }
 
@@ -192,10 +194,10 @@ function checkProbes(scope: Scope): Finding[] {
       const patterns = probe[key];
       if (patterns === undefined) continue;
       const path = ['probes', name, key];
-      if (typeof patterns === 'string') findings.push(...checkPattern(scope, patterns, path));
+      if (typeof patterns === 'string') findings.push(...checkEarlyPattern(scope, patterns, path));
       else {
         for (const [index, pattern] of patterns.entries()) {
-          findings.push(...checkPattern(scope, pattern, [...path, index]));
+          findings.push(...checkEarlyPattern(scope, pattern, [...path, index]));
         }
       }
     }

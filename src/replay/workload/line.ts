@@ -66,7 +66,10 @@ export const IDENTIFIER_PATTERN: RegExp = /^(?!__proto__$)[A-Za-z_][A-Za-z0-9_]*
 const NAME = '[A-Za-z_.$][A-Za-z0-9_.$]*';
 /** A name as C and assemblers spell it; compilers put dots and dollars into theirs. */
 export const NAME_PATTERN: RegExp = new RegExp(`^${NAME}$`, 'u');
-const SYMBOL_PATTERN = new RegExp(`^(?<name>${NAME})(?:\\+(?<offset>[0-9]{1,6}))?$`, 'u');
+export const SYMBOL_PATTERN: RegExp = new RegExp(
+  `^(?<name>${NAME})(?:\\+(?<offset>[0-9]{1,6}))?$`,
+  'u',
+);
 
 /** How an operand is spelled. Numbers have bounds, too. */
 const SPELLED: Record<Operand, string> = {
@@ -211,19 +214,23 @@ export function eachLine(
   for (const [index, line] of body.entries()) {
     const here = [...path, index];
     if (typeof line === 'string') visit(line, here);
-    else if ('loop' in line) eachLine(line.body, [...here, 'body'], visit);
+    else if ('body' in line) eachLine(line.body, [...here, 'body'], visit);
     else eachLine(line.trylock, [...here, 'trylock'], visit);
   }
+}
+
+function readBlock(block: Exclude<Line, string>): ScriptOp {
+  if ('trylock' in block) return { op: 'trylock', body: readBody(block.trylock) };
+  const body = readBody(block.body);
+  return 'loop' in block
+    ? { op: 'loop', times: block.loop, body }
+    : { op: 'if', ...readSymbol(block.if), body };
 }
 
 /** A checked body as the assembler wants it. */
 export function readBody(body: readonly Line[]): ScriptOp[] {
   return body.map((line) => {
-    if (typeof line !== 'string') {
-      return 'loop' in line
-        ? { op: 'loop', times: line.loop, body: readBody(line.body) }
-        : { op: 'trylock', body: readBody(line.trylock) };
-    }
+    if (typeof line !== 'string') return readBlock(line);
     const reading = readLine(line, 'callback');
     assert('op' in reading, 'a checked line can be read');
     return reading.op;

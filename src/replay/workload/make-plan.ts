@@ -7,6 +7,7 @@ import {
   type FtraceProbeModel,
   type HandlerModel,
   LIMIT,
+  type ModuleModel,
   type Ratio,
   type Workload,
 } from './model.ts';
@@ -40,10 +41,9 @@ export function makePlan(workload: Workload, image?: Uint8Array, modules?: Modul
         ? null
         : { path: workload.image, bytes: image },
     paths: makePaths(workload),
-    modules: entries(workload.modules).map(([name, { image: path }]) => ({
+    modules: entries(workload.modules).map(([name, module]) => ({
       name,
-      path,
-      bytes: known(modules?.get(name), 'the file of a module was given'),
+      code: makeModule(workload, name, module, modules),
     })),
     functions: makeFunctions(workload),
     data: makeData(workload),
@@ -106,14 +106,34 @@ function makePaths(workload: Workload): PlanPath[] {
   }));
 }
 
+function makeModule(
+  workload: Workload,
+  name: string,
+  { image: path, init, exit }: ModuleModel,
+  files: ModuleFiles | undefined,
+): Plan['modules'][number]['code'] {
+  if (path === undefined) {
+    const functions = functionsOf(workload, name);
+    return { functions, init: init ?? null, exit: exit ?? null };
+  }
+  return { path, bytes: known(files?.get(name), 'the file of a module was given') };
+}
+
+/** The scripted functions of a module, or of none. */
+function functionsOf(workload: Workload, of: string | undefined): ScriptFunction[] {
+  return entries(workload.functions)
+    .filter(([, { module }]) => module === of)
+    .map(([name, { body, notrace, symbol }]) => ({
+      name,
+      symbol,
+      body: readBody(body),
+      notrace: notrace ?? false,
+      callback: false,
+    }));
+}
+
 function makeFunctions(workload: Workload): ScriptFunction[] {
-  const functions = entries(workload.functions).map(([name, { body, notrace, symbol }]) => ({
-    name,
-    symbol,
-    body: readBody(body),
-    notrace: notrace ?? false,
-    callback: false,
-  }));
+  const functions = functionsOf(workload, undefined);
   const callbacks = entries(workload.callbacks).map(([name, { body, notrace }]) => ({
     name,
     body: readBody(body),

@@ -64,17 +64,21 @@ export interface MachineModel {
 }
 
 /** What can be allocated while a run goes on, by the `kind` of `alloc` events. `heap` is kmalloc. */
-export const ALLOC_KINDS = ['heap', 'ftrace_hash', 'trampoline'] as const;
+export const ALLOC_KINDS = ['heap', 'ftrace_hash', 'trampoline', 'module'] as const;
 export type AllocKind = (typeof ALLOC_KINDS)[number];
 
 /** `[1, 8]` is one time in eight: probabilities are never floats (CONTRIBUTING.md). */
 export type Ratio = readonly [number, number];
 
-/** `params` are what `init_module` sets unless it says otherwise. */
+/** An object file; or, without `image`, the functions that name this module. */
 export interface ModuleModel {
   /** An ELF object file, relative to the workload. */
-  readonly image: string;
+  readonly image?: string;
+  /** What `init_module` sets unless it says otherwise. */
   readonly params?: ParamsModel;
+  /** Functions of this module that run when it comes and when it goes. */
+  readonly init?: string;
+  readonly exit?: string;
 }
 
 /** Values of a module's parameters: texts, numbers, and true or false. */
@@ -85,6 +89,8 @@ export interface FunctionModel {
   readonly notrace?: boolean;
   /** Its name in the symbol table, which patterns match; several functions may bear the same. */
   readonly symbol?: string;
+  /** The module without an image that it is part of. */
+  readonly module?: string;
 }
 
 /** As a function, but notrace unless it says otherwise: a callback that hooks itself never ends. */
@@ -94,10 +100,16 @@ export interface CallbackModel {
 }
 
 /** `work 4`, `call vfs_open`, ... (see `line.ts`), or a block of lines. `trylock`: callbacks only. */
-export type Line = string | LoopLine | TrylockLine;
+export type Line = string | LoopLine | IfLine | TrylockLine;
 
 interface LoopLine {
   readonly loop: number;
+  readonly body: readonly Line[];
+}
+
+/** Runs its body if the variable is not 0. */
+interface IfLine {
+  readonly if: string;
   readonly body: readonly Line[];
 }
 

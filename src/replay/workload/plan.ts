@@ -25,7 +25,7 @@ export interface Plan {
   readonly modules: readonly PlanModule[];
   /** TypeScript paths; each is a function of `functions` too, whose text calls its `stub`. */
   readonly paths: readonly PlanPath[];
-  /** Functions, then callbacks, then TypeScript paths, then generated callbacks. */
+  /** Functions of no module, then callbacks, then TypeScript paths, then generated callbacks. */
   readonly functions: readonly ScriptFunction[];
   /** As declared, then the counters `PROBE.count`. */
   readonly data: readonly ScriptData[];
@@ -76,8 +76,18 @@ export interface PlanPath {
   readonly stub: string;
 }
 
-interface PlanModule extends PlanFile {
+interface PlanModule {
   readonly name: string;
+  /** Where its code comes from. */
+  readonly code: PlanFile | PlanModuleScript;
+}
+
+/** A module of scripted functions. */
+interface PlanModuleScript {
+  readonly functions: readonly ScriptFunction[];
+  /** Which of them run when it comes and goes, or null. */
+  readonly init: string | null;
+  readonly exit: string | null;
 }
 
 interface PlanTask {

@@ -24,12 +24,15 @@ export const moduleModel: z.ZodType<ModuleModel> = part
   .map({
     image: part
       .text('An ELF object file (gcc -c), relative to this file.', ['c/ftrace_sample.ko'])
-      .min(1, { error: 'expected a file name' }),
+      .min(1, { error: 'expected a file name' })
+      .exactOptional(),
     params: params.exactOptional(),
+    init: part.reference('The function of it that runs when it comes.', 'm_init').exactOptional(),
+    exit: part.reference('The function of it that runs when it goes.', 'm_exit').exactOptional(),
   })
   .meta({
     description:
-      'A module: its code is in memory, and its init function runs when the timeline says.',
+      'A module, from a file or made of the functions that name it: it comes and goes when the timeline says.',
   });
 
 export const initModule: z.ZodType<string | InitModule> = z

@@ -1,7 +1,14 @@
 // Layer replay. Building blocks of the workload schema. Every block carries its own message, "expected ...",
 // and its own description and example: `issue.ts` prints the first, `reprobe schema` the others.
 import * as z from 'zod';
-import { IDENTIFIER_PATTERN, linePattern, lineSamples, NAME_PATTERN, readLine } from './line.ts';
+import {
+  IDENTIFIER_PATTERN,
+  linePattern,
+  lineSamples,
+  NAME_PATTERN,
+  readLine,
+  SYMBOL_PATTERN,
+} from './line.ts';
 import { INTERRUPTS, type Line, LIMIT, OPERATIONS } from './model.ts';
 
 // oxlint-disable-next-line no-control-regex -- control characters are exactly what is refused
@@ -148,6 +155,11 @@ function textLine(where: 'function' | 'callback'): z.ZodType<string> {
     });
 }
 
+const ifData = z
+  .string({ error: 'expected the name of a variable' })
+  .regex(SYMBOL_PATTERN, { error: 'expected a data name such as counter or counter+8' })
+  .meta({ description: 'A variable.', examples: ['gate'] });
+
 const loopCount = whole(1, LIMIT.loop, 'How many times the body runs.');
 
 const functionLine: z.ZodType<Line> = z
@@ -157,6 +169,9 @@ const functionLine: z.ZodType<Line> = z
         textLine('function'),
         map({ loop: loopCount, body: functionBody() }).meta({
           description: 'Repeats its body.',
+        }),
+        map({ if: ifData, body: functionBody() }).meta({
+          description: 'Runs its body if the variable is not 0.',
         }),
       ],
       { error: LINE_ERROR },
@@ -171,6 +186,9 @@ const callbackLine: z.ZodType<Line> = z
         textLine('callback'),
         map({ loop: loopCount, body: callbackBody() }).meta({
           description: 'Repeats its body.',
+        }),
+        map({ if: ifData, body: callbackBody() }).meta({
+          description: 'Runs its body if the variable is not 0.',
         }),
         map({ trylock: callbackBody() }).meta({
           description: 'Runs its lines under ftrace_test_recursion_trylock, or not at all.',

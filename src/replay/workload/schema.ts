@@ -91,6 +91,9 @@ const functionModel = part
     symbol: part
       .reference('Its name for patterns, if not its own; others may bear it too.', 'vfs_open')
       .exactOptional(),
+    module: moduleName
+      .meta({ description: 'The module without an image that it is part of.' })
+      .exactOptional(),
   })
   .meta({ description: 'A function, assembled to RV64 code.' });
 

@@ -28,6 +28,8 @@ export interface Scope {
   readonly functions: ReadonlyMap<string, boolean>;
   /** As `functions`, with traceable callbacks: what patterns are matched against. */
   readonly traceable: readonly string[];
+  /** Those of `traceable` that come with a module: filters find them when it is there. */
+  readonly coming: ReadonlySet<string>;
   readonly imageFunctions: ReadonlySet<string>;
   /** What the workload and its image define without the modules: what a module can use. */
   readonly core: ReadonlySet<string>;
@@ -62,10 +64,15 @@ export function makeScope(workload: Workload, { image, modules }: ScopeFiles): S
   for (const [name, fn] of entries(workload.functions)) functions.set(name, fn.notrace !== true);
   for (const [name] of entries(workload.typescript)) functions.set(name, false);
   for (const [name, bytes] of entries(workload.data)) data.set(name, bytes);
-  const core = new Set([...functions.keys(), ...data.keys()]);
+  const ofModules = entries(workload.functions).filter(([, { module }]) => module !== undefined);
+  const coming = new Set(ofModules.map(([name]) => name));
+  const core = new Set([...functions.keys(), ...data.keys()].filter((name) => !coming.has(name)));
   for (const module of modules?.values() ?? []) {
-    for (const { name, site } of module.functions)
-      if (!functions.has(name)) functions.set(name, site !== NO_ADDRESS);
+    for (const { name, site } of module.functions) {
+      if (functions.has(name)) continue;
+      functions.set(name, site !== NO_ADDRESS);
+      coming.add(name);
+    }
     for (const { name, bytes } of module.objects) if (!data.has(name)) data.set(name, bytes);
   }
   const callbacks = entries(workload.callbacks).filter(
@@ -78,13 +85,16 @@ export function makeScope(workload: Workload, { image, modules }: ScopeFiles): S
     traceable: [...traceable, ...callbacks].map(
       ([name]) => entry(workload.functions, name)?.symbol ?? name,
     ),
+    coming,
     imageFunctions: new Set(image?.functions.map(({ name }) => name)),
     core,
     modules: modules ?? new Map<string, ObjectSummary>(),
     data,
     complete:
       (workload.image === undefined || image !== undefined) &&
-      entries(workload.modules).every(([name]) => modules?.has(name) === true),
+      entries(workload.modules).every(
+        ([name, { image: file }]) => file === undefined || modules?.has(name) === true,
+      ),
   };
 }
 

@@ -3,6 +3,7 @@ import { CALLER_VARIANTS } from './caller.ts';
 import { FLAGS_VARIANTS } from './flags.ts';
 import { FTRACE_VARIANTS } from './ftrace.ts';
 import { HISTORICAL_VARIANTS } from './historical.ts';
+import { MODULE_VARIANTS } from './module.ts';
 import { PLANTED_VARIANTS } from './planted.ts';
 import { RECURSION_VARIANTS } from './recursion.ts';
 import { TEXT_POKE_VARIANTS } from './text-poke.ts';
@@ -18,5 +19,6 @@ export const VARIANTS: ReadonlyMap<string, Variant> = new Map(
     ...RECURSION_VARIANTS,
     ...PLANTED_VARIANTS,
     ...HISTORICAL_VARIANTS,
+    ...MODULE_VARIANTS,
   ].map((variant) => [variant.id, variant]),
 );

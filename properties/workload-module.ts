@@ -1,0 +1,66 @@
+// A module for a random workload: it comes and goes while tasks and handlers call its functions, as careful callers do.
+// They look at a variable that its init function sets and its exit function clears, within a read section or with
+// preemption off: who saw it set is waited for (CC-S20.5).
+import type { FunctionModel, Line, TimelineItem, Workload } from '../src/replay/workload/model.ts';
+
+export interface RawModule {
+  readonly work: number;
+  /** What its callers hold, so that the kernel waits for them (CC-M10). */
+  readonly guard: 'rcu' | 'preempt_off';
+  /** When it comes, goes, comes again, and so on. */
+  readonly triggers: readonly number[];
+  readonly pace: 'steps' | 'rounds';
+}
+
+/** `workload`, with the module and its callers. The last operation is due at step `stepMax`. */
+export function addModule(workload: Workload, raw: RawModule, stepMax: number): Workload {
+  const functions = { ...workload.functions };
+  for (const { run } of Object.values(workload.tasks ?? {})) {
+    const fn = run === undefined ? undefined : functions[run];
+    if (run === undefined || fn === undefined) continue;
+    functions[run] = { ...fn, body: [...fn.body.slice(0, -1), 'call use_a', ...fn.body.slice(-1)] };
+  }
+  return {
+    ...workload,
+    data: { ...workload.data, gate: 8 },
+    modules: { mod: { init: 'mod_init', exit: 'mod_exit' } },
+    functions: { ...functions, ...moduleFunctions(raw) },
+    handlers: { ...workload.handlers, user: { irq: 'use_a', inject: 2 } },
+    timeline: [...(workload.timeline ?? []), ...moduleLife(raw, workload, stepMax)],
+  };
+}
+
+function moduleFunctions({ work, guard }: RawModule): Record<string, FunctionModel> {
+  const call: Line = { if: 'gate', body: ['call mod_a'] };
+  const guarded: Record<RawModule['guard'], Line[]> = {
+    rcu: ['rcu_read_lock', call, 'rcu_read_unlock'],
+    preempt_off: ['preempt_off', call, 'preempt_on'],
+  };
+  const module = 'mod';
+  return {
+    use_a: { body: guarded[guard] },
+    mod_init: { module, body: ['call mod_b', 'store gate 1'] },
+    mod_exit: { module, body: ['store gate 0', 'call mod_b'] },
+    mod_a: { module, body: [`work ${work}`, 'call mod_b', `work ${work}`] },
+    mod_b: { module, body: ['work 1'] },
+  };
+}
+
+/** In turn it comes and goes. */
+function moduleLife(
+  { triggers, pace }: RawModule,
+  { tasks }: Workload,
+  stepMax: number,
+): TimelineItem[] {
+  const rounds = tasks?.['task0']?.times ?? 1;
+  const by = tasks?.['control1'] === undefined ? {} : { by: 'control1' };
+  const items: TimelineItem[] = [];
+  for (const [turn, due] of triggers.toSorted((a, b) => a - b).entries()) {
+    const nth = 1 + Math.floor((due * (rounds - 1)) / stepMax);
+    const trigger: Pick<TimelineItem, 'at' | 'on'> =
+      pace === 'steps' ? { at: { step: due } } : { on: { enter: 'do_0', nth } };
+    const operation = turn % 2 === 0 ? { init_module: 'mod' } : { delete_module: 'mod' };
+    items.push({ ...trigger, ...operation, ...by });
+  }
+  return items;
+}
