@@ -2,6 +2,7 @@
 import { MACHINE_STORIES } from './machine-stories.ts';
 import type { Claim } from './moments.ts';
 import { C_STORIES } from './stories-c.ts';
+import { FILE_STORIES } from './stories-files.ts';
 import { FLAG_STORIES } from './stories-flags.ts';
 import { STORIES } from './stories.ts';
 
@@ -10,5 +11,6 @@ export const ALL_STORIES: Readonly<Record<string, readonly Claim[]>> = {
   ...STORIES,
   ...C_STORIES,
   ...FLAG_STORIES,
+  ...FILE_STORIES,
   ...MACHINE_STORIES,
 };

@@ -52,6 +52,15 @@ export const MUTANTS: readonly Mutant[] = [
   { id: 'M-19', judge: 'filter-swap', cases: 'direct', budget: 200, pinned: [1, 2] },
   { id: 'M-20', judge: 'arguments', cases: 'direct', budget: 200, pinned: [1, 2] },
   { id: 'M-21', judge: 'arguments', cases: 'direct', budget: 10_000, pinned: [6, 19] },
+  { id: 'M-30', judge: 'unregister', budget: 1000, pinned: [1, 2], says: /began .* after/u },
+  {
+    id: 'M-34',
+    judge: 'arguments',
+    cases: 'pids',
+    budget: 1000,
+    pinned: [1, 2],
+    says: /a part of the kernel was called/u,
+  },
   { id: 'M-24', judge: 'context', budget: 200, pinned: [1, 2] },
   { id: 'M-25', judge: 'quiescence', budget: 500, pinned: [1, 2] },
   {

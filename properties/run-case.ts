@@ -23,9 +23,10 @@ export interface Case {
 
 /**
  * The cases of a guarantee, or a part of those of some: callers that call without the list function, probes with flags,
- * and probes that get into each other's way as they want to redirect functions.
+ * and probes that get into each other's way as they want to redirect functions;
+ * and ops that obey set_ftrace_pid.
  */
-export type CasesName = GuaranteeName | 'direct' | 'flags' | 'redirects';
+export type CasesName = GuaranteeName | 'direct' | 'flags' | 'redirects' | 'pids';
 
 export interface CaseResult {
   readonly ending: Ending;
@@ -55,9 +56,14 @@ const FLAGS = fc.oneof(
 );
 
 const REDIRECTS = workloadsWith({ flags: 'redirects', probes: 3, shared: false, ends: true });
+const PIDS = workloadsWith({ pids: true, probes: 1, cpus: 2, shared: false });
 
 const WORKLOADS: Record<CasesName, fc.Arbitrary<Workload>> = {
-  unregister: weighted(1, { shared: true }),
+  unregister: fc.oneof(
+    workloadsWith({}),
+    workloadsWith({ shared: true }),
+    workloadsWith({ disables: true }),
+  ),
   'filter-swap': weighted(3, { shared: true, swaps: true }),
   notrace: weighted(1, { shared: true }),
   memory: weighted(3, { shared: true, swaps: true }),
@@ -69,7 +75,9 @@ const WORKLOADS: Record<CasesName, fc.Arbitrary<Workload>> = {
     workloadsWith({ shared: true, guarded: true }),
     DIRECT,
     FLAGS,
+    PIDS,
   ),
+  pids: PIDS,
   direct: DIRECT,
   flags: FLAGS,
   redirects: REDIRECTS,

@@ -60,7 +60,16 @@ export interface RawProbe {
   /** Due at steps, or when the first task begins another round: then something is sure to be going on. */
   readonly pace: 'steps' | 'rounds';
   readonly leaves: boolean;
+  /** `ftrace_enabled` is 0 around each unregister. */
+  readonly disables: boolean;
   readonly flags: readonly OpsFlag[];
+}
+
+/** Writes to set_ftrace_pid: when, and the tasks as draws. */
+interface RawPids {
+  readonly due: number;
+  readonly tasks: readonly number[];
+  readonly append: boolean;
 }
 
 export interface Raw {
@@ -88,6 +97,8 @@ export interface Raw {
   readonly ends: boolean;
   readonly secondControl: boolean;
   readonly failAlloc: readonly AllocKind[];
+  readonly pids: readonly RawPids[];
+  readonly strict: boolean;
 }
 
 /** Pure: equal numbers, equal workload. */
@@ -122,6 +133,8 @@ export function buildWorkload(drawn: Raw): Workload {
       steps_max: 200_000,
       ...(raw.direct ? { trampolines: false } : {}),
       ...(raw.failAlloc.length > 0 ? { fail_alloc: raw.failAlloc } : {}),
+      // There is no misuse in these workloads.
+      ...(raw.strict ? { strict: true, recordRecursion: true } : {}),
     },
     data: { hits: 8, shared: 16 },
     functions,
@@ -133,6 +146,7 @@ export function buildWorkload(drawn: Raw): Workload {
     timeline: [
       ...raw.probes.flatMap((probe, index) => buildLife(probe, index, selectable, raw)),
       ...raw.raised.map((before) => buildRaised(before, raw)),
+      ...raw.pids.map((one) => buildPids(one, Object.keys(tasks), raw)),
     ],
   };
 }
@@ -155,7 +169,7 @@ function withCompany(raw: Raw): Raw {
 function withStayer(raw: Raw): Raw {
   const [first, second] = raw.probes;
   if (first === undefined || second === undefined) return raw;
-  return { ...raw, probes: [first, { ...second, filter: [], lives: [] }] };
+  return { ...raw, probes: [first, { ...second, filter: [], lives: [], flags: [] }] };
 }
 
 /** The first probe's callback is the guarded one. */
@@ -314,8 +328,10 @@ function buildLife(
   for (const [life, changes] of probe.lives.entries()) {
     operations.push({ register: name });
     for (const change of changes) operations.push(buildChange(change, name, selectable));
-    if (probe.leaves || raw.ends || life < probe.lives.length - 1)
-      operations.push({ unregister: name });
+    if (!probe.leaves && !raw.ends && life === probe.lives.length - 1) continue;
+    if (probe.disables) operations.push({ ftrace_enabled: 0 });
+    operations.push({ unregister: name });
+    if (probe.disables) operations.push({ ftrace_enabled: 1 });
   }
   const by = raw.secondControl && index > 0 ? { by: 'control1' } : {};
   const dues = probe.triggers.toSorted((a, b) => a - b);
@@ -334,6 +350,17 @@ function buildRaised(before: number, raw: Raw): TimelineItem {
     irq: { run: NAMES[0] },
     cpu: raw.cpus - 1,
   };
+}
+
+/** Tasks and nobody: a list with a pid that does not run makes all others idle. */
+function buildPids(
+  { due, tasks, append }: RawPids,
+  names: readonly string[],
+  raw: Raw,
+): TimelineItem {
+  const traced = [...new Set(tasks.map((draw) => nameAt(names, draw)))];
+  const set = append ? { tasks: traced, append: true } : { tasks: traced };
+  return { ...buildTrigger('steps', due, raw), set_ftrace_pid: set };
 }
 
 const AT_START = { at: 'start' } as const;

@@ -8,15 +8,7 @@ export const OPEN: Readonly<Partial<Record<SpecDocument, readonly string[]>>> = 
     // State bits of records, which the model does without.
     'FT-1',
     'FT-3',
-    // Direct calls, the PID and PERMANENT flags: an ops that asks for one of them is refused.
-    'FT-18',
-    'FT-25.6',
-    'FT-25.9',
-    // Misuse that strict mode is to report.
-    'FT-34',
-    'FT-35',
-    // ftrace_free_filter, the sysctl.
+    // ftrace_free_filter.
     'FT-47',
-    'FT-48',
   ],
 };

@@ -11,7 +11,7 @@ export const TRACE_EVENTS = {
   ctl_begin: {
     id: 101,
     about:
-      'A control operation starts. `text` is its pattern (empty when NULL), `flags` bit 0 reset, bit 1 pattern is NULL, bit 2 remove.',
+      'A control operation starts. `text` is its pattern (empty when NULL), of register the flags of the ops, of a file what is written; `flags` bit 0 reset, bit 1 pattern is NULL, bit 2 remove.',
     fields: { op: 'string', object: 'int', text: 'string', ip: 'address', flags: 'hex' },
   },
   ctl_end: {
@@ -106,5 +106,11 @@ export const TRACE_EVENTS = {
     id: 122,
     about: 'A callback changed a register of the traced function; `ip` is where it goes on.',
     fields: { object: 'int', register: 'string', value: 'u64' },
+  },
+  recursed_function: {
+    id: 130,
+    about:
+      'A function at which recursion was refused for the first time (machine option `recordRecursion`).',
+    fields: { ip: 'address', parent_ip: 'address' },
   },
 } as const satisfies Record<string, EventShape>;

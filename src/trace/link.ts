@@ -39,14 +39,35 @@ import {
   syncFunctionTraceOp,
   updateFtraceFunction,
 } from './ftrace-modify.ts';
-import { ftraceRegsCheck } from './ftrace-ops.ts';
+import { ftraceRegsCheck, isStructChanged } from './ftrace-ops.ts';
+import {
+  ftracePidFunc,
+  ftracePidReset,
+  ftracePidWrite,
+  ftraceRestoreFunc,
+  ftraceSaveFunc,
+  ftraceUpdatePidFunc,
+  setFtracePid,
+} from './ftrace-pid.ts';
 import {
   ftraceGetAddrNew,
   ftraceHashRecDisable,
   ftraceHashRecEnable,
   ftraceUsersWantRegs,
 } from './ftrace-record.ts';
-import { ftraceTrampolineFree, ftraceUpdateTrampoline } from './ftrace-trampoline.ts';
+import {
+  ftraceEnableSysctl,
+  ftraceSetEnabled,
+  ftraceShutdownSysctl,
+  ftraceStartupSysctl,
+  isPermanentOpsRegistered,
+  isPermanentRefused,
+} from './ftrace-sysctl.ts';
+import {
+  ftraceRefreshTrampoline,
+  ftraceTrampolineFree,
+  ftraceUpdateTrampoline,
+} from './ftrace-trampoline.ts';
 import {
   addFtraceOps,
   ftraceShutdown,
@@ -62,6 +83,7 @@ import {
   synchronizeRcuTasksRude,
   unregisterFtraceFunction,
 } from './ftrace.ts';
+import { ftraceRecordRecursion } from './recursion-record.ts';
 import {
   recursionPreemptDisable,
   recursionPreemptEnable,
@@ -121,6 +143,20 @@ export interface LinkTable {
   readonly textPokeSyncBreakpoint: typeof textPokeSyncBreakpoint;
   readonly textPokeSyncDone: typeof textPokeSyncDone;
   readonly textPokeSyncTail: typeof textPokeSyncTail;
+  readonly ftracePidFunc: typeof ftracePidFunc;
+  readonly ftracePidReset: typeof ftracePidReset;
+  readonly ftracePidWrite: typeof ftracePidWrite;
+  readonly ftraceRestoreFunc: typeof ftraceRestoreFunc;
+  readonly ftraceSaveFunc: typeof ftraceSaveFunc;
+  readonly ftraceUpdatePidFunc: typeof ftraceUpdatePidFunc;
+  readonly setFtracePid: typeof setFtracePid;
+  readonly ftraceEnableSysctl: typeof ftraceEnableSysctl;
+  readonly ftraceSetEnabled: typeof ftraceSetEnabled;
+  readonly ftraceShutdownSysctl: typeof ftraceShutdownSysctl;
+  readonly ftraceStartupSysctl: typeof ftraceStartupSysctl;
+  readonly isPermanentOpsRegistered: typeof isPermanentOpsRegistered;
+  readonly isPermanentRefused: typeof isPermanentRefused;
+  readonly ftraceRefreshTrampoline: typeof ftraceRefreshTrampoline;
   readonly ftraceTrampolineFree: typeof ftraceTrampolineFree;
   readonly ftraceUpdateTrampoline: typeof ftraceUpdateTrampoline;
   readonly ftraceStartupUndo: typeof ftraceStartupUndo;
@@ -137,6 +173,8 @@ export interface LinkTable {
   readonly regsRefuse: typeof regsRefuse;
   readonly ftraceOpsListFunc: typeof ftraceOpsListFunc;
   readonly ftraceOpsTest: typeof ftraceOpsTest;
+  readonly isStructChanged: typeof isStructChanged;
+  readonly ftraceRecordRecursion: typeof ftraceRecordRecursion;
   readonly recursionPreemptDisable: typeof recursionPreemptDisable;
   readonly recursionPreemptEnable: typeof recursionPreemptEnable;
   readonly traceClearRecursion: typeof traceClearRecursion;
@@ -187,6 +225,20 @@ export const LINKS: LinkTable = {
   textPokeSyncBreakpoint,
   textPokeSyncDone,
   textPokeSyncTail,
+  ftracePidFunc,
+  ftracePidReset,
+  ftracePidWrite,
+  ftraceRestoreFunc,
+  ftraceSaveFunc,
+  ftraceUpdatePidFunc,
+  setFtracePid,
+  ftraceEnableSysctl,
+  ftraceSetEnabled,
+  ftraceShutdownSysctl,
+  ftraceStartupSysctl,
+  isPermanentOpsRegistered,
+  isPermanentRefused,
+  ftraceRefreshTrampoline,
   ftraceTrampolineFree,
   ftraceUpdateTrampoline,
   ftraceStartupUndo,
@@ -203,6 +255,8 @@ export const LINKS: LinkTable = {
   regsRefuse,
   ftraceOpsListFunc,
   ftraceOpsTest,
+  isStructChanged,
+  ftraceRecordRecursion,
   recursionPreemptDisable,
   recursionPreemptEnable,
   traceClearRecursion,

@@ -6,8 +6,11 @@ import type { Context } from '../emu/context.ts';
 import type { Path } from '../emu/path.ts';
 import type { Errno } from './errno.ts';
 import { TRACE_EVENTS } from './event.ts';
-import type { FtraceOps } from './ftrace-ops.ts';
+import { NOBODY } from './ftrace-caller.ts';
+import { flagNames, type FtraceOps } from './ftrace-ops.ts';
+import type { PidWrite } from './ftrace-pid.ts';
 import type { Kernel } from './kernel.ts';
+import { strictCall, strictUnregister } from './strict.ts';
 
 /** A call on an ops, by the kernel's name and with the kernel's arguments. */
 export type OperationRequest =
@@ -19,6 +22,11 @@ export type OperationRequest =
       readonly remove: boolean;
       readonly reset: boolean;
     };
+
+/** A write to a file that is about no ops. */
+export type FileRequest =
+  | { readonly op: 'ftrace_enabled'; readonly enabled: boolean }
+  | ({ readonly op: 'set_ftrace_pid' } & PidWrite);
 
 export interface PatternRequest {
   readonly op: 'ftrace_set_filter' | 'ftrace_set_notrace';
@@ -43,11 +51,30 @@ export function* operation(
 ): Path<Errno> {
   const { strings } = k.machine;
   const op = strings.id(request.op);
-  const words = [strings.id(textOf(request)), ipOf(request), flagsOf(request)] as const;
+  const text = cx.make(() => textOf(k, ops, request));
+  const words = [strings.id(text), ipOf(request), flagsOf(request)] as const;
   cx.emit(TRACE_EVENTS.ctl_begin.id, op, ops.object, ...words);
+  strictCall(cx, k, ops);
+  if (request.op === 'unregister_ftrace_function') strictUnregister(cx, k, ops);
   const result = yield* perform(cx, k, ops, request);
   const generation = cx.make(() => ops.generation.value);
   cx.emit(TRACE_EVENTS.ctl_end.id, op, ops.object, generation, result);
+  return result;
+}
+
+/** Performs a write; 0 where the kernel gives the number of bytes. Task context; sleeps. */
+export function* fileOperation(cx: Context, k: Kernel, request: FileRequest): Path<Errno> {
+  const { strings } = k.machine;
+  const op = strings.id(request.op);
+  const [text, flags] =
+    request.op === 'ftrace_enabled'
+      ? [request.enabled ? '1' : '0', 0]
+      : [request.pids.join(' '), request.reset ? CTL_RESET : 0];
+  cx.emit(TRACE_EVENTS.ctl_begin.id, op, NOBODY, strings.id(text), NO_ADDRESS, flags);
+  const result = yield* request.op === 'ftrace_enabled'
+    ? k.fn.ftraceEnableSysctl(cx, k, request.enabled)
+    : k.fn.setFtracePid(cx, k, request);
+  cx.emit(TRACE_EVENTS.ctl_end.id, op, NOBODY, 0, result);
   return result;
 }
 
@@ -66,7 +93,9 @@ function perform(cx: Context, k: Kernel, ops: FtraceOps, request: OperationReque
   }
 }
 
-function textOf(request: OperationRequest): string {
+/** A pattern; of register, the flags that the user has set. */
+function textOf(k: Kernel, ops: FtraceOps, request: OperationRequest): string {
+  if (request.op === 'register_ftrace_function') return flagNames(k, ops);
   return 'text' in request ? (request.text ?? '') : '';
 }
 

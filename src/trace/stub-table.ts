@@ -17,6 +17,8 @@ export const TRACE_STUBS = [
   'ftrace_ops_list_func_regs',
   /** Callback actions `set_reg` and `redirect` of workloads: a0 = ops, a1 = regs, a2 = register or 0, a3 = value. */
   'reprobe_write_reg',
+  /** What trampolines and the list function call in place of an ops' func while pids are set. */
+  'ftrace_pid_func',
 ] as const;
 
 export type TraceStub = (typeof TRACE_STUBS)[number];

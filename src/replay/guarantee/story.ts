@@ -30,6 +30,29 @@ import {
   newOps,
   type Ops,
 } from './ops.ts';
+import { newSettings, type Settings, writeBegins, writeEnds, type Writes } from './setting.ts';
+
+/** Would a hit in task `pid` call back for `ops` for certain, as far as its filters let it (FT-18, FT-48)? */
+export function isTraced({ settings }: Story, ops: Ops, pid: number): boolean {
+  const { enabled, pids } = settings;
+  if (enabled.value !== true) return false;
+  return !ops.obeysPids || pids.value === 'all' || pids.value?.has(pid) === true;
+}
+
+/** Why no callback may run for a hit that began when this one did (FT-18, FT-48), and the event that told it. */
+export function whyUntraced(
+  { settings }: Story,
+  { ops, hitBegan: began, begin: { pid } }: Callback,
+): { readonly why: string; readonly told: number } | undefined {
+  const { enabled, pids } = settings;
+  if (enabled.value === false && enabled.since < began) {
+    return { why: 'ftrace_enabled was 0', told: enabled.since };
+  }
+  const { value: list, since } = pids;
+  if (!ops.obeysPids || ops.registeredAt > began || since > began) return undefined;
+  if (list === undefined || list === 'all' || list.has(pid)) return undefined;
+  return { why: `set_ftrace_pid left task ${pid} out`, told: since };
+}
 
 /** An ftrace_ops, in the word of workloads and in that of the kernel. */
 const STATIC_KIND = 'static_ftrace_ops';
@@ -89,6 +112,10 @@ export interface Story {
   innerCall: number;
   /** Control calls under way. */
   readonly calls: Control[];
+  readonly settings: Settings;
+  readonly writes: Writes;
+  /** Places of trampolines, live or freed: their calls are patched too (CC-S21.5). */
+  readonly trampolines: Map<number, number>;
   /** Of the `func_enter` at hand: the function, if it can be hooked. */
   entered: TracedFunction | undefined;
   /** Of the `cb_begin` or `cb_end` at hand, if it is an ops that is known. */
@@ -108,6 +135,9 @@ export function newStory(): Story {
     answered: new Map(),
     innerCall: -1,
     calls: [],
+    settings: newSettings(),
+    writes: new Map(),
+    trampolines: new Map(),
     entered: undefined,
     callback: undefined,
     control: undefined,
@@ -138,7 +168,10 @@ export function storyListeners(story: Story): Listeners {
       story.answered.set(e.cpu, e.index);
     },
     text_write: (e) => {
-      if (!story.functions.bySite.has(e.ip)) story.innerCall = e.ip;
+      if (!story.functions.bySite.has(e.ip) && !isInTrampoline(story, e.ip)) story.innerCall = e.ip;
+    },
+    alloc: (e) => {
+      if (e.kind === 'trampoline') story.trampolines.set(e.address, e.address + e.bytes);
     },
     task_wake: (e) => {
       markSlept(story, e.woken);
@@ -162,12 +195,19 @@ export function storyListeners(story: Story): Listeners {
       story.callback = FTRACE_KINDS.has(e.kind) ? callbackEnded(story, e) : undefined;
     },
     ctl_begin: (e) => {
+      writeBegins(story.settings, story.writes, e);
       story.control = isFtraceControl(e.op) ? controlBegan(story, e) : undefined;
     },
     ctl_end: (e) => {
+      writeEnds(story.settings, story.writes, e);
       story.control = controlEnded(story, e);
     },
   };
+}
+
+function isInTrampoline({ trampolines }: Story, ip: number): boolean {
+  for (const [from, to] of trampolines) if (ip >= from && ip < to) return true;
+  return false;
 }
 
 /** The context that `event` happened in. */
@@ -211,7 +251,9 @@ function functionEntered(story: Story, e: EventOf<'func_enter'>): void {
   if (story.entered !== undefined) {
     enterFunction(contextOf(story, e), story.entered.site, e);
   }
-  if (story.callbackFunctions.has(e.func)) callbackFunctionEntered(story, e);
+  // What has no symbol is a part of the kernel, which is nobody's callback: that is for judges to see.
+  if (entered === undefined || story.callbackFunctions.has(e.func))
+    callbackFunctionEntered(story, e);
 }
 
 function functionLeft(story: Story, e: EventOf<'func_return' | 'func_abandon'>): void {
@@ -273,8 +315,10 @@ function lastInterruption(story: Story, { cpu, pid }: EventOf<'cb_begin'>): numb
  * Who is called without the list function is whoever was the only ops when the call was made: a hit that was
  * interrupted or preempted on its way there belongs to an older time, and no filter decides about it (CC-N1).
  */
-export function isStray({ hitBegan: began, interrupted, isDirect }: Callback): boolean {
-  return isDirect && interrupted > began;
+export function isStray({ hitBegan: began, interrupted, isDirect, ops }: Callback): boolean {
+  // The pid check may be the one that is called so, and it calls back whomever it got (FT-18).
+  const isChecked = ops.isStatic && ops.mayBeChecked;
+  return (isDirect || isChecked) && interrupted > began;
 }
 
 function callbackEnded(story: Story, e: EventOf<'cb_end'>): Callback | undefined {

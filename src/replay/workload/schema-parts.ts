@@ -202,6 +202,8 @@ export const ACTIONS: readonly [
   'set_filter_ip',
   'init_module',
   'delete_module',
+  'ftrace_enabled',
+  'set_ftrace_pid',
   'irq',
   'softirq',
   'nmi',

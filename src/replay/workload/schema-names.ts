@@ -1,0 +1,20 @@
+// Layer replay. Parts of the workload schema that stand for something defined elsewhere in the workload.
+import * as z from 'zod';
+import { LIMIT } from './model.ts';
+import * as part from './schema-parts.ts';
+
+export const cpu = part.whole(0, LIMIT.cpus - 1, 'Number of a CPU, from 0.');
+export const callable = part.reference('A function of this workload or of the image.', 'vfs_open');
+export const probe = part.reference('Name of a probe.', 'ops0');
+export const pattern = part.text('A pattern: name, name*, *name, *name*, a glob, or !pattern.', [
+  'vfs_*',
+]);
+
+export const taskName = z
+  .string()
+  .regex(/^(?!__proto__$)[A-Za-z_][A-Za-z0-9_:.-]*$/u, {
+    error: 'expected a task name such as reader or reader-1',
+  })
+  .max(LIMIT.taskNameLength, {
+    error: `expected a task name of at most ${LIMIT.taskNameLength} letters`,
+  });
