@@ -236,7 +236,7 @@ const comingProbe: fc.Arbitrary<RawProbe> = fc.record({
 });
 
 const FLAGS: Record<NonNullable<Features['flags']>, fc.Arbitrary<OpsFlag[]>> = {
-  drawn: fc.subarray([...OPS_FLAGS]),
+  drawn: fc.subarray([...OPS_FLAGS].filter((flag) => flag !== 'PID' && flag !== 'PERMANENT')),
   redirects: fc.constant(['SAVE_REGS', 'IPMODIFY']),
   rcu: fc.constantFrom(['RCU'], ['RCU', 'RECURSION'], ['RCU', 'SAVE_REGS']),
 };

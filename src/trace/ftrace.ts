@@ -91,6 +91,7 @@ export function* ftraceStartup(cx: Context, k: Kernel, ops: FtraceOps): Path<Err
 /** CC-S4.6 of a call that fails: undoes CC-S4.3-5 (CC-G16). No site was patched, so nobody is in the trampoline. */
 export function* ftraceStartupUndo(cx: Context, k: Kernel, ops: FtraceOps): Path<void> {
   yield* k.fn.removeFtraceOps(cx, k, ops);
+  yield* k.fn.ftraceRestoreFunc(cx, k, ops);
   k.fn.updateFtraceFunction(cx, k);
   cx.write(k.ftrace.startUp, cx.read(k.ftrace.startUp) - 1);
   clearFlags(cx, k, ops, FTRACE_OPS_FL_ENABLED | FTRACE_OPS_FL_ADDING);
