@@ -2,6 +2,7 @@
 import { MACHINE_STORIES } from './machine-stories.ts';
 import type { Claim } from './moments.ts';
 import { C_STORIES } from './stories-c.ts';
+import { FILE_STORIES } from './stories-files.ts';
 import { FLAG_STORIES } from './stories-flags.ts';
 import { START_STORIES } from './stories-start.ts';
 import { STORIES } from './stories.ts';
@@ -13,6 +14,7 @@ export const ALL_STORIES: Readonly<Record<string, readonly Claim[]>> = {
   ...START_STORIES,
   ...C_STORIES,
   ...FLAG_STORIES,
+  ...FILE_STORIES,
   ...MACHINE_STORIES,
   'memory-module-reload': MODULE_RELOAD,
 };

@@ -243,7 +243,7 @@ typescript: { audit: 3 }
 probes:
   ops0: { kind: ftrace, filter: 'l*', notrace: [early, late], callback: note }
   ops1: { kind: ftrace, callback: count, flags: [SAVE_REGS, IPMODIFY, RCU] }
-  ops2: { kind: ftrace, filter: [early], callback: nothing }
+  ops2: { kind: ftrace, filter: [early], callback: nothing, flags: [PID, PERMANENT] }
   ops3: { kind: ftrace, callback: audit }
 timeline:
   - { at: start, register: ops0, expect: 0 }
@@ -255,6 +255,8 @@ timeline:
   - { on: { event: text_write }, nmi: dog }
   - { on: { enter: audit }, irq: early }
   - { at: { step: 9 }, set_filter_ips: { probe: ops1, functions: [late, again], remove: true, reset: true }, expect: ENOENT }
+  - { at: { step: 9 }, ftrace_enabled: 0, expect: -EBUSY }
+  - { on: { end: ftrace_enabled }, set_ftrace_pid: { tasks: [opener, control-1], append: true } }
   - { at: end, unregister: ops0, expect: -EBUSY }
   - { at: end, free_filter: ops0 }
 expect: [unregister, { counter: counter+8, is: 3 }, { counter: ops1.count, at_least: 1 }, { counter: counter, at_most: 9 }]

@@ -57,6 +57,15 @@ export const MUTANTS: readonly Mutant[] = [
   { id: 'M-18', judge: 'failed-call', budget: 200, pinned: [1, 2], says: /left a filter/u },
   { id: 'M-22', judge: 'recursion', budget: 200, pinned: [1, 2], says: /^a hit was refused/u },
   { id: 'M-23', judge: 'recursion', budget: 300, pinned: [1, 5], says: /own level is NMI/u },
+  { id: 'M-30', judge: 'unregister', budget: 1000, pinned: [1, 2], says: /began .* after/u },
+  {
+    id: 'M-34',
+    judge: 'arguments',
+    cases: 'pids',
+    budget: 1000,
+    pinned: [1, 2],
+    says: /a part of the kernel was called/u,
+  },
   { id: 'M-24', judge: 'context', budget: 200, pinned: [1, 2] },
   { id: 'M-25', judge: 'quiescence', budget: 500, pinned: [1, 2] },
   {

@@ -278,6 +278,20 @@ const NOT_UNDONE: readonly Variant[] = [
   },
 ];
 
+/** Judged by `filter-swap`. */
+const NOT_LEFT_OUT: readonly Variant[] = [
+  {
+    id: 'hooked-at-zero',
+    about: 'ftrace_enabled becomes 0, and no site is turned off',
+    links: { ftraceShutdownSysctl: nothing },
+  },
+  {
+    id: 'pids-not-looked-up',
+    about: 'a list of pids is set, and no ops that is registered gets the check',
+    links: { ftraceUpdatePidFunc: nothing },
+  },
+];
+
 function planted(
   variants: readonly Variant[],
   judge: Mutant['judge'],
@@ -293,6 +307,7 @@ export const PLANTED_FAULTS: readonly Mutant[] = [
   ...planted(WRONG_ARGUMENTS, 'arguments', [300, 300, 300, 300]),
   ...planted(WRONG_REGISTERS, 'arguments', [1000, 500], 'flags'),
   ...planted(UNASSISTED, 'context', [300], 'flags'),
+  ...planted(NOT_LEFT_OUT, 'filter-swap', [1000, 1000]),
   ...planted(WRONG_CONTEXT, 'context', [300, 300]),
   ...planted(LEFT_BEHIND, 'quiescence', [300, 300, 300, 300]),
   ...planted(NOT_STARTED, 'start', [300]),

@@ -23,7 +23,8 @@ export interface Case {
 
 /**
  * The cases of a guarantee, or a part of those of some: callers that call without the list function, probes with flags,
- * and probes that get into each other's way as they want to redirect functions. Or those in which a module comes and goes.
+ * and probes that get into each other's way as they want to redirect functions. Or those in which a module comes and
+ * goes, and those with ops that obey set_ftrace_pid.
  */
 export type CasesName =
   | GuaranteeName
@@ -32,7 +33,8 @@ export type CasesName =
   | 'redirects'
   | 'idle'
   | 'joins'
-  | 'modules';
+  | 'modules'
+  | 'pids';
 
 export interface CaseResult {
   readonly ending: Ending;
@@ -62,6 +64,7 @@ const FLAGS = fc.oneof(
 );
 
 const REDIRECTS = workloadsWith({ flags: 'redirects', probes: 3, shared: false, ends: true });
+const PIDS = workloadsWith({ pids: true, probes: 1, cpus: 2, shared: false });
 
 /** Walkers of the list meet probes that are just being linked (CC-G2). */
 const JOINS = workloadsWith({ joins: true, shared: false, crowded: false });
@@ -70,7 +73,11 @@ const JOINS = workloadsWith({ joins: true, shared: false, crowded: false });
 const IDLE = workloadsWith({ cpus: 2, shared: true, idle: true, lone: true });
 
 const WORKLOADS: Record<CasesName, fc.Arbitrary<Workload>> = {
-  unregister: weighted(1, { shared: true }),
+  unregister: fc.oneof(
+    workloadsWith({}),
+    workloadsWith({ shared: true }),
+    workloadsWith({ disables: true }),
+  ),
   'filter-swap': weighted(3, { shared: true, swaps: true }),
   notrace: weighted(1, { shared: true }),
   memory: weighted(3, { shared: true, swaps: true }),
@@ -82,7 +89,9 @@ const WORKLOADS: Record<CasesName, fc.Arbitrary<Workload>> = {
     workloadsWith({ shared: true, guarded: true }),
     DIRECT,
     FLAGS,
+    PIDS,
   ),
+  pids: PIDS,
   direct: DIRECT,
   modules: workloadsWith({ module: true }),
   flags: FLAGS,

@@ -21,7 +21,7 @@ import {
   type Kernel,
   publishStubs,
 } from '../src/trace/kernel.ts';
-import { operation, type OperationRequest } from '../src/trace/operation.ts';
+import { fileOperation, operation, type OperationRequest } from '../src/trace/operation.ts';
 import { PROFILE_TODAY } from '../src/trace/profile.ts';
 import { VARIANTS } from '../src/trace/variants/variants.ts';
 
@@ -55,6 +55,8 @@ export interface SmallKernelOptions {
   readonly variants?: readonly string[];
   readonly trampolines?: boolean;
   readonly arch?: Partial<Arch>;
+  readonly recordRecursion?: boolean;
+  readonly strict?: boolean;
   readonly machine?: Partial<MachineOptions>;
   /** True by default. */
   readonly landingPad?: boolean;
@@ -70,7 +72,8 @@ export function smallKernel(options: SmallKernelOptions): SmallKernel {
   const variants = (options.variants ?? []).map((id) => known(VARIANTS.get(id), `${id} exists`));
   const trampolines = options.trampolines ?? true;
   const arch = { ...ARCH_DEFAULT, ...options.arch };
-  const boot = { profile: PROFILE_TODAY, variants, trampolines, arch };
+  const { recordRecursion = false, strict = false } = options;
+  const boot = { profile: PROFILE_TODAY, variants, trampolines, arch, recordRecursion, strict };
   const k = bootKernel(machine, image.functions, boot);
   const fn = (name: string): FunctionSymbol =>
     known(functionsNamed(image, name)[0], `${name} is a function`);
@@ -186,6 +189,21 @@ export function perform(
 
 export const REGISTER = { op: 'register_ftrace_function' } as const;
 export const UNREGISTER = { op: 'unregister_ftrace_function' } as const;
+
+/** A write to the sysctl. */
+export function writeEnabled(cx: Context, k: Kernel, enabled: boolean): Path<number> {
+  return fileOperation(cx, k, { op: 'ftrace_enabled', enabled });
+}
+
+/** A write to `set_ftrace_pid`. */
+export function writePids(
+  cx: Context,
+  k: Kernel,
+  pids: readonly number[],
+  reset = true,
+): Path<number> {
+  return fileOperation(cx, k, { op: 'set_ftrace_pid', pids, reset });
+}
 
 export function setFilter(text: string | undefined, reset = false): OperationRequest {
   return { op: 'ftrace_set_filter', text, reset };

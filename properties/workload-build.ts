@@ -64,7 +64,16 @@ export interface RawProbe {
   /** Due at steps, or when the first task begins another round: then something is sure to be going on. */
   readonly pace: 'steps' | 'rounds';
   readonly leaves: boolean;
+  /** `ftrace_enabled` is 0 around each unregister. */
+  readonly disables: boolean;
   readonly flags: readonly OpsFlag[];
+}
+
+/** Writes to set_ftrace_pid: when, and the tasks as draws. */
+interface RawPids {
+  readonly due: number;
+  readonly tasks: readonly number[];
+  readonly append: boolean;
 }
 
 export interface Raw {
@@ -100,6 +109,8 @@ export interface Raw {
   readonly refusals: readonly Refusal[];
   readonly secondControl: boolean;
   readonly failAlloc: readonly AllocKind[];
+  readonly pids: readonly RawPids[];
+  readonly strict: boolean;
 }
 
 /** What filters can be told of: in the order of their addresses, traceable functions and their names for patterns. */
@@ -153,6 +164,8 @@ function buildWithoutModule(drawn: Raw): Workload {
       steps_max: 200_000,
       ...(raw.direct ? { trampolines: false } : {}),
       ...(raw.failAlloc.length > 0 ? { fail_alloc: raw.failAlloc } : {}),
+      // There is no misuse in these workloads.
+      ...(raw.strict ? { strict: true, recordRecursion: true } : {}),
     },
     data: { hits: 8, shared: 16 },
     functions,
@@ -164,6 +177,7 @@ function buildWithoutModule(drawn: Raw): Workload {
     timeline: [
       ...raw.probes.flatMap((probe, index) => buildLife(probe, index, table, raw)),
       ...raw.raised.map((before) => buildRaised(before, raw)),
+      ...raw.pids.map((one) => buildPids(one, Object.keys(tasks), raw)),
     ],
   };
 }
@@ -193,7 +207,7 @@ function withJoiners(raw: Raw): Raw {
 function withStayer(raw: Raw): Raw {
   const [first, second] = raw.probes;
   if (first === undefined || second === undefined) return raw;
-  return { ...raw, probes: [first, { ...second, filter: [], lives: [] }] };
+  return { ...raw, probes: [first, { ...second, filter: [], lives: [], flags: [] }] };
 }
 
 /** The first probe's callback is the guarded one. */
@@ -355,8 +369,10 @@ function buildLife(probe: RawProbe, index: number, table: Table, raw: Raw): Time
   for (const [life, changes] of probe.lives.entries()) {
     operations.push({ register: name });
     for (const change of changes) operations.push(buildChange(change, name, table));
-    if (probe.leaves || raw.ends || life < probe.lives.length - 1)
-      operations.push({ unregister: name });
+    if (!probe.leaves && !raw.ends && life === probe.lives.length - 1) continue;
+    if (probe.disables) operations.push({ ftrace_enabled: 0 });
+    operations.push({ unregister: name });
+    if (probe.disables) operations.push({ ftrace_enabled: 1 });
   }
   const refused = index === 0 ? raw.refusals : [];
   const asked: typeof operations = [];
@@ -383,6 +399,17 @@ function buildRaised(before: number, raw: Raw): TimelineItem {
     irq: { run: NAMES[0] },
     cpu: raw.cpus - 1,
   };
+}
+
+/** Tasks and nobody: a list with a pid that does not run makes all others idle. */
+function buildPids(
+  { due, tasks, append }: RawPids,
+  names: readonly string[],
+  raw: Raw,
+): TimelineItem {
+  const traced = [...new Set(tasks.map((draw) => nameAt(names, draw)))];
+  const set = append ? { tasks: traced, append: true } : { tasks: traced };
+  return { ...buildTrigger('steps', due, raw), set_ftrace_pid: set };
 }
 
 const AT_START = { at: 'start' } as const;

@@ -66,6 +66,10 @@ export interface Features {
   readonly ends?: boolean;
   /** A module whose functions tasks and handlers call while it comes and goes (CC-S20). */
   readonly module?: boolean;
+  /** `ftrace_enabled` is 0 around every unregister. */
+  readonly disables?: boolean;
+  /** The first probe obeys set_ftrace_pid, which is written, and comes back. */
+  readonly pids?: boolean;
   /** At least this many injectable handlers. */
   readonly handlers?: 0 | 1 | 2;
 }
@@ -129,6 +133,8 @@ function rawWorkload(features: Features): fc.Arbitrary<Raw> {
       { arbitrary: fc.constant([]), weight: 2 },
       { arbitrary: fc.subarray(allocKinds(features)), weight: 1 },
     ),
+    strict: fc.boolean(),
+    pids: features.pids === true ? fc.array(rawPids, { minLength: 1, maxLength: 3 }) : rarePids,
   });
 }
 
@@ -136,6 +142,27 @@ function rawWorkload(features: Features): fc.Arbitrary<Raw> {
 function idleTimes({ flags }: Features): { readonly min: number; readonly max: number } {
   return flags === 'rcu' ? { min: 100, max: 160 } : { min: 2, max: 12 };
 }
+const rawPids: fc.Arbitrary<Raw['pids'][number]> = fc.record({
+  due: fc.nat(STEP_MAX),
+  tasks: fc.array(fc.nat(7), { maxLength: 2 }),
+  append: rarely(),
+});
+
+const rarePids: fc.Arbitrary<Raw['pids']> = fc.oneof(
+  { arbitrary: fc.constant([]), weight: 4 },
+  { arbitrary: fc.array(rawPids, { minLength: 1, maxLength: 2 }), weight: 1 },
+);
+
+/** PERMANENT is rare: it makes writes of 0 fail. */
+const rawFlags: fc.Arbitrary<RawProbe['flags']> = fc.constantFrom<RawProbe['flags'][]>(
+  [],
+  [],
+  [],
+  ['PID'],
+  ['PID'],
+  [],
+  ['PERMANENT'],
+);
 
 /** Memory for a module is looked for where there is one. */
 function allocKinds({ module }: Features): (typeof ALLOC_KINDS)[number][] {
@@ -202,7 +229,8 @@ const rawProbe: fc.Arbitrary<RawProbe> = fc.record({
   triggers: fc.array(fc.nat(STEP_MAX), { minLength: 10, maxLength: 10 }),
   pace: fc.constantFrom<RawProbe['pace'][]>('rounds', 'rounds', 'steps'),
   leaves: oftenTrue(),
-  flags: fc.constant([]),
+  disables: rarely(),
+  flags: rawFlags,
 });
 
 /** How many probes there are where some come later. */
@@ -224,7 +252,8 @@ const swappedProbe: fc.Arbitrary<RawProbe> = fc.record({
   triggers: fc.array(fc.nat(STEP_MAX), { minLength: 10, maxLength: 10 }),
   pace: fc.constant('rounds'),
   leaves: oftenTrue(),
-  flags: fc.constant([]),
+  disables: rarely(),
+  flags: rawFlags,
 });
 
 /** How often two probes that take turns go. */
@@ -239,11 +268,12 @@ const comingProbe: fc.Arbitrary<RawProbe> = fc.record({
   triggers: fc.array(fc.nat(STEP_MAX), { minLength: 10, maxLength: 10 }),
   pace: fc.constantFrom<RawProbe['pace'][]>('rounds', 'steps'),
   leaves: oftenTrue(),
-  flags: fc.constant([]),
+  disables: rarely(),
+  flags: rawFlags,
 });
 
 const FLAGS: Record<NonNullable<Features['flags']>, fc.Arbitrary<OpsFlag[]>> = {
-  drawn: fc.subarray([...OPS_FLAGS]),
+  drawn: fc.subarray([...OPS_FLAGS].filter((flag) => flag !== 'PID' && flag !== 'PERMANENT')),
   redirects: fc.constant(['SAVE_REGS', 'IPMODIFY']),
   rcu: fc.constantFrom(['RCU'], ['RCU', 'RECURSION'], ['RCU', 'SAVE_REGS']),
 };
@@ -263,7 +293,15 @@ function plainProbe({ swaps, direct, joins, lone }: Features): fc.Arbitrary<RawP
 
 function probeWith(features: Features): fc.Arbitrary<RawProbe> {
   const probe = plainProbe(features);
-  const { flags } = features;
+  const { flags, disables, pids } = features;
+  if (disables === true || pids === true) {
+    return probe.map((one) => {
+      const comesBack = pids === true && one.lives.length === 1;
+      const lives = comesBack ? [...one.lives, []] : one.lives;
+      const asked: RawProbe['flags'] = pids === true ? ['PID'] : [];
+      return Object.assign({}, one, { lives, flags: asked, disables: disables ?? one.disables });
+    });
+  }
   if (flags === undefined) return probe;
   const drawn = FLAGS[flags];
   // What the idle task runs is to be among what they select.

@@ -16,6 +16,7 @@ export {
   type RecordOptions,
   type WorkloadInput,
 } from './replay/api/record.ts';
+export { recursedFunctions, type Recursion } from './replay/api/recursion.ts';
 export { fromYaml } from './replay/api/yaml.ts';
 export type { Verdict } from './replay/guarantee/judge.ts';
 export {

@@ -23,6 +23,7 @@ test('these names are public', () => {
     RecordOptions
     RecordedRun
     RecordingSource
+    Recursion
     Reference
     ReplayOptions
     ReplayOutcome
@@ -42,6 +43,7 @@ test('these names are public', () => {
     profiles
     readEvents
     record
+    recursedFunctions
     replay
     toYaml
     variants

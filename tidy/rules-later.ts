@@ -10,7 +10,7 @@ const LATER: Readonly<Record<string, string>> = {
     CC-G5 CC-G6 CC-G12 CC-G13 CC-G18 CC-G19 CC-N2`,
   kretprobes: 'KR- CC-S15 CC-H13 CC-G14',
   jprobes: 'JP- CC-H16 CC-G21',
-  tracefs: 'TE- TL- CC-S7 CC-S17 CC-S21 CC-H17 CC-G20',
+  tracefs: 'TE- TL- CC-S17 CC-H17 CC-G20',
   'patching by stop_machine': 'FT-12 CC-M8 CC-S2',
 };
 

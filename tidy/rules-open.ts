@@ -8,14 +8,5 @@ export const OPEN: Readonly<Partial<Record<SpecDocument, readonly string[]>>> = 
     // State bits of records, which the model does without.
     'FT-1',
     'FT-3',
-    // Direct calls, the PID and PERMANENT flags: an ops that asks for one of them is refused.
-    'FT-18',
-    'FT-25.6',
-    'FT-25.9',
-    // Misuse that strict mode is to report.
-    'FT-34',
-    'FT-35',
-    // The sysctl.
-    'FT-48',
   ],
 };

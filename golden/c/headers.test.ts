@@ -33,6 +33,7 @@ const NOT_FOR_C = new Set([
   'ftrace_ops_list_func',
   'ftrace_ops_list_func_regs',
   'ftrace_ops_assist_func',
+  'ftrace_pid_func',
 ]);
 
 test('reprobe.ld provides every kernel symbol at the address of its stub, and no other', () => {

@@ -133,6 +133,10 @@ export class Machine {
   closing: (() => void) | undefined;
   /** Somebody may ask for all registers with which functions come to their call sites (`reportArguments`). */
   notesRegisters = false;
+  /** Somebody who wants to know which task a CPU turns to; part of the step that switches. */
+  switching: ((cpu: Cpu, next: Task) => void) | undefined;
+  /** Somebody who wants to know when the task of a CPU is about to sleep of its own accord. */
+  sleeping: ((cpu: Cpu) => void) | undefined;
   private readonly chooser: Chooser;
   private readonly sink: EventSink;
   private readonly watchers = new Map<Address, Watcher>();

@@ -33,6 +33,7 @@ export function wake(task: Task): void {
 export function sleepNow(cpu: Cpu): void {
   assert(cpu.preemptible(), 'only preemptible task context sleeps');
   const task = cpu.current;
+  cpu.machine.sleeping?.(cpu);
   task.state = 'sleeping';
   cpu.machine.rcu.slept(task);
   switchTo(cpu, pickNext(cpu), 'sleeping');
@@ -140,6 +141,7 @@ function switchTo(cpu: Cpu, next: Task, state: string): void {
   const prev = cpu.current;
   const { machine, hart } = cpu;
   machine.report(cpu, EMU_EVENTS.sched_switch.id, prev.pid, next.pid, machine.strings.id(state));
+  machine.switching?.(cpu, next);
   saveFrame(hart, prev.context.frame);
   machine.memory.unreserve(hart);
   cpu.replaceTask(next);

@@ -57,6 +57,8 @@ export class Text {
   private syncCount = 0;
   /** Answers still due, by sync number. */
   private readonly due = new Map<number, Cell<number>>();
+  /** What each CPU does when it answers, by sync number. */
+  private readonly calls = new Map<number, (cpu: Cpu) => void>();
 
   constructor(machine: Machine) {
     this.machine = machine;
@@ -139,9 +141,10 @@ export class Text {
     core.setFlags(ip, core.flagsAt(ip) & ~(FLAG.visible | FLAG.attention | FLAG.site));
   }
 
-  /** Sends IPIs to all other CPUs; the sync's number. */
-  sendSync(cx: Context): number {
+  /** Sends IPIs to all other CPUs, and does here what they do when they answer; the sync's number. */
+  sendSync(cx: Context, each?: (cpu: Cpu) => void): number {
     const number = ++this.syncCount;
+    if (each !== undefined) this.calls.set(number, each);
     const cpus = this.machine.cpus;
     this.due.set(number, this.machine.cells.cell(`sync/${number}`, cpus.length - 1));
     for (const cpu of cpus) {
@@ -150,6 +153,7 @@ export class Text {
       this.machine.touchCpu(cpu);
     }
     this.see(cx.cpu);
+    each?.(cx.cpu);
     cx.emit(EMU_EVENTS.sync_send.id, number);
     return number;
   }
@@ -159,6 +163,7 @@ export class Text {
     const number = cpu.ipis.shift();
     assert(number !== undefined, 'an answer has its question');
     this.see(cpu);
+    this.calls.get(number)?.(cpu);
     this.machine.report(cpu, EMU_EVENTS.sync_ack.id, number);
     const due = this.dueOf(number);
     due.set(due.value - 1);
@@ -172,6 +177,7 @@ export class Text {
 
   finishSync(number: number): void {
     this.due.delete(number);
+    this.calls.delete(number);
   }
 
   private pick(cpu: Cpu, part: Part): number {
@@ -231,10 +237,15 @@ export function* writeHalf(cx: Context, ip: Address, part: 0 | 1, value: number)
 
 /** SYNC (CC-M7, FT-8): every other CPU has answered an IPI. The sender spins with preemption off. */
 export function* sync(cx: Context): Path<void> {
+  yield* onEachCpu(cx);
+}
+
+/** `on_each_cpu`: a SYNC; each CPU does `each`, the others when they answer. */
+export function* onEachCpu(cx: Context, each?: (cpu: Cpu) => void): Path<void> {
   const text = cx.cpu.machine.text;
   const number = yield* act(cx.cpu.preemptCount, () => {
     changePreemptCount(cx, 1);
-    return text.sendSync(cx);
+    return text.sendSync(cx, each);
   });
   yield* waitUntil(
     cx.make(() => text.dueOf(number)),

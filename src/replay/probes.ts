@@ -5,6 +5,8 @@ import { functionsNamed, type Image } from '../emu/image.ts';
 import type { Path } from '../emu/path.ts';
 import {
   FTRACE_OPS_FL_IPMODIFY,
+  FTRACE_OPS_FL_PERMANENT,
+  FTRACE_OPS_FL_PID,
   FTRACE_OPS_FL_RCU,
   FTRACE_OPS_FL_RECURSION,
   FTRACE_OPS_FL_SAVE_REGS,
@@ -13,7 +15,7 @@ import {
 import { type FtraceOps, newFtraceOps } from '../trace/ftrace-ops.ts';
 import type { Kernel } from '../trace/kernel.ts';
 import { deleteModule, initModule, type Module, newModule } from '../trace/module.ts';
-import { operation, type OperationRequest } from '../trace/operation.ts';
+import { fileOperation, operation, type OperationRequest } from '../trace/operation.ts';
 import type { OperationName, OpsFlag, ProbeOperationName } from './workload/model.ts';
 import type {
   Plan,
@@ -39,6 +41,8 @@ export const OPERATION_NAMES = {
   free_filter: 'ftrace_free_filter',
   init_module: 'init_module',
   delete_module: 'delete_module',
+  ftrace_enabled: 'ftrace_enabled',
+  set_ftrace_pid: 'set_ftrace_pid',
 } as const satisfies Record<ProbeOperationName, OperationRequest['op']> &
   Record<OperationName, string>;
 
@@ -48,13 +52,16 @@ const OPS_FLAG_BITS: Readonly<Record<OpsFlag, number>> = {
   RECURSION: FTRACE_OPS_FL_RECURSION,
   IPMODIFY: FTRACE_OPS_FL_IPMODIFY,
   RCU: FTRACE_OPS_FL_RCU,
+  PID: FTRACE_OPS_FL_PID,
+  PERMANENT: FTRACE_OPS_FL_PERMANENT,
 };
 
 /** Makes the objects, unregistered and without filters. */
 export function makeProbes(k: Kernel, plan: Plan, image: Image): readonly Probe[] {
   return plan.probes.map(({ name, callback, flags: asked, static: isStatic }) => {
+    const func = addressOf(image, callback);
     const flags = asked.reduce((bits, flag) => bits | OPS_FLAG_BITS[flag], 0);
-    const ops = newFtraceOps(k, { name, func: addressOf(image, callback), flags, isStatic });
+    const ops = newFtraceOps(k, { name, func, flags, isStatic });
     return { object: ops.object, ops };
   });
 }
@@ -85,6 +92,7 @@ export class Operations {
   /** Performs one; 0 or a negative errno. Task context; may sleep. */
   perform(cx: Context, planned: PlanOperation): Path<number> {
     if ('module' in planned) return this.#performOnModule(cx, planned);
+    if (!('probe' in planned)) return fileOperation(cx, this.#k, planned);
     return operation(cx, this.#k, this.probe(planned.probe).ops, this.#request(planned));
   }
 

@@ -1,8 +1,10 @@
 // Layer replay. A run in numbers: events by kind, what became of the hits of each probe, steps of each CPU,
 // and how it ended.
+import { hexAddress } from '../emu/address.ts';
 import { LEVEL_NAMES } from '../emu/event.ts';
 import type { EventLog } from './event-log.ts';
 import { type Event, EVENT_KINDS } from './schema.ts';
+import { Symbols } from './symbols.ts';
 import { quoted } from './text-form.ts';
 
 interface ProbeSummary {
@@ -31,8 +33,16 @@ export interface Summary {
   readonly kinds: Readonly<Record<string, number>>;
   readonly probes: readonly ProbeSummary[];
   readonly cpus: readonly CpuSummary[];
+  /** In the order in which they were recorded; with the machine option `recordRecursion`. */
+  readonly recursed: readonly RecursedFunction[];
   /** `run_end`, or the oops, deadlock or step limit that ended it; `none` where the recording stops. */
   readonly ending: string;
+}
+
+/** A function at which recursion was refused, and who called it the first time; as `vfs_open+0x4`. */
+interface RecursedFunction {
+  readonly ip: string;
+  readonly parent_ip: string;
 }
 
 interface ProbeCount {
@@ -55,6 +65,7 @@ export function summarize(log: EventLog, cpu?: number): Summary {
   const count = new Count();
   for (const event of log.events()) {
     if (event.event === 'object') count.probe(event.object, event.name, event.kind);
+    if (event.event === 'symbol') count.symbols.see(event);
     if (cpu === undefined || event.cpu === cpu) count.take(event);
     count.end(event);
   }
@@ -77,6 +88,11 @@ export function* summaryLines(summary: Summary): Generator<string> {
         .join(', ') || '-',
     ]);
     yield* tableLines(['probe', 'kind', 'hits', 'skips'], rows);
+  }
+  if (summary.recursed.length > 0) {
+    yield '';
+    const rows = summary.recursed.map(({ ip, parent_ip: parent }) => [quoted(ip), quoted(parent)]);
+    yield* tableLines(['recursion at', 'called from'], rows);
   }
   yield '';
   const cpus = summary.cpus.map(({ cpu, events, steps, levels }): readonly Cell[] => [
@@ -109,6 +125,8 @@ function* tableLines(
 }
 
 class Count {
+  readonly symbols = new Symbols();
+  readonly #recursed: RecursedFunction[] = [];
   readonly #kinds = new Map<string, number>();
   readonly #probes = new Map<number, ProbeCount>();
   readonly #cpus = new Map<number, CpuCount>();
@@ -128,6 +146,9 @@ class Count {
     add(this.#kinds, event.event);
     this.#takeCpu(event);
     this.#takeHit(event);
+    if (event.event === 'recursed_function') {
+      this.#recursed.push({ ip: this.#place(event.ip), parent_ip: this.#place(event.parent_ip) });
+    }
   }
 
   /** A run ends for all CPUs, wherever that shows. */
@@ -155,8 +176,13 @@ class Count {
         steps,
         levels: Object.fromEntries(levels),
       })),
+      recursed: this.#recursed,
       ending: this.#ending,
     };
+  }
+
+  #place(address: number): string {
+    return this.symbols.text(address) ?? hexAddress(address);
   }
 
   #takeCpu(event: Event): void {

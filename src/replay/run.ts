@@ -152,7 +152,7 @@ function headerOf(
       trampolines: plan.machine.trampolines,
       stepsMax: plan.machine.stepsMax,
       ...regsOf(plan),
-      ...failAllocOf(plan),
+      ...unusualOptions(plan),
     },
     image:
       image === undefined || plan.image === null
@@ -172,8 +172,14 @@ function regsOf({ machine }: Plan): Partial<Pick<PlanMachine, 'regs' | 'ifSuppor
 }
 
 /** Named where there is something to name. */
-function failAllocOf({ machine: { failAlloc } }: Plan): Pick<Partial<PlanMachine>, 'failAlloc'> {
-  return failAlloc.length === 0 ? {} : { failAlloc };
+function unusualOptions({
+  machine: { failAlloc, recordRecursion, strict },
+}: Plan): Pick<Partial<PlanMachine>, 'failAlloc' | 'recordRecursion' | 'strict'> {
+  return {
+    ...(failAlloc.length === 0 ? {} : { failAlloc }),
+    ...(recordRecursion ? { recordRecursion } : {}),
+    ...(strict ? { strict } : {}),
+  };
 }
 
 /** A checked workload is plain data by its schema. */
@@ -221,13 +227,19 @@ function failedIn(session: Session, { plan, positions }: Prepared): readonly str
     if (found >= 0 || expectedOf(of) !== null) return [];
     const operation = 'item' in of ? operationOf(of) : of;
     if (operation === undefined) return [];
-    const object =
-      'module' in operation ? plan.modules[operation.module] : plan.probes[operation.probe];
-    const { name } = known(object, 'an operation has its object');
+    const name = aboutWhat(plan, operation);
     const where = 'item' in of ? ['timeline', of.item] : ['probes', name];
     const call = `${OPERATION_NAMES[operation.op]}(${name})`;
     return [`${positions.where(where)}: ${call} returned ${errnoName(found)}`];
   });
+}
+
+/** The probe or the module, or what is written to a file. */
+function aboutWhat({ modules, probes }: Plan, operation: PlanOperation): string {
+  if (operation.op === 'ftrace_enabled') return operation.enabled ? '1' : '0';
+  if (operation.op === 'set_ftrace_pid') return operation.pids.join(' ');
+  const object = 'module' in operation ? modules[operation.module] : probes[operation.probe];
+  return known(object, 'an operation has its object').name;
 }
 
 function operationOf({ action }: PlanEntry): PlanOperation | undefined {

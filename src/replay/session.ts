@@ -92,9 +92,10 @@ export class Session {
     });
     this.image = loadPlanImage(machine, plan);
     this.#definePaths(options.handlers ?? []);
-    const { trampolines, regs, ifSupportedGivesRegs } = plan.machine;
+    const { recordRecursion, strict, trampolines, regs, ifSupportedGivesRegs } = plan.machine;
     const arch = { regs, ifSupportedGivesRegs };
-    this.kernel = bootKernel(machine, this.image.functions, { ...options, trampolines, arch });
+    const boot = { ...options, recordRecursion, strict, trampolines, arch };
+    this.kernel = bootKernel(machine, this.image.functions, boot);
     const probes = makeProbes(this.kernel, plan, this.image);
     this.operations = new Operations(this.kernel, probes, this.image);
     const tasks = plan.tasks.map((task) => this.#newTask(task.name, task.cpu));

@@ -11,7 +11,7 @@ export const TRACE_EVENTS = {
   ctl_begin: {
     id: 101,
     about:
-      'A control operation starts. `text` is its pattern (empty when NULL) or, of an array, its addresses; `flags` bit 0 reset, bit 1 pattern is NULL, bit 2 remove.',
+      'A control operation starts. `text` is its pattern (empty when NULL), of an array its addresses, of register the flags of the ops, of a file what is written; `flags` bit 0 reset, bit 1 pattern is NULL, bit 2 remove.',
     fields: { op: 'string', object: 'int', text: 'string', ip: 'address', flags: 'hex' },
   },
   ctl_end: {
@@ -131,5 +131,11 @@ export const TRACE_EVENTS = {
       notrace: 'int',
       notrace_sum: 'hex',
     },
+  },
+  recursed_function: {
+    id: 133,
+    about:
+      'A function at which recursion was refused for the first time (machine option `recordRecursion`).',
+    fields: { ip: 'address', parent_ip: 'address' },
   },
 } as const satisfies Record<string, EventShape>;

@@ -10,6 +10,7 @@ import { MCOUNT_INSN_SIZE } from './ftrace-insn.ts';
 import type { FtraceOps } from './ftrace-ops.ts';
 import { isTrampoline } from './ftrace-trampoline.ts';
 import type { Kernel } from './kernel.ts';
+import { strictHit } from './strict.ts';
 import { type OpenCallback, taskTrace } from './task-trace.ts';
 
 /** Reports every call of `func` by a hook. */
@@ -31,12 +32,13 @@ function callbackBegins(cx: Context, k: Kernel): void {
   const depth = below === undefined ? 0 : below.depth + (below.isHook ? 1 : 0);
   const ops = k.ops.byAddress.get(register(cx, REG.a2));
   const isDirect = register(cx, REG.ra) === k.caller.innerCall + MCOUNT_INSN_SIZE;
-  const generation = ops === undefined ? 0 : calledGeneration(cx, ops, isDirect);
+  const generation = ops === undefined ? 0 : calledGeneration(cx, k, ops);
   const object = ops === undefined || generation === 0 ? 0 : ops.object;
   const isHook = object !== 0 || isDirect;
   const ip = register(cx, REG.a0);
   callback.set({ isHook, object, generation, ip, depth, below });
   if (!isHook) return;
+  if (ops !== undefined) strictHit(cx.cpu, k, ops);
   const kind = k.ftraceOpsKind.id;
   const parentIp = register(cx, REG.a1);
   cx.emit(TRACE_EVENTS.cb_begin.id, kind, object, generation, ip, parentIp, depth);
@@ -54,11 +56,12 @@ function callbackEnds(cx: Context, k: Kernel): void {
 /**
  * Which registration of `ops` this call is made for; 0: no hook made it. A trampoline belongs to one
  * registration and dies before the next. The generic caller that calls without the list function passes whatever
- * `function_trace_op` holds, be it no ops at all. The list function hands the number on in a4, out of sight of
+ * `function_trace_op` holds, be it no ops at all. The list function and the pid check hand the number on in a4, out of sight of
  * the callback's C prototype, because the ops may be gone and back by the time of the call.
  */
-function calledGeneration(cx: Context, ops: FtraceOps, isDirect: boolean): number {
+export function calledGeneration(cx: Context, k: Kernel, ops: FtraceOps): number {
   const caller = register(cx, REG.ra);
+  const isDirect = caller === k.caller.innerCall + MCOUNT_INSN_SIZE;
   if (isDirect || isTrampoline(caller)) return ops.generation.value;
   return caller === RETURN_STUB ? (cx.cpu.hart.lo[REG.a4] as number) : 0;
 }

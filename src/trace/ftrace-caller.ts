@@ -30,7 +30,7 @@ export interface FtraceHit {
 }
 
 /** Why a hit did not run a callback: the closed list of `skip` events (CC-G10). */
-export type SkipReason = 'filter' | 'notrace' | 'recursion' | 'rcu' | 'regs';
+export type SkipReason = 'filter' | 'notrace' | 'recursion' | 'rcu' | 'regs' | 'pid';
 
 /** Stands in `skip` events for "whoever would have been called". */
 export const NOBODY = 0;
@@ -43,6 +43,7 @@ export function* ftraceOpsListFunc(cx: Context, k: Kernel, hit: FtraceHit): Path
   const bit = yield* k.fn.traceTestAndSetRecursion(cx, k, TRACE_LIST_START);
   if (bit < 0) {
     skip(cx, { object: NOBODY, generation: 0, reason: 'recursion', ip: hit.ip });
+    yield* k.fn.ftraceRecordRecursion(cx, k, hit);
     return;
   }
   let ops = yield* readOnce(k.ftrace.opsList); // CC-H4.4
@@ -77,6 +78,7 @@ export function* ftraceOpsAssistFunc(
     reason === undefined ? yield* k.fn.traceTestAndSetRecursion(cx, k, TRACE_LIST_START) : -1; // CC-H3.3b
   if (bit < 0) {
     skip(cx, { ...target, reason: reason ?? 'recursion', ip: hit.ip });
+    if (reason === undefined) yield* k.fn.ftraceRecordRecursion(cx, k, hit);
     return;
   }
   // The trampoline itself knows whether `ip` counts.

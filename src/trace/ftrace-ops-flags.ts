@@ -13,11 +13,10 @@ export const FTRACE_OPS_FL_RECURSION: number = 1 << 4;
 export const FTRACE_OPS_FL_DELETED: number = 1 << 7;
 export const FTRACE_OPS_FL_IPMODIFY: number = 1 << 12;
 export const FTRACE_OPS_FL_RCU: number = 1 << 14;
-/**
- * PID and PERMANENT: what they promise is not built yet, so an ops that asks for one of them is refused rather than
- * served without it.
- */
-export const FTRACE_OPS_FL_NOT_BUILT: number = (1 << 13) | (1 << 16);
+/** Obeys `set_ftrace_pid` (FT-18). */
+export const FTRACE_OPS_FL_PID: number = 1 << 13;
+/** Blocks `ftrace_enabled` = 0 (FT-48). */
+export const FTRACE_OPS_FL_PERMANENT: number = 1 << 16;
 /** What a user sets. */
 export const FTRACE_OPS_FL_USER: number =
   FTRACE_OPS_FL_SAVE_REGS |

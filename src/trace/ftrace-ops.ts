@@ -1,17 +1,21 @@
 // Layer trace. `struct ftrace_ops`: the part that callers fill in lies in guest memory, as
 // include/linux/ftrace.h publishes it; what the kernel keeps about it is here.
 import { assert } from '../assert.ts';
-import { type Address, addressHi, addressLo, toAddress } from '../emu/address.ts';
+import { type Address, addressHi, addressLo, NO_ADDRESS, toAddress } from '../emu/address.ts';
 import type { Cell } from '../emu/cell.ts';
 import type { Context } from '../emu/context.ts';
 import { Mutex } from '../emu/lock.ts';
+import { type Path, writeOnce } from '../emu/path.ts';
 import type { KObject } from '../emu/slab.ts';
 import { EINVAL, type Errno } from './errno.ts';
 import { TRACE_EVENTS } from './event.ts';
 import { watchCallback } from './ftrace-callback.ts';
 import type { FtraceHash } from './ftrace-hash.ts';
 import {
+  FTRACE_OPS_FL_ENABLED,
   FTRACE_OPS_FL_INITIALIZED,
+  FTRACE_OPS_FL_PERMANENT,
+  FTRACE_OPS_FL_PID,
   FTRACE_OPS_FL_SAVE_REGS,
   FTRACE_OPS_FL_SAVE_REGS_IF_SUPPORTED,
   FTRACE_OPS_FL_USER,
@@ -26,6 +30,12 @@ const FTRACE_OPS_PRIVATE = 16;
 /** Stands for the hashes that a real kernel keeps in the struct: as long as it is there, they are. */
 const FTRACE_OPS_MARK = 24;
 export const FTRACE_OPS_BYTES = 64;
+
+/** What a user may ask for, by the name of the flag; of register in `ctl_begin`. */
+const FILE_FLAGS = {
+  PID: FTRACE_OPS_FL_PID,
+  PERMANENT: FTRACE_OPS_FL_PERMANENT,
+} as const;
 
 /** Structs of script probes lie here, out of the way of every other segment. */
 const OPS_BASE: Address = 0x00200000;
@@ -45,8 +55,10 @@ export interface FtraceOps {
   readonly mark: number;
   /** The heap object that the struct lies in; undefined elsewhere. */
   readonly memory: KObject | undefined;
-  /** The callback. Read from the struct at registration. */
+  /** Whom a hit calls: the callback, read from the struct at registration, or the check before it (FT-18). */
   readonly func: Cell<Address>;
+  /** `saved_func`: the callback while it is registered. */
+  readonly savedFunc: Cell<Address>;
   /** Written to the struct as well, so that guests see them. */
   readonly flags: Cell<number>;
   readonly next: Cell<FtraceOps | undefined>;
@@ -104,7 +116,7 @@ export function newFtraceOps(k: Kernel, request: OpsRequest): FtraceOps {
   const address = OPS_BASE + k.ops.placed++ * FTRACE_OPS_BYTES;
   growOps(k);
   const own = request.private ?? 0;
-  memory.store64(address + FTRACE_OPS_FUNC, addressLo(request.func), addressHi(request.func));
+  storeFunc(k, address, request.func);
   memory.store64(address + FTRACE_OPS_FLAGS, request.flags ?? 0, 0);
   memory.store64(address + FTRACE_OPS_PRIVATE, own, own >> 31);
   const ops = makeOps(k, address, { ...request, mark: 0 });
@@ -161,6 +173,7 @@ function makeOps(
     mark,
     memory: k.machine.slab.holding(address),
     func: cells.cell(named('func'), structFunc(k, address), ftraceLock),
+    savedFunc: cells.cell(named('saved_func'), NO_ADDRESS, ftraceLock),
     flags: cells.cell(named('flags'), memory.loadLo(address + FTRACE_OPS_FLAGS), ftraceLock),
     next: cells.cell<FtraceOps | undefined>(named('next'), undefined, ftraceLock),
     regexLock: new Mutex(cells, named('regex_lock')),
@@ -230,6 +243,40 @@ export function ftraceRegsCheck(cx: Context, k: Kernel, ops: FtraceOps): Errno {
   });
   cx.emit(TRACE_EVENTS.ops_flags.id, ops.object, attributes, regs);
   return 0;
+}
+
+/** ops->func. Caller holds `ftrace_lock`. */
+export function readOpsFunc(cx: Context, ops: FtraceOps): Address {
+  useOps(cx, ops);
+  return cx.read(ops.func);
+}
+
+/** Stores ops->func in one step: hits read it without a lock. Caller holds `ftrace_lock`. */
+export function* writeOpsFunc(cx: Context, k: Kernel, ops: FtraceOps, func: Address): Path<void> {
+  yield* writeOnce(ops.func, func);
+  useOps(cx, ops);
+  cx.make(() => {
+    storeFunc(k, ops.address, func);
+  });
+}
+
+function storeFunc(k: Kernel, address: Address, func: Address): void {
+  k.machine.memory.store64(address + FTRACE_OPS_FUNC, addressLo(func), addressHi(func));
+}
+
+/** `PID PERMANENT`: what of FILE_FLAGS the struct asks for now. */
+export function flagNames(k: Kernel, ops: FtraceOps): string {
+  const flags = k.machine.memory.loadLo(ops.address + FTRACE_OPS_FLAGS);
+  const asked = Object.entries(FILE_FLAGS).filter(([, bit]) => (flags & bit) !== 0);
+  return asked.map(([name]) => name).join(' ');
+}
+
+/** Registered, and its struct has another func or other flags than the kernel has put there (FT-17). */
+export function isStructChanged(k: Kernel, ops: FtraceOps): boolean {
+  const flags = ops.flags.value;
+  if ((flags & FTRACE_OPS_FL_ENABLED) === 0 || ops.memory?.live === false) return false;
+  const now = k.machine.memory.loadLo(ops.address + FTRACE_OPS_FLAGS);
+  return now !== flags || structFunc(k, ops.address) !== ops.func.value;
 }
 
 /** Stores ops->flags. Caller holds `ftrace_lock`. */

@@ -31,6 +31,7 @@ export function defineStubs(k: Kernel): void {
     ftrace_ops_list_func: { path: (cx, args) => listFunc(cx, k, args, false) },
     ftrace_ops_list_func_regs: { path: (cx, args) => listFunc(cx, k, args, true) },
     ftrace_ops_assist_func: { path: (cx, args) => assistFunc(cx, k, args) },
+    ftrace_pid_func: { path: (cx, args) => k.fn.ftracePidFunc(cx, k, args) },
     register_ftrace_function: control(k, () => ({ op: 'register_ftrace_function' })),
     unregister_ftrace_function: control(k, () => ({ op: 'unregister_ftrace_function' })),
     ftrace_set_filter: control(k, (cx, args) => pattern(cx, 'ftrace_set_filter', args)),
@@ -43,7 +44,7 @@ export function defineStubs(k: Kernel): void {
     })),
     ftrace_set_filter_ips: control(k, (cx, args) => addresses(cx, k, args)),
     ftrace_free_filter: control(k, () => ({ op: 'ftrace_free_filter' })),
-    ftrace_test_recursion_trylock: { path: (cx, args) => trylock(cx, k, args.address(0)) },
+    ftrace_test_recursion_trylock: { path: (cx, args) => trylock(cx, k, args) },
     ftrace_test_recursion_unlock: { path: (cx, args) => unlock(cx, k, args.lo(0)) },
     reprobe_record_regs: { now: (cx, args) => recordRegs(cx, k, args) },
     reprobe_write_reg: { now: (cx, args) => writeReg(cx, k, args) },
@@ -130,12 +131,14 @@ function oops(cx: Context, reason: string, address: Address): undefined {
 }
 
 /** `ftrace_test_recursion_trylock` (FT-51): a callback that is refused has run, but does nothing. */
-function* trylock(cx: Context, k: Kernel, ip: Address): Path<number> {
+function* trylock(cx: Context, k: Kernel, args: StubArguments): Path<number> {
+  const ip = args.address(0);
   const bit = yield* k.fn.traceTestAndSetRecursion(cx, k, TRACE_FTRACE_START);
   if (bit < 0) {
     const refused = cx.make(() => innermostCallback(cx, k));
     const { object, generation } = refused ?? { object: NOBODY, generation: 0 };
     skip(cx, { object, generation, reason: 'recursion', ip });
+    yield* k.fn.ftraceRecordRecursion(cx, k, { ip, parentIp: args.address(1) });
   }
   return bit;
 }

@@ -4,11 +4,12 @@ import { NO_ADDRESS, type Address, TRAMPOLINE_BASE, TRAMPOLINE_BYTES_MAX } from 
 import type { Cell } from '../emu/cell.ts';
 import type { Context } from '../emu/context.ts';
 import { FLAG } from '../emu/flags.ts';
+import { mutexLock, mutexUnlock } from '../emu/lock.ts';
 import type { Machine } from '../emu/machine.ts';
 import type { Path } from '../emu/path.ts';
 import { REG } from '../emu/regs.ts';
 import { Assembler } from '../emu/riscv/assembler.ts';
-import { allocate, release } from '../emu/slab.ts';
+import { allocate, type KObject, release } from '../emu/slab.ts';
 import { MCOUNT_INSN_SIZE } from './ftrace-insn.ts';
 import { FTRACE_OPS_FL_IPMODIFY, opsHas, wantsRegs } from './ftrace-ops-flags.ts';
 import { useOps } from './ftrace-ops-memory.ts';
@@ -23,6 +24,9 @@ import type { Kernel } from './kernel.ts';
 
 /** How far a `jal` reaches. */
 const JAL_REACH = 0x100000;
+/** `jal ra` to anywhere, and what tells it from other instructions. */
+const CALL: number = (REG.ra << 7) | 0x6f;
+const CALL_MASK = 0xfff;
 /** No instruction. */
 const ILLEGAL = 0;
 /** Each trampoline has a place of one of these sizes; the first one holds the generic caller. */
@@ -174,6 +178,31 @@ function takePlace(
 function savingText(cx: Context, k: Kernel, ops: FtraceOps): SavingText {
   if (!wantsRegs(cx, k, ops)) return SAVES_ARGUMENTS;
   return opsHas(cx, ops, FTRACE_OPS_FL_IPMODIFY) ? SAVES_REGS_IPMODIFY : SAVES_REGS;
+}
+
+/**
+ * `arch_ftrace_update_trampoline` on one that exists (CC-S21.5): from now on it calls ops->func. A task may be in
+ * it, so it is patched like a site. Caller holds `ftrace_lock`.
+ */
+export function* ftraceRefreshTrampoline(cx: Context, k: Kernel, ops: FtraceOps): Path<void> {
+  useOps(cx, ops);
+  const memory = cx.read(ops.trampoline);
+  if (memory === undefined) return;
+  const ip = cx.make(() => callIn(k, memory));
+  const target = k.fn.ftraceOpsGetFunc(cx, k, ops);
+  // The assist function stays; it reads ops->func itself.
+  if (ip === undefined || !isReachable(ip, target) || target === k.assistFunc) return;
+  yield* mutexLock(cx, k.textMutex); // CC-S21.5
+  yield* k.fn.textPoke(cx, k, [{ ip, target, link: REG.ra }]);
+  yield* mutexUnlock(cx, k.textMutex); // CC-S21.5
+}
+
+/** Where a trampoline calls; undefined when it calls nobody. */
+function callIn(k: Kernel, { address, bytes }: KObject): Address | undefined {
+  for (let ip = address; ip < address + bytes; ip += MCOUNT_INSN_SIZE) {
+    if ((k.machine.text.word(ip) & CALL_MASK) === CALL) return ip;
+  }
+  return undefined;
 }
 
 /** `arch_ftrace_trampoline_free` (CC-S5.8). Caller holds `ftrace_lock` and has waited. */

@@ -10,7 +10,7 @@ import {
 import { TRAMPOLINE_BASE } from '../emu/address.ts';
 import { CHOICE, type Chooser } from '../emu/choose.ts';
 import type { ScriptOp } from '../emu/script.ts';
-import { EBUSY, EINVAL, ENODEV } from './errno.ts';
+import { EBUSY, ENODEV } from './errno.ts';
 
 const WORK: readonly ScriptOp[] = [{ op: 'work', count: 2 }];
 const FIVE = { a1: WORK, a2: WORK, a3: WORK, b1: WORK, b2: WORK, '-quiet': WORK } as const;
@@ -278,17 +278,4 @@ test('two CPUs that register at once serialise on ftrace_lock', () => {
   });
   expect(m.events('ctl_end').map((e) => e.result)).toEqual([0, 0, 0, 0]);
   expect(m.hooked()).toEqual([]);
-});
-
-test('an ops that asks for what is not built is refused, and nothing is hooked', () => {
-  for (const bit of [13, 16]) {
-    const m = smallKernel({ functions: FIVE });
-    const ops = m.ops('A', 'cb');
-    // ops->flags, as include/linux/ftrace.h has it.
-    m.machine.memory.store64(ops.address + 8, 1 << bit, 0);
-    m.control(function* (cx) {
-      expect(yield* perform(cx, m.k, ops, REGISTER)).toBe(-EINVAL);
-      expect(m.hooked()).toEqual([]);
-    });
-  }
 });

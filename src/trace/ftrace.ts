@@ -1,6 +1,5 @@
 // Layer trace. `register_ftrace_function` and `unregister_ftrace_function` (FT-25, FT-29, CC-S4, CC-S5),
-// after kernel/trace/ftrace.c. Left out: PERMANENT, pid filters, direct and sub-ops. Every ops is DYNAMIC but those
-// that a workload calls static.
+// after kernel/trace/ftrace.c. Left out: direct and sub-ops. Every ops is DYNAMIC but those that a workload calls static.
 import type { Context } from '../emu/context.ts';
 import { EMU_EVENTS } from '../emu/event.ts';
 import { mutexLock, mutexUnlock } from '../emu/lock.ts';
@@ -14,7 +13,6 @@ import {
   FTRACE_OPS_FL_DYNAMIC,
   FTRACE_OPS_FL_ENABLED,
   FTRACE_OPS_FL_IPMODIFY,
-  FTRACE_OPS_FL_NOT_BUILT,
   FTRACE_OPS_FL_REMOVING,
   opsHas,
 } from './ftrace-ops-flags.ts';
@@ -64,13 +62,15 @@ export function* ftraceStartup(cx: Context, k: Kernel, ops: FtraceOps): Path<Err
   if (cx.read(ftrace.disabled)) return -ENODEV;
   if (opsHas(cx, ops, FTRACE_OPS_FL_ENABLED)) return warnOf(cx, '__register_ftrace_function');
   readOpsStruct(cx, k, ops);
-  if (opsHas(cx, ops, FTRACE_OPS_FL_DELETED | FTRACE_OPS_FL_NOT_BUILT)) return -EINVAL;
+  if (opsHas(cx, ops, FTRACE_OPS_FL_DELETED)) return -EINVAL;
   const regs = k.fn.ftraceRegsCheck(cx, k, ops);
   if (regs < 0) return regs;
+  if (k.fn.isPermanentRefused(cx, k, ops)) return -EBUSY;
   if (!ops.isStatic) writeOpsFlags(cx, k, ops, cx.read(ops.flags) | FTRACE_OPS_FL_DYNAMIC);
   cx.write(ops.generation, cx.read(ops.generation) + 1);
 
   yield* k.fn.addFtraceOps(cx, k, ops);
+  yield* k.fn.ftraceSaveFunc(cx, k, ops);
   yield* k.fn.ftraceUpdateTrampoline(cx, k, ops);
   k.fn.updateFtraceFunction(cx, k);
   cx.write(ftrace.startUp, cx.read(ftrace.startUp) + 1);
@@ -94,6 +94,7 @@ export function* ftraceStartup(cx: Context, k: Kernel, ops: FtraceOps): Path<Err
 /** CC-S4.6 of a call that fails: undoes CC-S4.3-5 (CC-G16). No site was patched, so nobody is in the trampoline. */
 export function* ftraceStartupUndo(cx: Context, k: Kernel, ops: FtraceOps): Path<void> {
   yield* k.fn.removeFtraceOps(cx, k, ops);
+  yield* k.fn.ftraceRestoreFunc(cx, k, ops);
   k.fn.updateFtraceFunction(cx, k);
   cx.write(k.ftrace.startUp, cx.read(k.ftrace.startUp) - 1);
   clearFlags(cx, k, ops, FTRACE_OPS_FL_ENABLED | FTRACE_OPS_FL_ADDING);
@@ -111,6 +112,7 @@ export function* ftraceShutdown(cx: Context, k: Kernel, ops: FtraceOps): Path<Er
   if (refused < 0) return refused;
   const removed = yield* k.fn.removeFtraceOps(cx, k, ops);
   if (removed < 0) return removed;
+  yield* k.fn.ftraceRestoreFunc(cx, k, ops);
   const stale = k.fn.ftraceShutdownRecords(cx, k, ops);
   if (k.fn.ftraceMustUpdate(cx, k, stale)) yield* k.fn.ftraceShutdownUpdate(cx, k, ops);
   if (!opsHas(cx, ops, FTRACE_OPS_FL_DYNAMIC)) return 0;

@@ -10,6 +10,7 @@ import type { Machine } from '../emu/machine.ts';
 import { stubAddress, TRACE_STUBS_FIRST } from '../emu/stub-table.ts';
 import { TRACE_EVENTS } from './event.ts';
 import { newOpsTable, type OpsTable } from './ftrace-ops.ts';
+import { type FtracePids, newFtracePids } from './ftrace-pid.ts';
 import { type DynFtrace, newRecords } from './ftrace-record.ts';
 import { type FtraceState, newFtraceState } from './ftrace-state.ts';
 import { defineStubs } from './ftrace-stubs.ts';
@@ -21,6 +22,8 @@ import {
 } from './ftrace-trampoline.ts';
 import { type LinkTable, LINKS } from './link.ts';
 import type { Profile } from './profile.ts';
+import { newRecursedFunctions, type RecursedFunctions } from './recursion-record.ts';
+import { strictSleep } from './strict.ts';
 import { TRACE_STUBS, type TraceStub } from './stub-table.ts';
 import type { TaskTrace } from './task-trace.ts';
 import { type PokeDescriptor, newPokeDescriptor, pokeInt3Handler } from './text-poke.ts';
@@ -43,6 +46,11 @@ export interface Kernel {
   /** Every traceable function, by address of its site. Those of modules come and go, under `ftrace_lock`. */
   records: readonly DynFtrace[];
   readonly ops: OpsTable;
+  readonly pids: FtracePids;
+  /** Undefined: nobody records where recursion happens. */
+  readonly recursed: RecursedFunctions | undefined;
+  /** Misuse that a real kernel does not notice is an oops. */
+  readonly strict: boolean;
   /** By index of the task. */
   readonly tasks: (TaskTrace | undefined)[];
   /** The `kind` of callbacks of an ftrace_ops. */
@@ -66,6 +74,9 @@ export interface BootOptions {
   /** Machine option `trampolines`. */
   readonly trampolines: boolean;
   readonly arch?: Arch;
+  /** Machine options `recordRecursion` and `strict`; default off. */
+  readonly recordRecursion?: boolean;
+  readonly strict?: boolean;
 }
 
 /** Publishes the tracing layer's kernel symbols: before an image is linked against them. */
@@ -110,6 +121,9 @@ export function bootKernel(
       functions.filter(({ module }) => module === undefined),
     ),
     ops: newOpsTable(base),
+    pids: newFtracePids(machine, traceStub('ftrace_pid_func')),
+    recursed: options.recordRecursion === true ? newRecursedFunctions(machine) : undefined,
+    strict: options.strict === true,
     tasks: Array.from({ length: machine.options.tasksMax }),
     ftraceOpsKind: new EventText('ftrace_ops', machine.strings),
   };
@@ -117,6 +131,11 @@ export function bootKernel(
   machine.closing = () => {
     reportState(k);
   };
+  if (k.strict) {
+    machine.sleeping = (cpu) => {
+      strictSleep(k, cpu);
+    };
+  }
   defineStubs(k);
   return k;
 }

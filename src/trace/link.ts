@@ -41,14 +41,35 @@ import {
   updateFtraceFunction,
 } from './ftrace-modify.ts';
 import { ftraceModuleEnable, ftraceModuleInit, ftraceReleaseMod } from './ftrace-module.ts';
-import { ftraceRegsCheck } from './ftrace-ops.ts';
+import { ftraceRegsCheck, isStructChanged } from './ftrace-ops.ts';
+import {
+  ftracePidFunc,
+  ftracePidReset,
+  ftracePidWrite,
+  ftraceRestoreFunc,
+  ftraceSaveFunc,
+  ftraceUpdatePidFunc,
+  setFtracePid,
+} from './ftrace-pid.ts';
 import {
   ftraceGetAddrNew,
   ftraceHashRecDisable,
   ftraceHashRecEnable,
   ftraceUsersWantRegs,
 } from './ftrace-record.ts';
-import { ftraceTrampolineFree, ftraceUpdateTrampoline } from './ftrace-trampoline.ts';
+import {
+  ftraceEnableSysctl,
+  ftraceSetEnabled,
+  ftraceShutdownSysctl,
+  ftraceStartupSysctl,
+  isPermanentOpsRegistered,
+  isPermanentRefused,
+} from './ftrace-sysctl.ts';
+import {
+  ftraceRefreshTrampoline,
+  ftraceTrampolineFree,
+  ftraceUpdateTrampoline,
+} from './ftrace-trampoline.ts';
 import {
   addFtraceOps,
   ftraceShutdown,
@@ -65,6 +86,7 @@ import {
   unregisterFtraceFunction,
 } from './ftrace.ts';
 import { moduleMemfree, moduleSynchronizeRcu } from './module.ts';
+import { ftraceRecordRecursion } from './recursion-record.ts';
 import {
   recursionPreemptDisable,
   recursionPreemptEnable,
@@ -125,6 +147,20 @@ export interface LinkTable {
   readonly textPokeSyncBreakpoint: typeof textPokeSyncBreakpoint;
   readonly textPokeSyncDone: typeof textPokeSyncDone;
   readonly textPokeSyncTail: typeof textPokeSyncTail;
+  readonly ftracePidFunc: typeof ftracePidFunc;
+  readonly ftracePidReset: typeof ftracePidReset;
+  readonly ftracePidWrite: typeof ftracePidWrite;
+  readonly ftraceRestoreFunc: typeof ftraceRestoreFunc;
+  readonly ftraceSaveFunc: typeof ftraceSaveFunc;
+  readonly ftraceUpdatePidFunc: typeof ftraceUpdatePidFunc;
+  readonly setFtracePid: typeof setFtracePid;
+  readonly ftraceEnableSysctl: typeof ftraceEnableSysctl;
+  readonly ftraceSetEnabled: typeof ftraceSetEnabled;
+  readonly ftraceShutdownSysctl: typeof ftraceShutdownSysctl;
+  readonly ftraceStartupSysctl: typeof ftraceStartupSysctl;
+  readonly isPermanentOpsRegistered: typeof isPermanentOpsRegistered;
+  readonly isPermanentRefused: typeof isPermanentRefused;
+  readonly ftraceRefreshTrampoline: typeof ftraceRefreshTrampoline;
   readonly ftraceTrampolineFree: typeof ftraceTrampolineFree;
   readonly ftraceUpdateTrampoline: typeof ftraceUpdateTrampoline;
   readonly ftraceStartupUndo: typeof ftraceStartupUndo;
@@ -146,6 +182,8 @@ export interface LinkTable {
   readonly ftraceReleaseMod: typeof ftraceReleaseMod;
   readonly moduleMemfree: typeof moduleMemfree;
   readonly moduleSynchronizeRcu: typeof moduleSynchronizeRcu;
+  readonly isStructChanged: typeof isStructChanged;
+  readonly ftraceRecordRecursion: typeof ftraceRecordRecursion;
   readonly recursionPreemptDisable: typeof recursionPreemptDisable;
   readonly recursionPreemptEnable: typeof recursionPreemptEnable;
   readonly traceClearRecursion: typeof traceClearRecursion;
@@ -197,6 +235,20 @@ export const LINKS: LinkTable = {
   textPokeSyncBreakpoint,
   textPokeSyncDone,
   textPokeSyncTail,
+  ftracePidFunc,
+  ftracePidReset,
+  ftracePidWrite,
+  ftraceRestoreFunc,
+  ftraceSaveFunc,
+  ftraceUpdatePidFunc,
+  setFtracePid,
+  ftraceEnableSysctl,
+  ftraceSetEnabled,
+  ftraceShutdownSysctl,
+  ftraceStartupSysctl,
+  isPermanentOpsRegistered,
+  isPermanentRefused,
+  ftraceRefreshTrampoline,
   ftraceTrampolineFree,
   ftraceUpdateTrampoline,
   ftraceStartupUndo,
@@ -218,6 +270,8 @@ export const LINKS: LinkTable = {
   ftraceReleaseMod,
   moduleMemfree,
   moduleSynchronizeRcu,
+  isStructChanged,
+  ftraceRecordRecursion,
   recursionPreemptDisable,
   recursionPreemptEnable,
   traceClearRecursion,

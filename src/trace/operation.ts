@@ -6,9 +6,12 @@ import type { Context } from '../emu/context.ts';
 import type { Path } from '../emu/path.ts';
 import type { Errno } from './errno.ts';
 import { TRACE_EVENTS } from './event.ts';
+import { NOBODY } from './ftrace-caller.ts';
 import { FTRACE_OPS_FL_ENABLED } from './ftrace-ops-flags.ts';
-import type { FtraceOps } from './ftrace-ops.ts';
+import { flagNames, type FtraceOps } from './ftrace-ops.ts';
+import type { PidWrite } from './ftrace-pid.ts';
 import type { Kernel } from './kernel.ts';
+import { strictCall, strictUnregister } from './strict.ts';
 
 /** A call on an ops, by the kernel's name and with the kernel's arguments. */
 export type OperationRequest =
@@ -28,6 +31,11 @@ export type OperationRequest =
       readonly remove: boolean;
       readonly reset: boolean;
     };
+
+/** A write to a file that is about no ops. */
+export type FileRequest =
+  | { readonly op: 'ftrace_enabled'; readonly enabled: boolean }
+  | ({ readonly op: 'set_ftrace_pid' } & PidWrite);
 
 export interface PatternRequest {
   readonly op: 'ftrace_set_filter' | 'ftrace_set_notrace';
@@ -52,8 +60,11 @@ export function* operation(
 ): Path<Errno> {
   const { strings } = k.machine;
   const op = strings.id(request.op);
-  const words = [strings.id(textOf(request)), ipOf(request), flagsOf(request)] as const;
+  const text = cx.make(() => textOf(k, ops, request));
+  const words = [strings.id(text), ipOf(request), flagsOf(request)] as const;
   cx.emit(TRACE_EVENTS.ctl_begin.id, op, ops.object, ...words);
+  strictCall(cx, k, ops);
+  if (request.op === 'unregister_ftrace_function') strictUnregister(cx, k, ops);
   const result = yield* perform(cx, k, ops, request);
   const generation = cx.make(() => ops.generation.value);
   if (result < 0) cx.emit(TRACE_EVENTS.ops_state.id, ...cx.make(() => opsState(k, ops)));
@@ -80,6 +91,22 @@ function sumOf(ips: ReadonlySet<Address>): number {
   return sum;
 }
 
+/** Performs a write; 0 where the kernel gives the number of bytes. Task context; sleeps. */
+export function* fileOperation(cx: Context, k: Kernel, request: FileRequest): Path<Errno> {
+  const { strings } = k.machine;
+  const op = strings.id(request.op);
+  const [text, flags] =
+    request.op === 'ftrace_enabled'
+      ? [request.enabled ? '1' : '0', 0]
+      : [request.pids.join(' '), request.reset ? CTL_RESET : 0];
+  cx.emit(TRACE_EVENTS.ctl_begin.id, op, NOBODY, strings.id(text), NO_ADDRESS, flags);
+  const result = yield* request.op === 'ftrace_enabled'
+    ? k.fn.ftraceEnableSysctl(cx, k, request.enabled)
+    : k.fn.setFtracePid(cx, k, request);
+  cx.emit(TRACE_EVENTS.ctl_end.id, op, NOBODY, 0, result);
+  return result;
+}
+
 function perform(cx: Context, k: Kernel, ops: FtraceOps, request: OperationRequest): Path<Errno> {
   switch (request.op) {
     case 'register_ftrace_function':
@@ -101,8 +128,9 @@ function perform(cx: Context, k: Kernel, ops: FtraceOps, request: OperationReque
   }
 }
 
-/** The pattern, or the addresses of an array. */
-function textOf(request: OperationRequest): string {
+/** The pattern, or the addresses of an array; of register, the flags that the user has set. */
+function textOf(k: Kernel, ops: FtraceOps, request: OperationRequest): string {
+  if (request.op === 'register_ftrace_function') return flagNames(k, ops);
   if ('ips' in request) return request.ips.map(hexAddress).join(' ');
   return 'text' in request ? (request.text ?? '') : '';
 }

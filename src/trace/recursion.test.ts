@@ -149,3 +149,34 @@ test('CC-H5, FT-51: before its level shows, and after, an interrupt takes TRANSI
   expect(m.events('recursion_clear')).toHaveLength(4);
   expect(m.events('skip')).toEqual([]);
 });
+
+/** Recursion at a1, a hundred times, and once at a2. */
+function recorded(recordRecursion: boolean): ReturnType<typeof smallKernel> {
+  const m = smallKernel({
+    functions: { ...FUNCTIONS, a2: [{ op: 'work', count: 1 }] },
+    callbacks: { cb: [{ op: 'trylock', body: [AGAIN] }], other: [{ op: 'call', target: 'a2' }] },
+    recordRecursion,
+  });
+  const [locked, listed] = [m.ops('A', 'cb'), m.ops('B', 'other')];
+  m.control(function* (cx) {
+    yield* perform(cx, m.k, locked, setFilter('a1'));
+    yield* perform(cx, m.k, locked, REGISTER);
+    for (let i = 0; i < 5; i++) yield* m.call(cx, 'a1');
+    yield* perform(cx, m.k, listed, setFilter('a2'));
+    const second = m.ops('C', 'other');
+    yield* perform(cx, m.k, second, setFilter('a2'));
+    yield* perform(cx, m.k, listed, REGISTER);
+    yield* perform(cx, m.k, second, REGISTER);
+    for (let i = 0; i < 5; i++) yield* m.call(cx, 'a2');
+  });
+  return m;
+}
+
+test('where recursion was refused is recorded once a function, if it is asked for (FT-51, FT-57)', () => {
+  const m = recorded(true);
+  const sites = m.events('recursed_function').map(({ ip }) => ip);
+  expect(sites).toEqual([m.fn('a1').site, m.fn('a2').site]);
+  expect(m.k.recursed?.value.map(({ ip }) => ip)).toEqual(sites);
+  expect(m.events('skip').length).toBeGreaterThan(5);
+  expect(recorded(false).events('recursed_function')).toEqual([]);
+});

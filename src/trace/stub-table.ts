@@ -19,6 +19,8 @@ export const TRACE_STUBS = [
   'reprobe_write_reg',
   'ftrace_set_filter_ips',
   'ftrace_free_filter',
+  /** What trampolines and the list function call in place of an ops' func while pids are set. */
+  'ftrace_pid_func',
 ] as const;
 
 export type TraceStub = (typeof TRACE_STUBS)[number];

@@ -1,6 +1,7 @@
 // Layer replay. Guarantee `arguments`: a callback gets what it was promised (FT-4, FT-15, FT-19).
 //
-// Broken by a callback function that runs with the ops of another one; by an ip that is not the site of the
+// Broken by a callback function that runs with the ops of another one; by a part of the kernel that is called in
+// place of it (FT-18: the pid check calls whom the user has registered); by an ip that is not the site of the
 // function which was really entered last, in the same task and context, and has not returned; by a parent_ip
 // that is not where that function returns to; and by registers, as the callback shows them (`regs`), that are not
 // those with which that function came to its site (`func_arg`), nor what a callback made of them since. What is no
@@ -54,7 +55,7 @@ export const callArguments: Guarantee = {
     'that function returns, and the arguments with which it was called; with SAVE_REGS, all its registers.',
   document: 'Using ftrace to hook to functions',
   section: 'The callback function',
-  rules: ['FT-4', 'FT-14', 'FT-15', 'FT-16', 'FT-19', 'FT-23', 'FT-27', 'CC-S3'],
+  rules: ['FT-4', 'FT-14', 'FT-15', 'FT-16', 'FT-18', 'FT-19', 'FT-23', 'FT-27', 'CC-S3'],
   start(story) {
     const found: Findings = {
       story,
@@ -209,7 +210,12 @@ function report(found: Findings, callback: Callback, what: string): void {
 }
 
 function reportOps(found: Findings, callback: Callback): void {
-  const got = callback.given.object === 0 ? 'no ops' : callback.given.name;
+  const { entered, given } = callback;
+  if (!found.story.callbackFunctions.has(entered)) {
+    report(found, callback, `never ran: a part of the kernel was called in its place`);
+    return;
+  }
+  const got = given.object === 0 ? 'no ops' : given.name;
   report(found, callback, `got ${got} instead of its own ops`);
 }
 

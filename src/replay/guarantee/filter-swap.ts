@@ -7,15 +7,18 @@
 // hit began before (FT-42), and the two-call form legally opens a window for all functions (FT-41).
 // The notrace set is a swap of its own and has its own judge: nothing is expected of the two
 // together, so what lies in neither old nor new selection between two swaps is not held against
-// anybody (CC-G3 (a)).
+// anybody (CC-G3 (a)). Two more things select: `ftrace_enabled`, which selects nothing at 0, and the
+// pid filter. Broken too by a callback whose hit began when one of them left it out for certain
+// (FT-18, FT-48).
 //
 // Exercised: a successful change of the filter of an ops that stayed registered made a difference,
 // and during it or after it (until the next one, or unregister) a function was entered that no
-// filter in force selects: that is the function that would have been called by mistake.
+// filter in force selects, by a task that is traced and while ftrace_enabled is 1: that is the function
+// that would have been called by mistake.
 import { broken, type Broken, type Guarantee, type Verdict } from './judge.ts';
 import { type Control, isRegistered } from './ops.ts';
 import { ever, type Hash, hashesSince, sameHash, selects } from './selection.ts';
-import { type Callback, isStray, type Story } from './story.ts';
+import { type Callback, isStray, isTraced, type Story, whyUntraced } from './story.ts';
 import { functionsOf, theCall, theCallback, where } from './wording.ts';
 
 interface Swap {
@@ -38,10 +41,11 @@ export const filterSwap: Guarantee = {
   name: 'filter-swap',
   sentence:
     'While a filter changes, the callback runs only for functions of the old or the new filter, ' +
-    'and for hits that begin after the return only for those of the new one; never for all.',
+    'and for hits that begin after the return only for those of the new one; never for all. It runs for ' +
+    'none while ftrace_enabled is 0, and not in a task that the pid filter leaves out.',
   document: 'Using ftrace to hook to functions',
   section: 'Filtering which functions to trace',
-  rules: ['FT-36', 'FT-40', 'FT-41', 'FT-42', 'FT-43', 'CC-G3', 'CC-O3'],
+  rules: ['FT-18', 'FT-36', 'FT-40', 'FT-41', 'FT-42', 'FT-43', 'FT-48', 'CC-G3', 'CC-O3'],
   start(story) {
     const found: Findings = {
       story,
@@ -62,9 +66,9 @@ export const filterSwap: Guarantee = {
         cb_begin: () => {
           if (story.callback !== undefined) callbackBegan(found, story.callback);
         },
-        func_enter: () => {
+        func_enter: ({ pid }) => {
           if (story.entered !== undefined && found.swaps.length > 0) {
-            functionEntered(found, story.entered.site);
+            functionEntered(found, story.entered.site, pid);
           }
         },
       },
@@ -104,10 +108,11 @@ function sameSets(before: readonly Hash[], after: readonly Hash[]): boolean {
   return after.every((hash) => before.some((other) => sameHash(hash, other)));
 }
 
-function functionEntered(found: Findings, site: number): void {
+function functionEntered(found: Findings, site: number, pid: number): void {
   let complete = false;
   for (const swap of found.swaps) {
     if (swap.control.ops.filter.now.some((hash) => selects(hash, site))) continue;
+    if (!isTraced(found.story, swap.control.ops, pid)) continue;
     swap.entered = true;
     if (swap.control.end === undefined) continue;
     found.exercised++;
@@ -120,6 +125,13 @@ function functionEntered(found: Findings, site: number): void {
 function callbackBegan(found: Findings, callback: Callback): void {
   if (found.first !== undefined || isStray(callback)) return;
   const { ops, begin: e, hitBegan } = callback;
+  const untraced = whyUntraced(found.story, callback);
+  if (untraced !== undefined) {
+    const ran = `${theCallback(found.story, callback)} ran (${where(found.story, e)})`;
+    const shows = [untraced.told, hitBegan];
+    found.first = broken(e.index, `${ran}, but from its hit on ${untraced.why}`, shows);
+    return;
+  }
   if (ever(ops.filter, hitBegan, (hash) => selects(hash, e.ip))) return;
   const changes = changesAround(callback);
   const shows = [...changes.flatMap((c) => [c.begin.index, c.end?.index ?? -1]), hitBegan];

@@ -5,12 +5,13 @@
 // one of them holds may go either way.
 //
 // Exercised, for each time: a function is entered that is for certain in the notrace set and
-// selected by the filter of an ops that is for certain registered. Without the notrace set its
+// selected by the filter of an ops that is for certain registered, by a task that it traces while
+// ftrace_enabled is 1. Without the notrace set its
 // callback would run.
 import { broken, type Broken, type Guarantee, type Verdict } from './judge.ts';
 import { type Control, isRegistered, type Ops } from './ops.ts';
 import { ever, hashesSince, selects, spares } from './selection.ts';
-import { type Callback, isStray, type Story } from './story.ts';
+import { type Callback, isStray, isTraced, type Story } from './story.ts';
 import { functionsOf, theCall, theCallback, where } from './wording.ts';
 
 interface Findings {
@@ -45,9 +46,11 @@ export const notrace: Guarantee = {
         cb_begin: () => {
           if (story.callback !== undefined) callbackBegan(found, story.callback);
         },
-        func_enter: () => {
+        func_enter: ({ pid }) => {
           if (story.entered === undefined) return;
-          for (const ops of story.ops) functionEntered(found, ops, story.entered.site);
+          for (const ops of story.ops) {
+            if (isTraced(story, ops, pid)) functionEntered(found, ops, story.entered.site);
+          }
         },
       },
       end: () => verdict(found),

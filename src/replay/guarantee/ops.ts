@@ -23,6 +23,12 @@ export interface Ops {
   /** What it asked for when it was registered last: FTRACE_OPS_FL_*, and whether all registers were promised. */
   flags: number;
   promisedRegs: boolean;
+  /** The registration that is in force for certain asked for the flag PID (FT-18). */
+  obeysPids: boolean;
+  /** Some registration of it did. */
+  mayBeChecked: boolean;
+  /** Index of the event that told that it is registered. */
+  registeredAt: number;
   readonly filter: HashHistory;
   readonly notrace: HashHistory;
   /** The registration that is in force for certain; 0: none. */
@@ -79,6 +85,9 @@ export function newOps(object: number): Ops {
     isStatic: false,
     flags: 0,
     promisedRegs: false,
+    obeysPids: false,
+    mayBeChecked: false,
+    registeredAt: -1,
     filter: newHashHistory(),
     notrace: newHashHistory(),
     generation: 0,
@@ -123,6 +132,8 @@ export function beginControl(table: FunctionTable, ops: Ops, begin: EventOf<'ctl
     if (ops.generation === 0) [ops.flags, ops.promisedRegs] = [0, false];
     ops.registering++;
     ops.quiet = undefined;
+    ops.obeysPids = false;
+    ops.mayBeChecked ||= asksForPids(begin);
   } else {
     ops.unregistering++;
   }
@@ -139,11 +150,19 @@ export function endControl(control: Control, end: EventOf<'ctl_end'>): void {
   } else if (control.op === 'register_ftrace_function') {
     ops.registering--;
     // Its ctl_end can come after that of the call that ended the same registration.
-    if (succeeded && !ops.ended.has(end.generation)) ops.generation = end.generation;
+    if (succeeded && !ops.ended.has(end.generation)) {
+      ops.generation = end.generation;
+      ops.registeredAt = end.index;
+      ops.obeysPids = asksForPids(control.begin);
+    }
   } else {
     ops.unregistering--;
     if (succeeded) endRegistration(control, end.generation);
   }
+}
+
+function asksForPids({ text }: EventOf<'ctl_begin'>): boolean {
+  return text.split(' ').includes('PID');
 }
 
 function endRegistration(control: Control, generation: number): void {

@@ -22,7 +22,7 @@ import {
   wordListeners,
 } from './recursion-words.ts';
 import { type HashHistory, selects, spares } from './selection.ts';
-import { type Callback, contextOf, type Story } from './story.ts';
+import { type Callback, contextOf, isTraced, type Story } from './story.ts';
 import { where } from './wording.ts';
 
 /** A callback that a call of a function owes. */
@@ -30,6 +30,8 @@ interface Debt {
   readonly ops: Ops;
   /** How many calls on the ops had begun or ended when the function was entered. */
   readonly turns: number;
+  /** As `turns`, of what is no call on an ops. */
+  readonly writes: number;
   paid: boolean;
   /** The last event that says why not; -1: none. */
   skipped: number;
@@ -41,6 +43,8 @@ interface Findings {
   readonly debts: WeakMap<Frame, readonly Debt[]>;
   /** Calls on an ops that have begun or ended. */
   readonly turns: Map<Ops, number>;
+  /** Of other calls: writes of files. */
+  writes: number;
   first: Broken | undefined;
   alone: number;
   besides: number;
@@ -69,6 +73,7 @@ export const start: Guarantee = {
       words: newRecursionWords(),
       debts: new WeakMap(),
       turns: new Map(),
+      writes: 0,
       first: undefined,
       alone: 0,
       besides: 0,
@@ -110,8 +115,13 @@ export const start: Guarantee = {
   },
 };
 
-function callTurned({ story, turns }: Findings): void {
-  if (story.control === undefined) return;
+function callTurned(found: Findings): void {
+  const { story, turns } = found;
+  if (story.control === undefined) {
+    // A file may have been written, which concerns all of them (FT-18, FT-48).
+    found.writes++;
+    return;
+  }
   const { ops } = story.control;
   turns.set(ops, turnsOf(turns, ops) + 1);
 }
@@ -128,9 +138,10 @@ function functionEntered(found: Findings, e: EventOf<'func_enter'>): void {
   for (const ops of story.ops) {
     if (!isRegistered(ops)) continue;
     found.registered = true;
-    if (!isSelected(ops, frame.site)) continue;
+    if (!isSelected(ops, frame.site) || !isTraced(story, ops, e.pid)) continue;
     owed ??= [];
-    owed.push({ ops, turns: turnsOf(turns, ops), paid: false, skipped: -1 });
+    const { writes } = found;
+    owed.push({ ops, turns: turnsOf(turns, ops), writes, paid: false, skipped: -1 });
   }
   if (owed !== undefined) debts.set(frame, owed);
 }
@@ -175,7 +186,7 @@ function frameOf(top: Frame | undefined, site: number): Frame | undefined {
 
 function functionReturned(found: Findings, frame: Frame, e: EventOf<'func_return'>): void {
   for (const debt of found.debts.get(frame) ?? []) {
-    if (debt.turns !== turnsOf(found.turns, debt.ops)) continue;
+    if (debt.turns !== turnsOf(found.turns, debt.ops) || debt.writes !== found.writes) continue;
     if (found.story.calls.length > 0) found.besides++;
     else found.alone++;
     if (!debt.paid && !found.dead) missed(found, frame, debt, e);

@@ -32,6 +32,29 @@ import {
   type Ops,
 } from './ops.ts';
 import { functionsChange } from './selection.ts';
+import { newSettings, type Settings, writeBegins, writeEnds, type Writes } from './setting.ts';
+
+/** Would a hit in task `pid` call back for `ops` for certain, as far as its filters let it (FT-18, FT-48)? */
+export function isTraced({ settings }: Story, ops: Ops, pid: number): boolean {
+  const { enabled, pids } = settings;
+  if (enabled.value !== true) return false;
+  return !ops.obeysPids || pids.value === 'all' || pids.value?.has(pid) === true;
+}
+
+/** Why no callback may run for a hit that began when this one did (FT-18, FT-48), and the event that told it. */
+export function whyUntraced(
+  { settings }: Story,
+  { ops, hitBegan: began, begin: { pid } }: Callback,
+): { readonly why: string; readonly told: number } | undefined {
+  const { enabled, pids } = settings;
+  if (enabled.value === false && enabled.since < began) {
+    return { why: 'ftrace_enabled was 0', told: enabled.since };
+  }
+  const { value: list, since } = pids;
+  if (!ops.obeysPids || ops.registeredAt > began || since > began) return undefined;
+  if (list === undefined || list === 'all' || list.has(pid)) return undefined;
+  return { why: `set_ftrace_pid left task ${pid} out`, told: since };
+}
 
 /** An ftrace_ops, in the word of workloads and in that of the kernel. */
 const STATIC_KIND = 'static_ftrace_ops';
@@ -91,6 +114,10 @@ export interface Story {
   innerCall: number;
   /** Control calls under way. */
   readonly calls: Control[];
+  readonly settings: Settings;
+  readonly writes: Writes;
+  /** Places of trampolines, live or freed: their calls are patched too (CC-S21.5). */
+  readonly trampolines: Map<number, number>;
   /** Of the `func_enter` at hand: the function, if it can be hooked. */
   entered: TracedFunction | undefined;
   /** Of the `func_return` or `func_abandon` at hand: the call that is over, if the run tells which. */
@@ -112,6 +139,9 @@ export function newStory(): Story {
     answered: new Map(),
     innerCall: -1,
     calls: [],
+    settings: newSettings(),
+    writes: new Map(),
+    trampolines: new Map(),
     entered: undefined,
     left: undefined,
     callback: undefined,
@@ -122,21 +152,7 @@ export function newStory(): Story {
 /** What `story` hears. */
 export function storyListeners(story: Story): Listeners {
   return {
-    symbol: ({ name, address, site, notrace, index }) => {
-      addFunction(story.functions, { name, address, site: notrace ? -1 : site });
-      functionsChanged(story, index);
-    },
-    symbol_gone: ({ address, index }) => {
-      removeFunction(story.functions, address);
-      functionsChanged(story, index);
-    },
-    object: (e) => {
-      if (FTRACE_KINDS.has(e.kind)) objectAppeared(story, e);
-    },
-    ops_flags: (e) => {
-      const ops = opsOf(story, e.object);
-      [ops.flags, ops.promisedRegs] = [e.flags, e.regs];
-    },
+    ...thingsListeners(story),
     task_new: (e) => {
       story.tasks.set(e.child, e.name);
     },
@@ -148,7 +164,10 @@ export function storyListeners(story: Story): Listeners {
       story.answered.set(e.cpu, e.index);
     },
     text_write: (e) => {
-      if (!story.functions.bySite.has(e.ip)) story.innerCall = e.ip;
+      if (!story.functions.bySite.has(e.ip) && !isInTrampoline(story, e.ip)) story.innerCall = e.ip;
+    },
+    alloc: (e) => {
+      if (e.kind === 'trampoline') story.trampolines.set(e.address, e.address + e.bytes);
     },
     task_wake: (e) => {
       markSlept(story, e.woken);
@@ -172,10 +191,33 @@ export function storyListeners(story: Story): Listeners {
       story.callback = FTRACE_KINDS.has(e.kind) ? callbackEnded(story, e) : undefined;
     },
     ctl_begin: (e) => {
+      writeBegins(story.settings, story.writes, e);
       story.control = isFtraceControl(e.op) ? controlBegan(story, e) : undefined;
     },
     ctl_end: (e) => {
+      writeEnds(story.settings, story.writes, e);
       story.control = controlEnded(story, e);
+    },
+  };
+}
+
+/** Of functions and ops: that they are there. */
+function thingsListeners(story: Story): Listeners {
+  return {
+    symbol: ({ name, address, site, notrace, index }) => {
+      addFunction(story.functions, { name, address, site: notrace ? -1 : site });
+      functionsChanged(story, index);
+    },
+    symbol_gone: ({ address, index }) => {
+      removeFunction(story.functions, address);
+      functionsChanged(story, index);
+    },
+    object: (e) => {
+      if (FTRACE_KINDS.has(e.kind)) objectAppeared(story, e);
+    },
+    ops_flags: (e) => {
+      const ops = opsOf(story, e.object);
+      [ops.flags, ops.promisedRegs] = [e.flags, e.regs];
     },
   };
 }
@@ -183,6 +225,11 @@ export function storyListeners(story: Story): Listeners {
 /** Calls under way may match the functions before or after event `index`. */
 function functionsChanged({ calls }: Story, index: number): void {
   for (const { history } of calls) if (history !== undefined) functionsChange(history, index);
+}
+
+function isInTrampoline({ trampolines }: Story, ip: number): boolean {
+  for (const [from, to] of trampolines) if (ip >= from && ip < to) return true;
+  return false;
 }
 
 /** The context that `event` happened in. */
@@ -226,13 +273,15 @@ function functionEntered(story: Story, e: EventOf<'func_enter'>): void {
   if (story.entered !== undefined) {
     enterFunction(contextOf(story, e), story.entered.site, e);
   }
-  if (story.callbackFunctions.has(e.func)) callbackFunctionEntered(story, e);
+  // What has no symbol is a part of the kernel, which is nobody's callback: that is for judges to see.
+  if (entered === undefined || story.callbackFunctions.has(e.func))
+    callbackFunctionEntered(story, e);
 }
 
 function functionLeft(story: Story, e: EventOf<'func_return' | 'func_abandon'>): void {
   const left = story.functions.byAddress.get(e.func);
-  const isTraced = left !== undefined && left.site !== -1;
-  story.left = isTraced ? leaveFunction(contextOf(story, e), left.site) : undefined;
+  const isTraceable = left !== undefined && left.site !== -1;
+  story.left = isTraceable ? leaveFunction(contextOf(story, e), left.site) : undefined;
 }
 
 /** A callback function's entry and its `cb_begin` belong to one step; either may be told first. */
@@ -289,8 +338,10 @@ function lastInterruption(story: Story, { cpu, pid }: EventOf<'cb_begin'>): numb
  * Who is called without the list function is whoever was the only ops when the call was made: a hit that was
  * interrupted or preempted on its way there belongs to an older time, and no filter decides about it (CC-N1).
  */
-export function isStray({ hitBegan: began, interrupted, isDirect }: Callback): boolean {
-  return isDirect && interrupted > began;
+export function isStray({ hitBegan: began, interrupted, isDirect, ops }: Callback): boolean {
+  // The pid check may be the one that is called so, and it calls back whomever it got (FT-18).
+  const isChecked = ops.isStatic && ops.mayBeChecked;
+  return (isDirect || isChecked) && interrupted > began;
 }
 
 function callbackEnded(story: Story, e: EventOf<'cb_end'>): Callback | undefined {

@@ -8,12 +8,13 @@
 //
 // Exercised: a registration whose callback ran at least once was unregistered with result 0, and
 // there was something that could have run too late: a callback was open when the call began or
-// began during it, or one of the functions that it hooked was entered during or after the call.
+// began during it, or one of the functions that it hooked was entered during or after the call, by
+// a task that it traces and while ftrace_enabled was 1: at 0 nothing could run, late or not.
 import type { EventOf } from '../schema.ts';
 import { broken, type Broken, type Guarantee, type Verdict } from './judge.ts';
 import type { Control } from './ops.ts';
 import { type Hash, selects, spares } from './selection.ts';
-import type { Callback, Story } from './story.ts';
+import { type Callback, isTraced, type Story } from './story.ts';
 import { theCall, theCallback, where } from './wording.ts';
 
 const UNREGISTER = 'unregister_ftrace_function';
@@ -68,9 +69,9 @@ export const unregister: Guarantee = {
         cb_begin: () => {
           if (story.callback !== undefined) callbackBegan(found, story.callback);
         },
-        func_enter: () => {
+        func_enter: ({ pid }) => {
           if (story.entered !== undefined && found.endings.length > 0) {
-            functionEntered(found, story.entered.site);
+            functionEntered(found, story.entered.site, pid);
           }
         },
       },
@@ -120,10 +121,11 @@ function callbackBegan(found: Findings, callback: Callback): void {
   if (over !== undefined && !ops.isStatic) reportLate(found, callback, over);
 }
 
-function functionEntered(found: Findings, site: number): void {
+function functionEntered(found: Findings, site: number, pid: number): void {
   let news = false;
   for (const ending of found.endings) {
     if (ending.reached || !hooked(ending, site)) continue;
+    if (!isTraced(found.story, ending.control.ops, pid)) continue;
     ending.reached = true;
     news = true;
   }

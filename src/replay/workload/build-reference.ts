@@ -94,6 +94,7 @@ type Hypercall =
   | 'ftrace_ops_list_func'
   | 'ftrace_ops_assist_func'
   | 'ftrace_ops_list_func_regs'
+  | 'ftrace_pid_func'
   | 'reprobe_record_regs'
   | 'reprobe_write_reg';
 
@@ -116,6 +117,10 @@ interface Stands {
     | Reference<'module'>
     | { readonly module: Reference<'module'>; readonly params?: ParamsModel };
   readonly delete_module: Reference<'module'>;
+  readonly set_ftrace_pid: {
+    readonly tasks: readonly Reference<'task' | 'control'>[];
+    readonly append?: boolean;
+  };
   readonly counter: Reference<'counter' | 'data'>;
   readonly irq: Raises<'irq'>;
   readonly softirq: Raises<'softirq'>;

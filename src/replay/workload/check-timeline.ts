@@ -4,6 +4,7 @@ import { checkModule, checkModuleItem } from './check-module.ts';
 import { checkCpu, checkFunction, checkPattern } from './check-reference.ts';
 import type { Finding, KeyPath } from './finding.ts';
 import {
+  CONTROL_TASK,
   INTERRUPTS,
   type InterruptName,
   LIMIT,
@@ -12,6 +13,7 @@ import {
   type Raised,
   type SetIp,
   type SetIps,
+  type SetPid,
   type TimelineItem,
 } from './model.ts';
 import { entries, entry, type Scope, unknownName } from './scope.ts';
@@ -23,7 +25,7 @@ export function checkTimeline(scope: Scope): Finding[] {
     findings.push(...checkTrigger(scope, item, path), ...checkOperation(scope, item, path));
     findings.push(...checkModuleItem(scope, item, path));
     for (const kind of INTERRUPTS) findings.push(...checkInterrupt(scope, item, kind, path));
-    findings.push(...checkBy(scope, item, path));
+    findings.push(...checkBy(scope, item, path), ...checkPids(scope, item, path));
   }
   return findings;
 }
@@ -81,11 +83,12 @@ function isDone(
   });
 }
 
-/** The probe or the module that an operation is about. */
+/** The probe or the module that an operation is about, if it is about one. */
 function objectOf(
-  operand: string | { readonly probe: string } | { readonly module: string },
-): string {
+  operand: string | number | SetPid | { readonly probe: string } | { readonly module: string },
+): string | undefined {
   if (typeof operand === 'string') return operand;
+  if (typeof operand === 'number' || 'tasks' in operand) return undefined;
   return 'probe' in operand ? operand.probe : operand.module;
 }
 
@@ -188,6 +191,14 @@ function checkPlace(scope: Scope, item: TimelineItem, raised: Raised, path: KeyP
   if (handler?.cpu === undefined || item.cpu === undefined || item.cpu === handler.cpu) return [];
   const message = `expected CPU ${handler.cpu}, the only one that takes the handler, found ${item.cpu}`;
   return [{ path: [...path, 'cpu'], part: 'value', message }];
+}
+
+function checkPids(scope: Scope, { set_ftrace_pid: set }: TimelineItem, path: KeyPath): Finding[] {
+  const tasks = [...entries(scope.workload.tasks).map(([name]) => name), CONTROL_TASK];
+  return (set?.tasks ?? []).flatMap((name, index) => {
+    if (tasks.includes(name)) return [];
+    return [unknownName([...path, 'set_ftrace_pid', 'tasks', index], 'task', name, tasks)];
+  });
 }
 
 /** Operations are performed by control threads: tasks that run nothing else. */

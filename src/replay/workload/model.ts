@@ -51,6 +51,8 @@ export interface MachineModel {
   readonly trampolines?: boolean;
   readonly regs?: boolean;
   readonly ifSupportedGivesRegs?: boolean;
+  readonly recordRecursion?: boolean;
+  readonly strict?: boolean;
   readonly grain?: 'visible' | 'instruction';
   readonly steps_max?: number;
   readonly patching?: 'breakpoint';
@@ -155,10 +157,10 @@ export interface FtraceProbeModel {
   readonly filter?: string | readonly string[];
   readonly notrace?: string | readonly string[];
   readonly callback: string;
-  /** What ops->flags ask for. */
-  readonly flags?: readonly OpsFlag[];
   /** An ops in core kernel data (FT-31). Only where there are no trampolines. */
   readonly static?: boolean;
+  /** What ops->flags ask for. */
+  readonly flags?: readonly OpsFlag[];
 }
 
 /** FTRACE_OPS_FL_* that a probe can set, by what follows. */
@@ -168,6 +170,8 @@ export const OPS_FLAGS = [
   'RECURSION',
   'IPMODIFY',
   'RCU',
+  'PID',
+  'PERMANENT',
 ] as const;
 export type OpsFlag = (typeof OPS_FLAGS)[number];
 
@@ -184,6 +188,8 @@ export interface TimelineItem {
   readonly free_filter?: string;
   readonly init_module?: string | InitModule;
   readonly delete_module?: string;
+  readonly ftrace_enabled?: 0 | 1;
+  readonly set_ftrace_pid?: SetPid;
   readonly irq?: Raised;
   readonly softirq?: Raised;
   readonly nmi?: Raised;
@@ -233,6 +239,12 @@ export interface SetIps {
   readonly reset?: boolean;
 }
 
+/** Those who are to be traced; with `append` beside those who are already. None: everybody. */
+export interface SetPid {
+  readonly tasks: readonly string[];
+  readonly append?: boolean;
+}
+
 export interface InitModule {
   readonly module: string;
   readonly params?: ParamsModel;
@@ -251,7 +263,7 @@ export interface CounterExpectation {
   readonly at_most?: number;
 }
 
-/** Operations on a probe, and on a module. */
+/** Operations on a probe, on a module, and on files of the kernel. */
 const PROBE_OPERATIONS = [
   'register',
   'unregister',
@@ -263,7 +275,8 @@ const PROBE_OPERATIONS = [
 ] as const;
 export type ProbeOperationName = (typeof PROBE_OPERATIONS)[number];
 const MODULE_OPERATIONS = ['init_module', 'delete_module'] as const;
-export const OPERATIONS = [...PROBE_OPERATIONS, ...MODULE_OPERATIONS] as const;
+const FILE_OPERATIONS = ['ftrace_enabled', 'set_ftrace_pid'] as const;
+export const OPERATIONS = [...PROBE_OPERATIONS, ...MODULE_OPERATIONS, ...FILE_OPERATIONS] as const;
 export type OperationName = (typeof OPERATIONS)[number];
 
 export const INTERRUPTS = ['irq', 'softirq', 'nmi'] as const;

@@ -3,6 +3,7 @@
 import { InvariantError, known } from '../../assert.ts';
 import { EVENTS, type EventName } from '../schema.ts';
 import {
+  CONTROL_TASK,
   ERRNO,
   type InterruptName,
   INTERRUPTS,
@@ -153,6 +154,7 @@ function makeAddressOperation(workload: Workload, item: TimelineItem): PlanOpera
 
 function makeModuleOperation(workload: Workload, item: TimelineItem): PlanOperation | undefined {
   const { init_module: init, delete_module: gone } = item;
+  if (init === undefined && gone === undefined) return makeFileOperation(workload, item);
   if (gone !== undefined) return { op: 'delete_module', module: moduleIndex(workload, gone) };
   if (init === undefined) return undefined;
   const { module: name, params } = typeof init === 'string' ? { module: init, params: {} } : init;
@@ -162,6 +164,20 @@ function makeModuleOperation(workload: Workload, item: TimelineItem): PlanOperat
     module: moduleIndex(workload, name),
     params: entries(all).map(([param, value]) => ({ name: param, value })),
   };
+}
+
+function makeFileOperation(workload: Workload, item: TimelineItem): PlanOperation | undefined {
+  const { ftrace_enabled: enabled, set_ftrace_pid: set } = item;
+  if (enabled !== undefined) return { op: 'ftrace_enabled', enabled: enabled === 1 };
+  if (set === undefined) return undefined;
+  const pids = set.tasks.map((name) => pidOf(workload, name));
+  return { op: 'set_ftrace_pid', pids, reset: set.append !== true };
+}
+
+/** Pids are given in the order of the tasks, and then to `control`. */
+function pidOf({ tasks }: Workload, task: string): number {
+  const all = [...entries(tasks).map(([name]) => name), CONTROL_TASK];
+  return found(all.indexOf(task)) + 1;
 }
 
 /** `-EINVAL` to -22; null for anything. */

@@ -48,6 +48,8 @@ test('defaults are filled in', () => {
     trampolines: true,
     regs: true,
     ifSupportedGivesRegs: false,
+    recordRecursion: false,
+    strict: false,
     schedule: [1, 8],
     inject: [1, 32],
     alloc: [1, 32],

@@ -61,6 +61,8 @@ export interface PlanMachine {
   readonly trampolines: boolean;
   readonly regs: boolean;
   readonly ifSupportedGivesRegs: boolean;
+  readonly recordRecursion: boolean;
+  readonly strict: boolean;
   /** Once everybody has started, allocations of these kinds may fail. */
   readonly failAlloc: readonly AllocKind[];
   /** How often the random chooser leaves calm: at scheduling points, for injections, for allocations. */
@@ -132,12 +134,17 @@ interface PlanProbe {
   readonly kind: 'ftrace';
   /** Name of a scripted callback of `Plan.functions`, or of a function of the image. */
   readonly callback: string;
-  readonly flags: readonly OpsFlag[];
   readonly static: boolean;
+  readonly flags: readonly OpsFlag[];
 }
 
 /** A control operation. `probe` is an index into `Plan.probes`, `module` into `Plan.modules`. */
-export type PlanOperation = PlanProbeOperation | PlanModuleOperation;
+export type PlanOperation = PlanProbeOperation | PlanModuleOperation | PlanFileOperation;
+
+/** A write to a file of the kernel. */
+type PlanFileOperation =
+  | { readonly op: 'ftrace_enabled'; readonly enabled: boolean }
+  | { readonly op: 'set_ftrace_pid'; readonly pids: readonly number[]; readonly reset: boolean };
 
 export type PlanModuleOperation =
   | { readonly op: 'init_module'; readonly module: number; readonly params: readonly PlanParam[] }

@@ -222,6 +222,8 @@ export const ACTIONS: readonly [
   'free_filter',
   'init_module',
   'delete_module',
+  'ftrace_enabled',
+  'set_ftrace_pid',
   'irq',
   'softirq',
   'nmi',

@@ -19,6 +19,8 @@ const everyKey: Required<Workload> = {
     trampolines: false,
     regs: false,
     ifSupportedGivesRegs: true,
+    recordRecursion: true,
+    strict: false,
     fail_alloc: ['heap', 'ftrace_hash', 'trampoline'],
     random: { schedule: [1, 4], inject: [0, 1], alloc: [1, 2] },
   },

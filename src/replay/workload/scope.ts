@@ -47,6 +47,7 @@ const NOT_CALLABLE: ReadonlySet<string> = new Set([
   'ftrace_ops_list_func',
   'ftrace_ops_assist_func',
   'ftrace_ops_list_func_regs',
+  'ftrace_pid_func',
   'reprobe_record_regs',
   'reprobe_write_reg',
 ]);

@@ -1,5 +1,6 @@
 // Layer trace. Every variant that can be chosen by name.
 import { CALLER_VARIANTS } from './caller.ts';
+import { FILE_VARIANTS } from './files.ts';
 import { FLAGS_VARIANTS } from './flags.ts';
 import { FTRACE_VARIANTS } from './ftrace.ts';
 import { HISTORICAL_VARIANTS } from './historical.ts';
@@ -16,6 +17,7 @@ export const VARIANTS: ReadonlyMap<string, Variant> = new Map(
     ...FTRACE_VARIANTS,
     ...FLAGS_VARIANTS,
     ...CALLER_VARIANTS,
+    ...FILE_VARIANTS,
     ...RECURSION_VARIANTS,
     ...PLANTED_VARIANTS,
     ...HISTORICAL_VARIANTS,

@@ -1,0 +1,74 @@
+// Layer trace. The sysctl `ftrace_enabled` (FT-48, CC-S7), after `ftrace_enable_sysctl` of kernel/trace/ftrace.c: at
+// 0 every call site is a nop, and all ops stay registered. Nobody waits in either direction.
+import type { Context } from '../emu/context.ts';
+import { mutexLock, mutexUnlock } from '../emu/lock.ts';
+import { enter, type Path } from '../emu/path.ts';
+import { EBUSY, ENODEV, type Errno } from './errno.ts';
+import { FTRACE_OPS_FL_PERMANENT, opsHas } from './ftrace-ops-flags.ts';
+import { useOps } from './ftrace-ops-memory.ts';
+import type { FtraceOps } from './ftrace-ops.ts';
+import type { Kernel } from './kernel.ts';
+
+/** `ftrace_enable_sysctl` (CC-S7): a write of 0 or 1. Task context; sleeps. */
+export function* ftraceEnableSysctl(cx: Context, k: Kernel, enabled: boolean): Path<Errno> {
+  yield* mutexLock(cx, k.ftrace.ftraceLock); // CC-S7
+  const result = yield* enter(k.fn.ftraceSetEnabled(cx, k, enabled));
+  yield* mutexUnlock(cx, k.ftrace.ftraceLock); // CC-S7
+  return result;
+}
+
+/**
+ * What the write does. Guarantee (CC-G17): with a PERMANENT ops registered `ftrace_enabled` never becomes 0, and
+ * while it is 0 none is registered: both checks are made under `ftrace_lock`, which the caller holds.
+ */
+export function* ftraceSetEnabled(cx: Context, k: Kernel, enabled: boolean): Path<Errno> {
+  const { ftrace } = k;
+  if (cx.read(ftrace.disabled)) return -ENODEV;
+  if (cx.read(ftrace.enabled) === enabled) return 0;
+  if (!enabled && k.fn.isPermanentOpsRegistered(cx, k)) return -EBUSY;
+  cx.write(ftrace.enabled, enabled);
+  k.fn.updateFtraceFunction(cx, k);
+  if (enabled) yield* k.fn.ftraceStartupSysctl(cx, k);
+  else yield* k.fn.ftraceShutdownSysctl(cx, k);
+  return cx.read(ftrace.disabled) ? -ENODEV : 0;
+}
+
+/** `is_permanent_ops_registered`. Caller holds `ftrace_lock`. */
+export function isPermanentOpsRegistered(cx: Context, k: Kernel): boolean {
+  let ops = cx.read(k.ftrace.opsList);
+  while (ops !== undefined) {
+    if (opsHas(cx, ops, FTRACE_OPS_FL_PERMANENT)) return true;
+    ops = nextOf(cx, ops);
+  }
+  return false;
+}
+
+function nextOf(cx: Context, ops: FtraceOps): FtraceOps | undefined {
+  useOps(cx, ops);
+  return cx.read(ops.next);
+}
+
+/** The other half of CC-G17 (FT-25.6): may `ops` not be registered now? Caller holds `ftrace_lock`. */
+export function isPermanentRefused(cx: Context, k: Kernel, ops: FtraceOps): boolean {
+  return opsHas(cx, ops, FTRACE_OPS_FL_PERMANENT) && !cx.read(k.ftrace.enabled);
+}
+
+/**
+ * `ftrace_startup_sysctl` (CC-S7): CC-S3 with every record and with the inner call, which goes to the list function
+ * whatever it was: who came and went meanwhile has left it alone.
+ */
+export function* ftraceStartupSysctl(cx: Context, k: Kernel): Path<void> {
+  if (cx.read(k.ftrace.startUp) === 0) return;
+  yield* mutexLock(cx, k.textMutex); // CC-S7
+  yield* k.fn.ftraceInnerToListFunc(cx, k);
+  if (!cx.read(k.ftrace.disabled)) yield* k.fn.ftraceModifyAllCode(cx, k);
+  yield* mutexUnlock(cx, k.textMutex); // CC-S7
+}
+
+/** `ftrace_shutdown_sysctl` (CC-S7): CC-S3.2 alone; a caller on its way still reaches whom it would have reached. */
+export function* ftraceShutdownSysctl(cx: Context, k: Kernel): Path<void> {
+  if (cx.read(k.ftrace.startUp) === 0) return;
+  yield* mutexLock(cx, k.textMutex); // CC-S7
+  yield* k.fn.ftraceReplaceCode(cx, k);
+  yield* mutexUnlock(cx, k.textMutex); // CC-S7
+}
