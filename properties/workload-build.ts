@@ -8,31 +8,14 @@ import type {
   Line,
   OpsFlag,
   ProbeModel,
-  SetPattern,
   TaskModel,
-  TimelineItem,
   Workload,
 } from '../src/replay/workload/model.ts';
 import { matches } from '../src/replay/workload/pattern.ts';
+import { buildLife, buildPids, buildRaised } from './workload-lives.ts';
 import { addModule, type RawModule } from './workload-module.ts';
-import { buildRefusal, type Refusal } from './workload-refusal.ts';
-
-export const NAMES = ['vfs_a', 'mem_a', 'vfs_b', 'mem_b', 'vfs_c', 'mem_c'] as const;
-/** The second function, whatever it is called. */
-const INDEX = '2';
-export const PATTERNS = [
-  'vfs_*',
-  'mem_*',
-  '*_a',
-  '*_[ab]',
-  'vfs_?',
-  '*',
-  INDEX,
-  '!*_a',
-  'no_such*',
-] as const;
-/** No filter change comes later: runs are about 2,000 steps. */
-export const STEP_MAX = 600;
+import { nameAt, NAMES, patternAt, STEP_MAX, type Table } from './workload-names.ts';
+import type { Refusal } from './workload-refusal.ts';
 
 export interface RawFunction {
   readonly work: number;
@@ -70,7 +53,7 @@ export interface RawProbe {
 }
 
 /** Writes to set_ftrace_pid: when, and the tasks as draws. */
-interface RawPids {
+export interface RawPids {
   readonly due: number;
   readonly tasks: readonly number[];
   readonly append: boolean;
@@ -111,14 +94,6 @@ export interface Raw {
   readonly failAlloc: readonly AllocKind[];
   readonly pids: readonly RawPids[];
   readonly strict: boolean;
-}
-
-/** What filters can be told of: in the order of their addresses, traceable functions and their names for patterns. */
-interface Table {
-  readonly functions: readonly string[];
-  readonly symbols: readonly string[];
-  /** A function without a call site, if there is one. */
-  readonly quiet: string | undefined;
 }
 
 /** Pure: equal numbers, equal workload. */
@@ -215,10 +190,6 @@ function withGuard(raw: Raw): Raw {
   const [first, ...others] = raw.probes;
   if (first === undefined) return raw;
   return { ...raw, probes: [{ ...first, callback: 'guarded' }, ...others] };
-}
-
-function nameAt(names: readonly string[], index: number): string {
-  return names[index % names.length] ?? NAMES[0];
 }
 
 /** A function calls later ones only, and as many as keep one call of the first to 8 calls in all. */
@@ -323,11 +294,6 @@ function buildCallbacks(raw: Raw, traceable: readonly string[]): Record<string, 
   };
 }
 
-/** Low draws name one function, the others a pattern. */
-function patternAt(draw: number, selectable: readonly string[]): string {
-  return draw < NAMES.length ? nameAt(selectable, draw) : (PATTERNS[draw - NAMES.length] ?? '*');
-}
-
 /** The drawn pattern, or the first function where it would match nothing: that is for operations. */
 function matchingPattern(draw: number, selectable: readonly string[]): string {
   const pattern = patternAt(draw, selectable);
@@ -354,101 +320,4 @@ function buildProbe(raw: RawProbe, index: number, { symbols }: Table): ProbeMode
     callback: own === 'guarded' && index > 0 ? 'lingering' : own,
     ...(flags.length > 0 ? { flags } : {}),
   };
-}
-
-/** Register, changes, unregister, perhaps once more; each when the one before it is over or later. */
-function buildLife(probe: RawProbe, index: number, table: Table, raw: Raw): TimelineItem[] {
-  const name = `ops${index}`;
-  const isFreed = raw.ends && (probe.triggers[0] ?? 0) % 2 === 0;
-  const frees: TimelineItem[] = isFreed ? [{ at: 'end', free_filter: name }] : [];
-  if (probe.lives.length === 0) {
-    const over: TimelineItem[] = raw.ends ? [{ at: 'end', unregister: name }, ...frees] : [];
-    return [{ at: 'start', register: name }, ...over];
-  }
-  const operations: Omit<TimelineItem, 'at' | 'on'>[] = [];
-  for (const [life, changes] of probe.lives.entries()) {
-    operations.push({ register: name });
-    for (const change of changes) operations.push(buildChange(change, name, table));
-    if (!probe.leaves && !raw.ends && life === probe.lives.length - 1) continue;
-    if (probe.disables) operations.push({ ftrace_enabled: 0 });
-    operations.push({ unregister: name });
-    if (probe.disables) operations.push({ ftrace_enabled: 1 });
-  }
-  const refused = index === 0 ? raw.refusals : [];
-  const asked: typeof operations = [];
-  for (const [turn, operation] of operations.entries()) {
-    asked.push(operation);
-    const refusal = buildRefusal(refused[turn] ?? 'none', name);
-    if (refusal !== undefined) asked.push(refusal);
-  }
-  const by = raw.secondControl && index > 0 ? { by: 'control1' } : {};
-  const dues = probe.triggers.toSorted((a, b) => a - b);
-  const items: TimelineItem[] = [];
-  for (const [turn, operation] of asked.entries()) {
-    const first = turn === 0 && index === 0;
-    const due = dues[turn] ?? STEP_MAX;
-    const trigger = first ? AT_START : buildTrigger(probe.pace, due, raw);
-    items.push({ ...trigger, ...operation, ...by });
-  }
-  return [...items, ...frees];
-}
-
-function buildRaised(before: number, raw: Raw): TimelineItem {
-  return {
-    on: { begin: 'unregister', nth: before + 1 },
-    irq: { run: NAMES[0] },
-    cpu: raw.cpus - 1,
-  };
-}
-
-/** Tasks and nobody: a list with a pid that does not run makes all others idle. */
-function buildPids(
-  { due, tasks, append }: RawPids,
-  names: readonly string[],
-  raw: Raw,
-): TimelineItem {
-  const traced = [...new Set(tasks.map((draw) => nameAt(names, draw)))];
-  const set = append ? { tasks: traced, append: true } : { tasks: traced };
-  return { ...buildTrigger('steps', due, raw), set_ftrace_pid: set };
-}
-
-const AT_START = { at: 'start' } as const;
-
-function buildTrigger(
-  pace: RawProbe['pace'],
-  due: number,
-  raw: Raw,
-): Pick<TimelineItem, 'at' | 'on'> {
-  if (raw.lone && raw.idle !== null) {
-    return { on: { enter: 'ops1.callback', cpu: raw.cpus - 1, nth: 1 + (due % raw.idle.times) } };
-  }
-  if (pace === 'steps') return { at: { step: due } };
-  const rounds = raw.tasks[0]?.times ?? 1;
-  return { on: { enter: 'do_0', nth: 1 + Math.floor((due * (rounds - 1)) / STEP_MAX) } };
-}
-
-function buildChange(raw: RawChange, probe: string, table: Table): Omit<TimelineItem, 'at' | 'on'> {
-  const reset = raw.reset ? { reset: true } : {};
-  if (raw.op === 'set_filter_ip') return buildByAddress(raw, probe, table);
-  const drawn = patternAt(raw.pattern, table.symbols);
-  const pattern = drawn === INDEX && !raw.reset ? `!${INDEX}` : drawn;
-  const set: SetPattern = { probe, pattern, ...reset };
-  const fails = matches(pattern, table.symbols).length === 0 ? { expect: '-EINVAL' } : {};
-  return raw.op === 'set_filter' ? { set_filter: set, ...fails } : { set_notrace: set, ...fails };
-}
-
-/** One function, or an array of them; without reset about half of them are taken out. The last draw has a bad entry. */
-function buildByAddress(
-  { pattern, reset: starts }: RawChange,
-  probe: string,
-  { functions, quiet }: Table,
-): Omit<TimelineItem, 'at' | 'on'> {
-  const how = starts ? { reset: true } : pattern % 2 === 1 ? { remove: true } : {};
-  const name = nameAt(functions, pattern);
-  if (pattern < NAMES.length) return { set_filter_ip: { probe, function: name, ...how } };
-  const more = [nameAt(functions, pattern + 1), nameAt(functions, pattern + 3)];
-  const good = [name, ...more.slice(0, pattern % 3)];
-  if (quiet === undefined || pattern < NAMES.length + PATTERNS.length - 1)
-    return { set_filter_ips: { probe, functions: good, ...how } };
-  return { set_filter_ips: { probe, functions: [...good, quiet], ...how }, expect: '-EINVAL' };
 }

@@ -11,16 +11,14 @@ import {
 } from '../src/replay/workload/model.ts';
 import {
   buildWorkload,
-  NAMES,
-  PATTERNS,
   type Raw,
   type RawChange,
   type RawFunction,
   type RawProbe,
   type RawTask,
-  STEP_MAX,
 } from './workload-build.ts';
 import type { RawModule } from './workload-module.ts';
+import { NAMES, PATTERNS, STEP_MAX } from './workload-names.ts';
 import { REFUSALS } from './workload-refusal.ts';
 
 /** What a property insists on; everything else is left to chance. */
