@@ -2,7 +2,6 @@
 // smallest replacement that makes the change; what it breaks and what it takes to see it is said above it.
 import type { Address } from '../../emu/address.ts';
 import { type Path, readOnce, writeOnce } from '../../emu/path.ts';
-import { ENOMEM } from '../errno.ts';
 import { ftraceSetHash, ftraceHashMove, ftraceHashMoveAndUpdateOps } from '../ftrace-filter.ts';
 import { freeFtraceHash, ftraceSelection, type Selection } from '../ftrace-hash.ts';
 import { FTRACE_OPS_FL_ENABLED, opsHas } from '../ftrace-ops-flags.ts';
@@ -232,12 +231,14 @@ const E_3: Variant = {
       const live = cx.read(ops[move.which]);
       const [before, after] = cx.make(() => [live.ips.value, move.next.ips.value] as const);
       if (before.size > 0 && after.size > 0) {
+        // Without memory for the union there is the usual switch: the call is past its own failures.
         const both = yield* k.fn.allocFtraceHash(cx, k);
-        if (both === undefined) return -ENOMEM;
-        cx.make(() => {
-          both.ips.set(new Set([...before, ...after]));
-        });
-        yield* ftraceHashMoveAndUpdateOps(cx, k, ops, { which: move.which, next: both });
+        if (both !== undefined) {
+          cx.make(() => {
+            both.ips.set(new Set([...before, ...after]));
+          });
+          yield* ftraceHashMoveAndUpdateOps(cx, k, ops, { which: move.which, next: both });
+        }
       }
       return yield* ftraceHashMoveAndUpdateOps(cx, k, ops, move);
     },
