@@ -140,7 +140,7 @@ function buildWithoutModule(drawn: Raw): Workload {
       ...(raw.direct ? { trampolines: false } : {}),
       ...(raw.failAlloc.length > 0 ? { fail_alloc: raw.failAlloc } : {}),
       // There is no misuse in these workloads.
-      ...(raw.strict ? { strict: true, recordRecursion: true } : {}),
+      ...(raw.strict ? { recordRecursion: true, strict: true } : {}),
     },
     data: { hits: 8, shared: 16 },
     functions,

@@ -129,10 +129,10 @@ export function beginControl(table: FunctionTable, ops: Ops, begin: EventOf<'ctl
     ops.changes.push(control);
   } else if (begin.op === 'register_ftrace_function') {
     // An ops without attributes is registered without a word about them.
-    if (ops.generation === 0) [ops.flags, ops.promisedRegs] = [0, false];
+    // One that is registered stays what it is: another call is refused.
+    if (ops.generation === 0) [ops.flags, ops.promisedRegs, ops.obeysPids] = [0, false, false];
     ops.registering++;
     ops.quiet = undefined;
-    ops.obeysPids = false;
     ops.mayBeChecked ||= asksForPids(begin);
   } else {
     ops.unregistering++;
