@@ -138,4 +138,71 @@ export const TRACE_EVENTS = {
       'A function at which recursion was refused for the first time (machine option `recordRecursion`).',
     fields: { ip: 'address', parent_ip: 'address' },
   },
+  fprobe: {
+    id: 140,
+    about:
+      'An fprobe is about to be registered: what of its struct counts, through which hook it is reached (`rethook`, `fgraph`, or `ftrace` without exit handler), and the ftrace_ops behind it.',
+    fields: {
+      object: 'int',
+      hook: 'string',
+      ops: 'int',
+      flags: 'hex',
+      entry: 'address',
+      exit: 'address',
+      data_size: 'int',
+      maxactive: 'int',
+    },
+  },
+  fprobe_data: {
+    id: 141,
+    about: 'Behind cb_begin: what else the handler was given; none: NULL.',
+    fields: { object: 'int', entry_data: 'address', regs_ip: 'address' },
+  },
+  entry_result: {
+    id: 142,
+    about: 'Ground truth: what an entry handler has returned, behind its cb_end.',
+    fields: { object: 'int', generation: 'int', value: 'int' },
+  },
+  hook: {
+    id: 143,
+    about:
+      'The return of the call is taken for this probe: `frame` is the stack pointer of the call, `ret` where it returns to.',
+    fields: {
+      object: 'int',
+      generation: 'int',
+      ip: 'address',
+      frame: 'address',
+      ret: 'address',
+    },
+  },
+  unhook: {
+    id: 144,
+    about: 'It is taken no longer: the call returned (`return`), or its task died (`flush`).',
+    fields: {
+      object: 'int',
+      generation: 'int',
+      ip: 'address',
+      frame: 'address',
+      why: 'string',
+    },
+  },
+  fprobe_rules: {
+    id: 145,
+    about:
+      'At boot, where there are fprobes: the era, and the options that say which misses are counted.',
+    fields: { era: 'string', miss_policy: 'string', count_recursion: 'bool', racy: 'bool' },
+  },
+  fprobe_state: {
+    id: 146,
+    about:
+      'At the end of a run, of each fprobe: is it registered, its counter, nodes of its pool (free, all), and entries that are left in the tables.',
+    fields: {
+      object: 'int',
+      registered: 'bool',
+      nmissed: 'int',
+      free: 'int',
+      nodes: 'int',
+      entries: 'int',
+    },
+  },
 } as const satisfies Record<string, EventShape>;

@@ -30,7 +30,28 @@ export interface FtraceHit {
 }
 
 /** Why a hit did not run a callback: the closed list of `skip` events (CC-G10). */
-export type SkipReason = 'filter' | 'notrace' | 'recursion' | 'rcu' | 'regs' | 'pid';
+export type SkipReason =
+  | 'filter'
+  | 'notrace'
+  | 'recursion'
+  | 'rcu'
+  | 'regs'
+  | 'pid'
+  | FprobeSkipReason;
+
+/** Of fprobes, beside `recursion`; ARCHITECTURE.md says which of them an era counts. */
+type FprobeSkipReason =
+  | 'disabled'
+  | 'kprobe_running'
+  | 'no_node'
+  | 'not_watching'
+  | 'no_frame'
+  | 'no_data'
+  | 'grew'
+  | 'rejected'
+  | 'removed'
+  | 'exit_disabled'
+  | 'exit_recursion';
 
 /** Stands in `skip` events for "whoever would have been called". */
 export const NOBODY = 0;
