@@ -68,7 +68,8 @@ test('reprobe record --help', async () => {
           --chooser   Who decides what a machine leaves open
                                      [choices: "random", "calm"] [default: "random"]
           --profile   Which kernel era is emulated
-                                               [choices: "today"] [default: "today"]
+           [choices: "today", "v6.18", "v6.14", "v6.12", "v6.1", "v5.18", "v2.6.31"]
+                                                                  [default: "today"]
           --variant   Replace parts of the kernel by a variant (see: reprobe
                       variants)                                [array] [default: []]
           --handlers  Module that defines its TypeScript handlers

@@ -3,6 +3,7 @@
 import { basename, extname } from 'node:path';
 import type { InferredOptionTypes } from 'yargs';
 import { InputError } from '../assert.ts';
+import { profiles } from '../replay/api/catalogue.ts';
 import { readRecording } from '../replay/recording.ts';
 import { SEED_DEFAULT } from '../replay/run.ts';
 import { LIMIT } from '../replay/workload/model.ts';
@@ -39,8 +40,8 @@ const options = {
     describe: 'Who decides what a machine leaves open',
   },
   profile: {
-    choices: ['today'] as const,
-    default: 'today' as const,
+    choices: profiles().map(({ name }) => name),
+    default: 'today',
     describe: 'Which kernel era is emulated',
   },
   variant: {

@@ -50,7 +50,7 @@ test.each([
   ],
   [
     'record a --profile tody',
-    "--profile: expected one of today, found 'tody', did you mean 'today'?",
+    "--profile: expected one of today, v6.18, v6.14, v6.12, v6.1, v5.18, v2.6.31, found 'tody', did you mean 'today'?",
   ],
 ])('`reprobe %s` says: %s', async (command, message) => {
   expect(await refused(command)).toBe(message);

@@ -1,17 +1,64 @@
 // Layer trace. Eras: whose rules hold (ARCHITECTURE.md). A profile replaces links as a variant does.
 import type { LinkTable } from './link.ts';
 
+/** Which `struct fprobe` there is, and with it what takes returns; `none`: there is no fprobe. */
+export type FprobeEra = 'fgraph' | 'rethook' | 'none';
+
 export interface Profile {
   readonly id: string;
   /** One sentence. */
   readonly about: string;
+  readonly fprobe: FprobeEra;
   readonly links: Partial<LinkTable>;
 }
 
 export const PROFILE_TODAY: Profile = {
   id: 'today',
-  about: 'The rules of Linux v6.12.',
+  about: 'The rules of Linux v6.12, and fprobe on fgraph with an unregister that waits.',
+  fprobe: 'fgraph',
   links: {},
 };
 
-export const PROFILES: ReadonlyMap<string, Profile> = new Map([[PROFILE_TODAY.id, PROFILE_TODAY]]);
+/** Later eras first, as they are listed to users. */
+const ALL: readonly Profile[] = [
+  PROFILE_TODAY,
+  {
+    id: 'v6.18',
+    about: 'As today, but unregister_fprobe does not wait.',
+    fprobe: 'fgraph',
+    links: {},
+  },
+  {
+    id: 'v6.14',
+    about: 'As v6.18, with one graph hook for all fprobes, also for those without exit handler.',
+    fprobe: 'fgraph',
+    links: {},
+  },
+  {
+    id: 'v6.12',
+    about: 'The rules of Linux v6.12, and fprobe on rethook.',
+    fprobe: 'rethook',
+    links: {},
+  },
+  {
+    id: 'v6.1',
+    about: 'As v6.12, but entry handlers return nothing and exit handlers take no recursion bit.',
+    fprobe: 'rethook',
+    links: {},
+  },
+  {
+    id: 'v5.18',
+    about:
+      'As v6.1, but the entry handler runs before a node is taken: a miss skips the exit only.',
+    fprobe: 'rethook',
+    links: {},
+  },
+  {
+    id: 'v2.6.31',
+    about: 'The ftrace rules of Linux v6.12; there is no fprobe.',
+    fprobe: 'none',
+    links: {},
+  },
+];
+
+export const PROFILES: ReadonlyMap<string, Profile> = new Map(ALL.map((one) => [one.id, one]));
