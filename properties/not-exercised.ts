@@ -22,4 +22,31 @@ export const NOT_EXERCISED: Readonly<Record<string, string>> = {
   'event fprobe_rules': FPROBE,
   'event fprobe_state': FPROBE,
   'step ftrace-modify: ftraceBug': KILL,
+  'step CC-H11.3 kprobe-busy: kprobeBusyBegin writeOnce(running, KPROBE_BUSY)': FPROBE,
+  'step CC-H11.3 kprobe-busy: kprobeRunning readOnce(running)': FPROBE,
+  'step CC-S8 CC-S9 fprobe-struct: readFprobeFlags readOnce(fp.flags)': FPROBE,
+  'step fprobe-callback: callFprobeEntry callGuest(cx.cpu.state, call.handler, words(fp, call, CA ...':
+    FPROBE,
+  'step fprobe-callback: callFprobeExit callGuest(cx.cpu.state, call.handler, words(fp, call, CA ...':
+    FPROBE,
+  'step fprobe-callback: callFprobeVoidEntry callGuest(cx.cpu.state, call.handler, words(fp, call, CA ...':
+    FPROBE,
+  'step fprobe-miss: fprobeIncNmissed': FPROBE,
+  'step fprobe-miss: incInOneStep act(fp.nmissed, () => { if (fp.memory?.live !== false) s ...':
+    FPROBE,
+  'step fprobe-miss: incInTwoSteps readOnce(fp.nmissed)': FPROBE,
+  'step fprobe-miss: setNmissed act(fp.nmissed, () => { if (fp.memory?.live !== false) s ...':
+    FPROBE,
+  'step fprobe-operation: disableFprobe': FPROBE,
+  'step fprobe-operation: enableFprobe': FPROBE,
+  'step fprobe-struct: changeFprobeFlags act(fp.flags, () => { if (fp.memory?.live === false) ret ...':
+    FPROBE,
+  'step fprobe-unsupported: fprobeIsRegistered': FPROBE,
+  'step fprobe-unsupported: fprobeState': FPROBE,
+  'step fprobe-unsupported: registerFprobe': FPROBE,
+  'step fprobe-unsupported: unregisterFprobe': FPROBE,
+  'step fprobe-unsupported: unregisterFprobeAsync': FPROBE,
+  'step kprobe-busy: kprobeBusyBegin preemptDisable(cx)': FPROBE,
+  'step kprobe-busy: kprobeBusyEnd preemptEnable(cx)': FPROBE,
+  'step kprobe-busy: kprobeBusyEnd writeOnce(running, NO_ADDRESS)': FPROBE,
 };

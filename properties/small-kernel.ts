@@ -13,6 +13,7 @@ import { defineServices } from '../src/emu/services.ts';
 import { EventLog } from '../src/replay/event-log.ts';
 import { Random } from '../src/replay/explore/random.ts';
 import type { Event, EventName } from '../src/replay/schema.ts';
+import type { FprobeOptions } from '../src/trace/fprobe-options.ts';
 import { type FtraceOps, newFtraceOps } from '../src/trace/ftrace-ops.ts';
 import {
   type Arch,
@@ -22,7 +23,7 @@ import {
   publishStubs,
 } from '../src/trace/kernel.ts';
 import { fileOperation, operation, type OperationRequest } from '../src/trace/operation.ts';
-import { PROFILE_TODAY } from '../src/trace/profile.ts';
+import { type Profile, PROFILE_TODAY } from '../src/trace/profile.ts';
 import { VARIANTS } from '../src/trace/variants/variants.ts';
 
 export interface SmallKernel {
@@ -57,6 +58,8 @@ export interface SmallKernelOptions {
   readonly arch?: Partial<Arch>;
   readonly recordRecursion?: boolean;
   readonly strict?: boolean;
+  readonly profile?: Profile;
+  readonly fprobe?: Partial<FprobeOptions>;
   readonly machine?: Partial<MachineOptions>;
   /** True by default. */
   readonly landingPad?: boolean;
@@ -73,7 +76,8 @@ export function smallKernel(options: SmallKernelOptions): SmallKernel {
   const trampolines = options.trampolines ?? true;
   const arch = { ...ARCH_DEFAULT, ...options.arch };
   const { recordRecursion = false, strict = false } = options;
-  const boot = { profile: PROFILE_TODAY, variants, trampolines, arch, recordRecursion, strict };
+  const { profile = PROFILE_TODAY, fprobe = {} } = options;
+  const boot = { profile, variants, trampolines, arch, recordRecursion, strict, fprobe };
   const k = bootKernel(machine, image.functions, boot);
   const fn = (name: string): FunctionSymbol =>
     known(functionsNamed(image, name)[0], `${name} is a function`);
@@ -123,7 +127,7 @@ function newMachine(options: SmallKernelOptions, log: EventLog): Machine {
     { chooser: options.chooser ?? calmChooser, sink: log, strings: log.strings },
   );
   defineServices(machine);
-  publishStubs(machine);
+  publishStubs(machine, options.profile ?? PROFILE_TODAY);
   return machine;
 }
 

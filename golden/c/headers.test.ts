@@ -1,6 +1,7 @@
 // What guest code is compiled and linked against says the same as the emulator.
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { FPROBE_LAYOUTS, type FprobeLayout } from '../../src/trace/fprobe-struct.ts';
 import { stubAddresses } from './stubs.ts';
 
 const include = new URL('../../include/', import.meta.url);
@@ -21,7 +22,10 @@ const PROTOTYPE =
 
 /** Fields of a structure with their offsets, as its comments give them. */
 function offsets(name: string, type: string): string[] {
-  const body = read(name).split(`struct ${type} {`)[1]?.split('};')[0] ?? '';
+  return offsetsIn(read(name).split(`struct ${type} {`)[1]?.split('};')[0] ?? '');
+}
+
+function offsetsIn(body: string): string[] {
   return [...body.matchAll(/(\w+)(?:\[\w+\])?;\s*\/\* +(\d+)/g)].map(
     ([, field = '', offset = '']) => `${field} ${offset}`,
   );
@@ -34,6 +38,11 @@ const NOT_FOR_C = new Set([
   'ftrace_ops_list_func_regs',
   'ftrace_ops_assist_func',
   'ftrace_pid_func',
+  'fprobe_handler',
+  'rethook_trampoline_handler',
+  'fprobe_ftrace_entry',
+  'ftrace_graph_func',
+  'ftrace_return_to_handler',
 ]);
 
 test('reprobe.ld provides every kernel symbol at the address of its stub, and no other', () => {
@@ -103,4 +112,30 @@ test('offsets in struct task_struct and struct kernel_param are those that the e
     'arg 16',
     'perm 24',
   ]);
+});
+
+/** As the header has them, in its order. */
+function fprobeFields(layout: FprobeLayout, first: string, own: string): string[] {
+  const fields: readonly (readonly [string, number])[] = [
+    [first, 0],
+    ['nmissed', layout.nmissed],
+    ['flags', layout.flags],
+    [own, layout.own],
+    ['entry_data_size', layout.entryDataSize],
+    ['nr_maxactive', layout.nrMaxactive],
+    ['entry_handler', layout.entryHandler],
+    ['exit_handler', layout.exitHandler],
+    ['reserved', layout.mark],
+  ];
+  const inOrder = fields.toSorted(([, a], [, b]) => a - b);
+  return [...new Set(inOrder.map(([name, offset]) => `${name} ${offset}`))];
+}
+
+test('offsets in struct fprobe are those that the emulator uses, in both eras', () => {
+  const [rethook = [], fgraph = []] = read('linux/fprobe.h')
+    .split('struct fprobe {')
+    .slice(1)
+    .map((part) => offsetsIn(part.split('};')[0] ?? ''));
+  expect(rethook).toEqual(fprobeFields(FPROBE_LAYOUTS.rethook, 'ops', 'rethook'));
+  expect(fgraph).toEqual(fprobeFields(FPROBE_LAYOUTS.fgraph, 'nmissed', 'hlist_array'));
 });

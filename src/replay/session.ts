@@ -86,7 +86,7 @@ export class Session {
     });
     this.machine = machine;
     defineServices(machine);
-    publishStubs(machine);
+    publishStubs(machine, options.profile);
     plan.paths.forEach(({ stub }, index) => {
       machine.stubs.name(stub, PATH_STUBS_FIRST + index);
     });

@@ -6,6 +6,7 @@ import type { Context } from '../emu/context.ts';
 import { REG } from '../emu/regs.ts';
 import { RETURN_STUB } from '../emu/stub-table.ts';
 import { TRACE_EVENTS } from './event.ts';
+import { calledFprobe } from './fprobe-callback.ts';
 import { MCOUNT_INSN_SIZE } from './ftrace-insn.ts';
 import type { FtraceOps } from './ftrace-ops.ts';
 import { isTrampoline } from './ftrace-trampoline.ts';
@@ -30,16 +31,33 @@ function callbackBegins(cx: Context, k: Kernel): void {
   const { callback } = taskTrace(k, cx.task);
   const below = callback.value;
   const depth = below === undefined ? 0 : below.depth + (below.isHook ? 1 : 0);
+  const called = calledFprobe(cx, k);
+  if (called === undefined) {
+    opsCallbackBegins(cx, k, { depth, below });
+    return;
+  }
+  const { fp, generation, ip, parentIp, entryData, regsIp } = called;
+  const kind = called.isEntry ? k.fprobeEntryKind.id : k.fprobeExitKind.id;
+  callback.set({ isHook: true, kind, object: fp.object, generation, ip, depth, below });
+  cx.emit(TRACE_EVENTS.cb_begin.id, kind, fp.object, generation, ip, parentIp, depth);
+  cx.emit(TRACE_EVENTS.fprobe_data.id, fp.object, entryData, regsIp);
+}
+
+function opsCallbackBegins(
+  cx: Context,
+  k: Kernel,
+  { depth, below }: Pick<OpenCallback, 'depth' | 'below'>,
+): void {
   const ops = k.ops.byAddress.get(register(cx, REG.a2));
   const isDirect = register(cx, REG.ra) === k.caller.innerCall + MCOUNT_INSN_SIZE;
   const generation = ops === undefined ? 0 : calledGeneration(cx, k, ops);
   const object = ops === undefined || generation === 0 ? 0 : ops.object;
   const isHook = object !== 0 || isDirect;
   const ip = register(cx, REG.a0);
-  callback.set({ isHook, object, generation, ip, depth, below });
+  const kind = isHook ? k.ftraceOpsKind.id : 0;
+  taskTrace(k, cx.task).callback.set({ isHook, kind, object, generation, ip, depth, below });
   if (!isHook) return;
   if (ops !== undefined) strictHit(cx.cpu, k, ops);
-  const kind = k.ftraceOpsKind.id;
   const parentIp = register(cx, REG.a1);
   cx.emit(TRACE_EVENTS.cb_begin.id, kind, object, generation, ip, parentIp, depth);
 }
@@ -49,8 +67,7 @@ function callbackEnds(cx: Context, k: Kernel): void {
   const open = callback.value;
   callback.set(open?.below);
   if (open === undefined || !open.isHook) return;
-  const kind = k.ftraceOpsKind.id;
-  cx.emit(TRACE_EVENTS.cb_end.id, kind, open.object, open.generation, open.ip);
+  cx.emit(TRACE_EVENTS.cb_end.id, open.kind, open.object, open.generation, open.ip);
 }
 
 /**

@@ -58,6 +58,22 @@ export function ftraceLocation(k: Kernel, address: Address): DynFtrace | undefin
   );
 }
 
+/**
+ * `ftrace_lookup_symbols`: the functions that bear these names, in the order of the names; undefined when a name is
+ * missing, stands there twice or has no site (fprobe.md 1). Core functions come before those of modules.
+ */
+export function ftraceLookupSymbols(
+  k: Kernel,
+  syms: readonly string[],
+): readonly DynFtrace[] | undefined {
+  if (new Set(syms).size < syms.length) return undefined;
+  const found = syms.flatMap((sym): readonly DynFtrace[] => {
+    const record = k.records.find(({ func, disabled }) => !disabled && func.name === sym);
+    return record === undefined ? [] : [record];
+  });
+  return found.length === syms.length ? found : undefined;
+}
+
 /** `ftrace_get_addr_new`: what the site ought to call (FT-5, FT-20). Caller holds `ftrace_lock`. */
 export function ftraceGetAddrNew(cx: Context, k: Kernel, record: DynFtrace): Address {
   if (!cx.read(k.ftrace.enabled)) return NO_ADDRESS;

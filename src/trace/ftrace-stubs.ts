@@ -8,6 +8,7 @@ import type { Stub, StubArguments } from '../emu/stubs.ts';
 import { reportArguments } from '../emu/true-call.ts';
 import { EINVAL } from './errno.ts';
 import { TRACE_EVENTS } from './event.ts';
+import { fprobeStubs, kprobeStubs } from './fprobe-stubs.ts';
 import { innermostCallback } from './ftrace-callback.ts';
 import { NOBODY, skip } from './ftrace-caller.ts';
 import { bindFtraceOps, FTRACE_OPS_BYTES } from './ftrace-ops.ts';
@@ -23,7 +24,7 @@ import {
 import type { Kernel } from './kernel.ts';
 import { operation, type OperationRequest, type PatternRequest } from './operation.ts';
 import { TRACE_FTRACE_START } from './recursion.ts';
-import type { TraceStub } from './stub-table.ts';
+import { isPublished, TRACE_STUBS, type TraceStub } from './stub-table.ts';
 
 /** Gives the symbols of the tracing layer their meaning. */
 export function defineStubs(k: Kernel): void {
@@ -49,7 +50,11 @@ export function defineStubs(k: Kernel): void {
     reprobe_record_regs: { now: (cx, args) => recordRegs(cx, k, args) },
     reprobe_write_reg: { now: (cx, args) => writeReg(cx, k, args) },
   };
-  for (const [name, stub] of Object.entries(stubs)) k.machine.stubs.define(name, stub);
+  const all: Partial<Record<TraceStub, Stub>> = { ...stubs, ...fprobeStubs(k), ...kprobeStubs(k) };
+  for (const name of TRACE_STUBS) {
+    const stub = all[name];
+    if (stub !== undefined && isPublished(name, k.fprobes.era)) k.machine.stubs.define(name, stub);
+  }
 }
 
 function* listFunc(cx: Context, k: Kernel, args: StubArguments, full: boolean): Path<number> {

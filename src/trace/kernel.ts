@@ -3,12 +3,15 @@
 // table at boot and nowhere else (ARCHITECTURE.md).
 import { known } from '../assert.ts';
 import { type Address } from '../emu/address.ts';
+import type { Cell } from '../emu/cell.ts';
 import { EventText } from '../emu/event.ts';
 import type { FunctionSymbol } from '../emu/image.ts';
 import { Mutex } from '../emu/lock.ts';
 import type { Machine } from '../emu/machine.ts';
 import { stubAddress, TRACE_STUBS_FIRST } from '../emu/stub-table.ts';
 import { TRACE_EVENTS } from './event.ts';
+import { FPROBE_OPTIONS_DEFAULT, type FprobeOptions } from './fprobe-options.ts';
+import { type Fprobe, type FprobeTable, newFprobeTable } from './fprobe.ts';
 import { newOpsTable, type OpsTable } from './ftrace-ops.ts';
 import { type FtracePids, newFtracePids } from './ftrace-pid.ts';
 import { type DynFtrace, newRecords } from './ftrace-record.ts';
@@ -24,7 +27,7 @@ import { type LinkTable, LINKS } from './link.ts';
 import type { Profile } from './profile.ts';
 import { newRecursedFunctions, type RecursedFunctions } from './recursion-record.ts';
 import { strictSleep } from './strict.ts';
-import { TRACE_STUBS, type TraceStub } from './stub-table.ts';
+import { isPublished, TRACE_STUBS, type TraceStub } from './stub-table.ts';
 import type { TaskTrace } from './task-trace.ts';
 import { type PokeDescriptor, newPokeDescriptor, pokeInt3Handler } from './text-poke.ts';
 import type { Variant } from './variants/variant.ts';
@@ -53,8 +56,16 @@ export interface Kernel {
   readonly strict: boolean;
   /** By index of the task. */
   readonly tasks: (TaskTrace | undefined)[];
-  /** The `kind` of callbacks of an ftrace_ops. */
+  /** The `kind` of callbacks of an ftrace_ops; of the handlers of an fprobe. */
   readonly ftraceOpsKind: EventText;
+  readonly fprobeEntryKind: EventText;
+  readonly fprobeExitKind: EventText;
+  /** Id of the profile. */
+  readonly era: string;
+  readonly fprobes: FprobeTable;
+  readonly fprobeOptions: FprobeOptions;
+  /** By CPU; see `kprobe-busy.ts`. */
+  readonly currentKprobes: (Cell<Address> | undefined)[];
 }
 
 /** What the architecture is like. */
@@ -77,12 +88,14 @@ export interface BootOptions {
   /** Machine options `recordRecursion` and `strict`; default off. */
   readonly recordRecursion?: boolean;
   readonly strict?: boolean;
+  /** What of them differs from FPROBE_OPTIONS_DEFAULT. */
+  readonly fprobe?: Partial<FprobeOptions>;
 }
 
-/** Publishes the tracing layer's kernel symbols: before an image is linked against them. */
-export function publishStubs(machine: Machine): void {
+/** Publishes the tracing layer's kernel symbols, as far as the era has them: before an image is linked. */
+export function publishStubs(machine: Machine, { fprobe }: Profile): void {
   TRACE_STUBS.forEach((name, index) => {
-    machine.stubs.name(name, TRACE_STUBS_FIRST + index);
+    if (isPublished(name, fprobe)) machine.stubs.name(name, TRACE_STUBS_FIRST + index);
   });
 }
 
@@ -126,6 +139,12 @@ export function bootKernel(
     strict: options.strict === true,
     tasks: Array.from({ length: machine.options.tasksMax }),
     ftraceOpsKind: new EventText('ftrace_ops', machine.strings),
+    fprobeEntryKind: new EventText('fprobe_entry', machine.strings),
+    fprobeExitKind: new EventText('fprobe_exit', machine.strings),
+    era: options.profile.id,
+    fprobes: newFprobeTable(options.profile.fprobe),
+    fprobeOptions: { ...FPROBE_OPTIONS_DEFAULT, ...options.fprobe },
+    currentKprobes: Array.from({ length: machine.cpus.length }),
   };
   machine.breakpoint = (cx, pc) => pokeInt3Handler(cx, k, pc);
   machine.closing = () => {
@@ -154,6 +173,16 @@ function reportState(k: Kernel): void {
     const word = tasks[index]?.recursion;
     if (word !== undefined) machine.report(first, recursion.id, pid, cpu.id, word.value);
   }
+  for (const fp of k.fprobes.byAddress.values()) reportFprobe(k, fp);
+}
+
+/** The newest that has been seen at its address. */
+function reportFprobe(k: Kernel, fp: Fprobe): void {
+  const { machine } = k;
+  const first = known(machine.cpus[0], 'there is a first CPU');
+  const { registered, free, nodes, entries } = k.fn.fprobeState(k, fp);
+  const words = [registered ? 1 : 0, fp.nmissed.value, free, nodes, entries] as const;
+  machine.emitFrom(first.top, TRACE_EVENTS.fprobe_state.id, fp.object, ...words);
 }
 
 function traceStub(name: TraceStub): Address {

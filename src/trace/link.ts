@@ -1,5 +1,23 @@
 // Layer trace. The link table: every function that a profile or a variant may replace, by the name that
 // the paths call it by. A replacement has the signature of what it replaces.
+import type { Context } from '../emu/context.ts';
+import type { Path } from '../emu/path.ts';
+import { fprobeIncNmissed } from './fprobe-miss.ts';
+import {
+  disableFprobe,
+  enableFprobe,
+  type FprobeState,
+  type RegisterFprobe,
+  type UnregisterFprobe,
+} from './fprobe-operation.ts';
+import {
+  fprobeIsRegistered,
+  fprobeState,
+  registerFprobe,
+  unregisterFprobe,
+  unregisterFprobeAsync,
+} from './fprobe-unsupported.ts';
+import type { Fprobe } from './fprobe.ts';
 import {
   ftraceOpsAssistFunc,
   ftraceOpsGetFunc,
@@ -85,6 +103,7 @@ import {
   synchronizeRcuTasksRude,
   unregisterFtraceFunction,
 } from './ftrace.ts';
+import type { Kernel } from './kernel.ts';
 import { moduleMemfree, moduleSynchronizeRcu } from './module.ts';
 import { ftraceRecordRecursion } from './recursion-record.ts';
 import {
@@ -190,6 +209,16 @@ export interface LinkTable {
   readonly traceGetContextBit: typeof traceGetContextBit;
   readonly traceRecursionBit: typeof traceRecursionBit;
   readonly traceTestAndSetRecursion: typeof traceTestAndSetRecursion;
+  readonly registerFprobe: RegisterFprobe;
+  readonly unregisterFprobe: UnregisterFprobe;
+  /** From v6.14 on. */
+  readonly unregisterFprobeAsync: UnregisterFprobe;
+  readonly fprobeIsRegistered: (cx: Context, k: Kernel, fp: Fprobe) => Path<boolean>;
+  /** For the end of a run: no step. */
+  readonly fprobeState: (k: Kernel, fp: Fprobe) => FprobeState;
+  readonly disableFprobe: typeof disableFprobe;
+  readonly enableFprobe: typeof enableFprobe;
+  readonly fprobeIncNmissed: typeof fprobeIncNmissed;
 }
 
 /** Every path calls what the kernel calls. */
@@ -278,4 +307,12 @@ export const LINKS: LinkTable = {
   traceGetContextBit,
   traceRecursionBit,
   traceTestAndSetRecursion,
+  registerFprobe,
+  unregisterFprobe,
+  unregisterFprobeAsync,
+  fprobeIsRegistered,
+  fprobeState,
+  disableFprobe,
+  enableFprobe,
+  fprobeIncNmissed,
 };

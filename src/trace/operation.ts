@@ -48,7 +48,7 @@ export interface PatternRequest {
 
 /** Bits of `flags` in `ctl_begin`. */
 const CTL_RESET = 1;
-const CTL_NULL = 2;
+export const CTL_NULL = 2;
 const CTL_REMOVE = 4;
 
 /** Performs `request` on `ops`; what the call returns. Task context; sleeps. */

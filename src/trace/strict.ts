@@ -25,12 +25,16 @@ export function strictCall(cx: Context, k: Kernel, ops: FtraceOps): void {
   });
 }
 
-/** unregister of `ops` is not called from a callback of it: it would wait for itself (FT-35). */
-export function strictUnregister(cx: Context, k: Kernel, ops: FtraceOps): void {
+/** unregister of a probe is not called from a callback of it: it would wait for itself (FT-35). */
+export function strictUnregister(
+  cx: Context,
+  k: Kernel,
+  probe: Pick<FtraceOps, 'object' | 'address'>,
+): void {
   if (!k.strict) return;
   cx.make(() => {
-    if (openCallbacks(cx, k).some(({ object }) => object === ops.object)) {
-      oops(cx.cpu, MISUSE.unregister, ops);
+    if (openCallbacks(cx, k).some(({ object }) => object === probe.object)) {
+      oops(cx.cpu, MISUSE.unregister, probe);
     }
   });
 }
@@ -49,6 +53,6 @@ function openCallbacks(cx: Context, k: Kernel): readonly OpenCallback[] {
   return found;
 }
 
-function oops(cpu: Cpu, misuse: string, { address }: FtraceOps): void {
+function oops(cpu: Cpu, misuse: string, { address }: Pick<FtraceOps, 'address'>): void {
   cpu.machine.oops(cpu, misuse, cpu.hart.pc, address);
 }

@@ -1,4 +1,6 @@
 // Layer trace. Kernel symbols of the tracing subsystem that guest code can call; pinned order.
+import type { FprobeEra } from './profile.ts';
+
 export const TRACE_STUBS = [
   /** Hypercall of the generic caller: `ftrace_ops_list_func`. */
   'ftrace_ops_list_func',
@@ -21,6 +23,50 @@ export const TRACE_STUBS = [
   'ftrace_free_filter',
   /** What trampolines and the list function call in place of an ops' func while pids are set. */
   'ftrace_pid_func',
+  'register_fprobe',
+  'register_fprobe_ips',
+  'register_fprobe_syms',
+  'unregister_fprobe',
+  'unregister_fprobe_async',
+  'disable_fprobe',
+  'enable_fprobe',
+  'fprobe_is_registered',
+  'kprobe_running',
+  'kprobe_busy_begin',
+  'kprobe_busy_end',
+  /** Callback of the ftrace_ops that each fprobe of the rethook eras has. */
+  'fprobe_handler',
+  /** Hypercall of the text that a return taken by rethook comes to. */
+  'rethook_trampoline_handler',
+  /** Callback of the ftrace_ops that fprobes without exit handler share. */
+  'fprobe_ftrace_entry',
+  /** Callback of the ftrace_ops of the graph hook. */
+  'ftrace_graph_func',
+  /** Hypercall of the text that a return taken by fgraph comes to. */
+  'ftrace_return_to_handler',
 ] as const;
+
+/** Symbols that are there where fprobe is. */
+const FPROBE_STUBS: ReadonlySet<TraceStub> = new Set([
+  'register_fprobe',
+  'register_fprobe_ips',
+  'register_fprobe_syms',
+  'unregister_fprobe',
+  'unregister_fprobe_async',
+  'disable_fprobe',
+  'enable_fprobe',
+  'fprobe_is_registered',
+  'fprobe_handler',
+  'rethook_trampoline_handler',
+  'fprobe_ftrace_entry',
+  'ftrace_graph_func',
+  'ftrace_return_to_handler',
+]);
+
+/** Is there such a symbol in this era? */
+export function isPublished(name: TraceStub, era: FprobeEra): boolean {
+  if (era === 'none') return !FPROBE_STUBS.has(name);
+  return era === 'fgraph' || name !== 'unregister_fprobe_async';
+}
 
 export type TraceStub = (typeof TRACE_STUBS)[number];

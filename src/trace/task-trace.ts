@@ -16,6 +16,8 @@ export interface TaskTrace {
 export interface OpenCallback {
   /** False: a call of the function that no hook made. */
   readonly isHook: boolean;
+  /** What events call its kind, as a string of the run; 0 where no hook made it. */
+  readonly kind: number;
   /** 0: none, or a hook that passed no ops. */
   readonly object: number;
   readonly generation: number;
