@@ -45,8 +45,8 @@ function enqueue(cx: Context, mutex: Mutex): Ticket {
 }
 
 /** `mutex_unlock`. */
-export function* mutexUnlock(cx: Context, mutex: Mutex): Path<void> {
-  yield* act(mutex.cell, () => {
+export function mutexUnlock(cx: Context, mutex: Mutex): Path<void> {
+  return act(mutex.cell, () => {
     assert(mutex.holder === cx, `${mutex.name} is released by its holder`);
     cx.emit(EMU_EVENTS.unlock.id, cx.cpu.machine.strings.id(mutex.name));
     const next = mutex.queue.shift();
@@ -111,8 +111,8 @@ export function* spinUnlockIrqrestore(
 }
 
 /** `spin_unlock`: preemption may go on in the same step. */
-export function* spinUnlock(cx: Context, lock: SpinLock): Path<void> {
-  yield* act(lock.cell, () => {
+export function spinUnlock(cx: Context, lock: SpinLock): Path<void> {
+  return act(lock.cell, () => {
     release(cx, lock);
     changePreemptCount(cx, -1);
   });

@@ -28,62 +28,83 @@ export const ACCESS = {
 
 type AccessKind = (typeof ACCESS)[keyof typeof ACCESS];
 
-/** One marked access. `operand` depends on the kind: value, delta, function, condition, arguments. */
-export interface Access {
+/**
+ * One marked access: what a path yields, and the path of that one step (`yield* readOnce(cell)`). It is its own
+ * iterator and result because steps are frequent: a generator for each costs several times as much.
+ */
+export class Access<R = unknown> implements IterableIterator<Access, R, unknown> {
   readonly kind: AccessKind;
   readonly cell: Cell<unknown>;
+  /** Depends on the kind: value, delta, function, condition, arguments, path. */
   readonly operand: unknown;
   /** `call` only: the guest function. */
   readonly target: Address;
+  readonly done = false;
+  readonly value: Access = this;
+  private isAsked = false;
+
+  constructor(kind: AccessKind, cell: Cell<unknown>, operand: unknown, target: Address = 0) {
+    this.kind = kind;
+    this.cell = cell;
+    this.operand = operand;
+    this.target = target;
+  }
+
+  /** First the access itself, then, fed with its result, the end. */
+  next(fed?: unknown): IteratorResult<Access, R> {
+    if (this.isAsked) return { done: true, value: fed as R };
+    this.isAsked = true;
+    return this;
+  }
+
+  [Symbol.iterator](): this {
+    return this;
+  }
 }
 
 /** A kernel path that ends with an `R`. */
-export type Path<R> = Generator<Access, R, unknown>;
+export type Path<R> = IterableIterator<Access, R, unknown>;
 
 /** Entering a path touches nothing. */
 const NOWHERE = new Cell<unknown>(-1, 'nowhere', undefined, undefined);
 
-function access<T>(kind: AccessKind, cell: Cell<T>, operand: unknown, target: Address = 0): Access {
-  return { kind, cell, operand, target };
-}
-
 /** Reads `cell`. */
-export function* readOnce<T>(cell: Cell<T>): Path<T> {
-  return (yield access(ACCESS.read, cell, undefined)) as T;
+export function readOnce<T>(cell: Cell<T>): Path<T> {
+  return new Access<T>(ACCESS.read, cell, undefined);
 }
 
 /** Stores `value`. */
-export function* writeOnce<T>(cell: Cell<T>, value: T): Path<void> {
-  yield access(ACCESS.write, cell, value);
+export function writeOnce<T>(cell: Cell<T>, value: T): Path<void> {
+  return new Access<void>(ACCESS.write, cell, value);
 }
 
 /** Adds `delta` atomically; the value before. */
-export function* fetchAdd(cell: Cell<number>, delta: number): Path<number> {
-  return (yield access(ACCESS.add, cell, delta)) as number;
+export function fetchAdd(cell: Cell<number>, delta: number): Path<number> {
+  return new Access<number>(ACCESS.add, cell, delta);
 }
 
 /** Replaces the value by `change(value)` atomically; the value before. `change` is pure. */
-export function* update<T>(cell: Cell<T>, change: (old: T) => T): Path<T> {
-  return (yield access(ACCESS.update, cell, change)) as T;
+export function update<T>(cell: Cell<T>, change: (old: T) => T): Path<T> {
+  return new Access<T>(ACCESS.update, cell, change);
 }
 
 /** Spins until `ready(value)`: the CPU does nothing else, but takes interrupts. `ready` is pure. */
-export function* waitUntil<T>(cell: Cell<T>, ready: (value: T) => boolean): Path<T> {
-  return (yield access(ACCESS.spin, cell, ready)) as T;
+export function waitUntil<T>(cell: Cell<T>, ready: (value: T) => boolean): Path<T> {
+  return new Access<T>(ACCESS.spin, cell, ready);
 }
 
 /** Sleeps until `ready(value)`; a voluntary switch unless it holds already. Task context only (CC-M17). */
-export function* sleepUntil<T>(cell: Cell<T>, ready: (value: T) => boolean): Path<T> {
-  return (yield access(ACCESS.sleep, cell, ready)) as T;
+export function sleepUntil<T>(cell: Cell<T>, ready: (value: T) => boolean): Path<T> {
+  return new Access<T>(ACCESS.sleep, cell, ready);
 }
 
 /** Runs guest function `target` with up to eight int32 or Address-lo/hi argument words; low word of a0. */
-export function* callGuest(
+export function callGuest(
   cell: Cell<unknown>,
   target: Address,
   args: GuestArguments,
 ): Path<number> {
-  return (yield access(ACCESS.call, cell, args, target)) as number;
+  return new Access<number>(ACCESS.call, cell, args, target);
 }
 
 /** a0, a1, ... as pairs of words: low, high. */
@@ -93,16 +114,16 @@ export type GuestArguments = readonly number[];
  * Does `effect` in one step. For the machine's own services (IRQ state, text, IPIs); `cell` says what it
  * touches. The result is fed to the path.
  */
-export function* act<R>(cell: Cell<unknown>, effect: () => R): Path<R> {
-  return (yield access(ACCESS.act, cell, effect)) as R;
+export function act<R>(cell: Cell<unknown>, effect: () => R): Path<R> {
+  return new Access<R>(ACCESS.act, cell, effect);
 }
 
 /**
  * As `yield* path`, without cost at each of its steps: a resumed generator passes every `yield*` on the way
  * to the one that runs (measured: about 12 ns a level), so long calls far down are driven from the top.
  */
-export function* enter<R>(path: Path<R>): Path<R> {
-  return (yield access(ACCESS.enter, NOWHERE, path)) as R;
+export function enter<R>(path: Path<R>): Path<R> {
+  return new Access<R>(ACCESS.enter, NOWHERE, path);
 }
 
 /** Starts a path on a context. */

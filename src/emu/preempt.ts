@@ -5,22 +5,22 @@ import { EMU_EVENTS } from './event.ts';
 import { act, type Path } from './path.ts';
 
 /** `preempt_disable`. */
-export function* preemptDisable(cx: Context): Path<void> {
-  yield* act(cx.cpu.preemptCount, () => {
+export function preemptDisable(cx: Context): Path<void> {
+  return act(cx.cpu.preemptCount, () => {
     changePreemptCount(cx, 1);
   });
 }
 
 /** `preempt_enable`. */
-export function* preemptEnable(cx: Context): Path<void> {
-  yield* act(cx.cpu.preemptCount, () => {
+export function preemptEnable(cx: Context): Path<void> {
+  return act(cx.cpu.preemptCount, () => {
     changePreemptCount(cx, -1);
   });
 }
 
 /** `local_irq_save`: whether interrupts were on. `asked`: for a call by guest code. */
-export function* localIrqSave(cx: Context, asked = false): Path<boolean> {
-  return yield* act(cx.cpu.state, () => {
+export function localIrqSave(cx: Context, asked = false): Path<boolean> {
+  return act(cx.cpu.state, () => {
     const were = cx.cpu.hart.irqsOn;
     setIrqs(cx, false, asked);
     return were;
@@ -28,8 +28,8 @@ export function* localIrqSave(cx: Context, asked = false): Path<boolean> {
 }
 
 /** `local_irq_restore`. */
-export function* localIrqRestore(cx: Context, on: boolean, asked = false): Path<void> {
-  yield* act(cx.cpu.state, () => {
+export function localIrqRestore(cx: Context, on: boolean, asked = false): Path<void> {
+  return act(cx.cpu.state, () => {
     setIrqs(cx, on, asked);
   });
 }

@@ -136,13 +136,13 @@ function roundUp(bytes: number): number {
 }
 
 /** Allocates in one step. */
-export function* allocate(cx: Context, request: Request): Path<KObject | undefined> {
-  return yield* act(cx.cpu.machine.slabCell, () => cx.cpu.machine.slab.create(cx, request));
+export function allocate(cx: Context, request: Request): Path<KObject | undefined> {
+  return act(cx.cpu.machine.slabCell, () => cx.cpu.machine.slab.create(cx, request));
 }
 
 /** Frees in one step. */
-export function* release(cx: Context, made: KObject): Path<void> {
-  yield* act(cx.cpu.machine.slabCell, () => {
+export function release(cx: Context, made: KObject): Path<void> {
+  return act(cx.cpu.machine.slabCell, () => {
     cx.cpu.machine.slab.destroy(cx, made);
   });
 }

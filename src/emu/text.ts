@@ -226,9 +226,9 @@ function isSettled(part: Part): boolean {
 }
 
 /** Writes one halfword of the site at `ip`: one step. Caller holds `text_mutex`. */
-export function* writeHalf(cx: Context, ip: Address, part: 0 | 1, value: number): Path<void> {
+export function writeHalf(cx: Context, ip: Address, part: 0 | 1, value: number): Path<void> {
   const { text, textCell } = cx.cpu.machine;
-  yield* act(textCell, () => {
+  return act(textCell, () => {
     const { guard } = text;
     if (guard !== undefined) assert(guard.holder === cx, `text is written under ${guard.name}`);
     text.store(cx.cpu, ip, part, value);
@@ -236,8 +236,8 @@ export function* writeHalf(cx: Context, ip: Address, part: 0 | 1, value: number)
 }
 
 /** SYNC (CC-M7, FT-8): every other CPU has answered an IPI. The sender spins with preemption off. */
-export function* sync(cx: Context): Path<void> {
-  yield* onEachCpu(cx);
+export function sync(cx: Context): Path<void> {
+  return onEachCpu(cx);
 }
 
 /** `on_each_cpu`: a SYNC; each CPU does `each`, the others when they answer. */

@@ -88,7 +88,7 @@ export interface CallerOptions {
 /** Maps the trampolines' text and writes the generic callers into it. */
 export function newFtraceCaller(machine: Machine, options: CallerOptions): FtraceCaller {
   const { listFunc, listFuncWithRegs, passesOp } = options;
-  machine.core.addText(TRAMPOLINE_BASE, TRAMPOLINE_BYTES_MAX);
+  machine.core.addText(TRAMPOLINE_BASE, REGS_CALLER - TRAMPOLINE_BASE);
   const text = new Assembler(TRAMPOLINE_BASE);
   const stub = text.label('ftrace_stub');
   text.append(SAVES_ARGUMENTS.enter);
@@ -111,6 +111,8 @@ export function newFtraceCaller(machine: Machine, options: CallerOptions): Ftrac
  * an ops without IPMODIFY from redirecting the function (FT-46).
  */
 function writeRegsCaller(machine: Machine, listFunc: Address): Address {
+  // A region of its own: one that reached from the first place to here would all be mapped.
+  machine.core.addText(REGS_CALLER, REGS_TRAMPOLINE_BYTES);
   const text = new Assembler(REGS_CALLER);
   text.append(SAVES_REGS_IPMODIFY.enter);
   text.call(listFunc);
