@@ -171,7 +171,7 @@ export function findFault(
   return undefined;
 }
 
-/** Case after case, as the property of `judge` would draw them from `seed`. */
+/** Case after case, of those that the property of `judge` draws most of. */
 function* casesFrom(judge: CasesName, seed: number): Generator<Case> {
   const BATCH = 50;
   for (let batch = 0; ; batch++) {

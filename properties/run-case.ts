@@ -61,6 +61,7 @@ const FLAGS = fc.oneof(
   workloadsWith({ flags: 'drawn' }),
   workloadsWith({ flags: 'drawn', idle: true }),
   workloadsWith({ flags: 'drawn', probes: 2 }),
+  workloadsWith({ flags: 'drawn', ends: true }),
 );
 
 const REDIRECTS = workloadsWith({ flags: 'redirects', probes: 3, shared: false, ends: true });
@@ -124,7 +125,15 @@ function weighted(weight: number, needs: Features): fc.Arbitrary<Workload> {
   );
 }
 
-/** The cases of a guarantee's property; one that fails is shown as YAML and choices. */
+/** What the property of a guarantee runs: its cases, and some in which probes have any flags together. */
+export function propertyCases(guarantee: GuaranteeName): fc.Arbitrary<Case> {
+  return fc.oneof(
+    { arbitrary: casesOf(guarantee), weight: 4 },
+    { arbitrary: casesOf('flags'), weight: 1 },
+  );
+}
+
+/** The cases of that name; one that fails is shown as YAML and choices. */
 export function casesOf(guarantee: CasesName): fc.Arbitrary<Case> {
   return fc
     .record({ workload: WORKLOADS[guarantee], choices: choicesArbitrary })
