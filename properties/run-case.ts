@@ -24,7 +24,7 @@ export interface Case {
 /**
  * The cases of a guarantee, or a part of those of some: callers that call without the list function, probes with flags,
  * and probes that get into each other's way as they want to redirect functions. Or those in which a module comes and
- * goes, and those with ops that obey set_ftrace_pid.
+ * goes, and those with ops that obey set_ftrace_pid, some of which are refused.
  */
 export type CasesName =
   | GuaranteeName
@@ -34,7 +34,8 @@ export type CasesName =
   | 'idle'
   | 'joins'
   | 'modules'
-  | 'pids';
+  | 'pids'
+  | 'refused-pids';
 
 export interface CaseResult {
   readonly ending: Ending;
@@ -93,6 +94,7 @@ const WORKLOADS: Record<CasesName, fc.Arbitrary<Workload>> = {
     PIDS,
   ),
   pids: PIDS,
+  'refused-pids': workloadsWith({ flags: 'redirects', pids: true, probes: 2, shared: false }),
   direct: DIRECT,
   modules: workloadsWith({ module: true }),
   flags: FLAGS,

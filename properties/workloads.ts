@@ -67,7 +67,7 @@ export interface Features {
   readonly module?: boolean;
   /** `ftrace_enabled` is 0 around every unregister. */
   readonly disables?: boolean;
-  /** The first probe obeys set_ftrace_pid, which is written, and comes back. */
+  /** Probes obey set_ftrace_pid, which is written, and come back; with `redirects` they are refused as well. */
   readonly pids?: boolean;
   /** At least this many injectable handlers. */
   readonly handlers?: 0 | 1 | 2;
@@ -292,9 +292,10 @@ const comingProbe: fc.Arbitrary<RawProbe> = fc.record({
   flags: rawFlags,
 });
 
+const REDIRECTS: OpsFlag[] = ['SAVE_REGS', 'IPMODIFY'];
 const FLAGS: Record<NonNullable<Features['flags']>, fc.Arbitrary<OpsFlag[]>> = {
   drawn: fc.subarray([...OPS_FLAGS]),
-  redirects: fc.constant(['SAVE_REGS', 'IPMODIFY']),
+  redirects: fc.constant(REDIRECTS),
   rcu: fc.constantFrom(['RCU'], ['RCU', 'RECURSION'], ['RCU', 'SAVE_REGS']),
 };
 
@@ -318,7 +319,8 @@ function probeWith(features: Features): fc.Arbitrary<RawProbe> {
     return probe.map((one) => {
       const comesBack = pids === true && one.lives.length === 1;
       const lives = comesBack ? [...one.lives, []] : one.lives;
-      const asked: RawProbe['flags'] = pids === true ? ['PID'] : [];
+      const rest: RawProbe['flags'] = flags === 'redirects' ? REDIRECTS : [];
+      const asked: RawProbe['flags'] = pids === true ? ['PID', ...rest] : [];
       return Object.assign({}, one, { lives, flags: asked, disables: disables ?? one.disables });
     });
   }
