@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { known } from '../src/assert.ts';
 import { GUARANTEE_NAMES, type GuaranteeName } from '../src/replay/workload/model.ts';
 import type { Exercise } from './exercise.ts';
-import { type CasesName, casesOf, faultsIn, runCase } from './run-case.ts';
+import { type CasesName, casesOf, faultsIn, propertyCases, runCase } from './run-case.ts';
 
 /** A failing property takes its time to find the shortest case. */
 export const TEST_MS = 400_000;
@@ -41,7 +41,8 @@ export function checkGuarantee(guarantee: GuaranteeName, options: CheckOptions =
   let count = 0;
   /** Runs in which the sentence was put to the test: all of it, and each part. */
   const exercised = new Map<string, number>();
-  const property = fc.property(casesOf(options.cases ?? guarantee), (drawn) => {
+  const drawing = options.cases === undefined ? propertyCases(guarantee) : casesOf(options.cases);
+  const property = fc.property(drawing, (drawn) => {
     const result = runCase(drawn, variants, true, exercise);
     const faults = faultsIn(result);
     if (faults.length > 0) throw new Error(faults.join('\n'));

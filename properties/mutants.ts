@@ -93,6 +93,30 @@ export const MUTANTS: readonly Mutant[] = [
     says: /by a call on another ops/u,
   },
   {
+    id: 'M-26',
+    judge: 'failed-call',
+    cases: 'redirects',
+    budget: 200,
+    pinned: [4, 8],
+    says: /claimed by ops\d instead of nobody$/u,
+  },
+  {
+    id: 'M-28',
+    judge: 'failed-call',
+    cases: 'redirects',
+    budget: 200,
+    pinned: [1, 2],
+    says: /claimed by nobody instead of ops\d$/u,
+  },
+  {
+    id: 'M-29',
+    judge: 'failed-call',
+    cases: 'flags',
+    budget: 500,
+    pinned: [3, 20],
+    says: /but -EBUSY(?: or -EINVAL)? is right: ftrace_enabled was 0$/u,
+  },
+  {
     id: 'M-31',
     judge: 'arguments',
     cases: 'flags',
@@ -171,7 +195,7 @@ export function findFault(
   return undefined;
 }
 
-/** Case after case, as the property of `judge` would draw them from `seed`. */
+/** Case after case, of those that the property of `judge` draws most of. */
 function* casesFrom(judge: CasesName, seed: number): Generator<Case> {
   const BATCH = 50;
   for (let batch = 0; ; batch++) {

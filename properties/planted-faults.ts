@@ -13,10 +13,15 @@ import { innermostCallback } from '../src/trace/ftrace-callback.ts';
 import { type FtraceHit, ftraceOpsListFunc } from '../src/trace/ftrace-caller.ts';
 import { ftraceSetHash } from '../src/trace/ftrace-filter.ts';
 import { ftraceSelection } from '../src/trace/ftrace-hash.ts';
-import type { FtraceOps } from '../src/trace/ftrace-ops.ts';
+import { type FtraceOps, readOpsFunc, writeOpsFunc } from '../src/trace/ftrace-ops.ts';
 import { PT_REGS } from '../src/trace/ftrace-regs.ts';
 import { ftraceUpdateTrampoline } from '../src/trace/ftrace-trampoline.ts';
-import { ftraceShutdown, ftraceShutdownCheck, ftraceStartup } from '../src/trace/ftrace.ts';
+import {
+  ftraceShutdown,
+  ftraceShutdownCheck,
+  ftraceStartup,
+  ftraceStartupUndo,
+} from '../src/trace/ftrace.ts';
 import type { Kernel } from '../src/trace/kernel.ts';
 import { TRACE_CTX, TRACE_LIST_START, traceRecursionBit } from '../src/trace/recursion.ts';
 import { textPoke } from '../src/trace/text-poke.ts';
@@ -278,6 +283,31 @@ const NOT_UNDONE: readonly Variant[] = [
   },
 ];
 
+/** Judged by `failed-call`, too. */
+const NOT_FORBIDDEN: readonly Variant[] = [
+  {
+    id: 'permanent-overlooked',
+    about: 'ftrace_enabled becomes 0 although a PERMANENT ops is registered',
+    links: { isPermanentOpsRegistered: () => false },
+  },
+];
+
+/** Judged by `arguments`. */
+const CHECK_LEFT: readonly Variant[] = [
+  {
+    id: 'check-left',
+    about:
+      'a registration that is refused leaves the pid check as func, so the next one wraps that',
+    links: {
+      *ftraceStartupUndo(cx, k, ops) {
+        const left = readOpsFunc(cx, ops);
+        yield* ftraceStartupUndo(cx, k, ops);
+        yield* writeOpsFunc(cx, k, ops, left);
+      },
+    },
+  },
+];
+
 /** Judged by `filter-swap`. */
 const NOT_LEFT_OUT: readonly Variant[] = [
   {
@@ -313,4 +343,6 @@ export const PLANTED_FAULTS: readonly Mutant[] = [
   ...planted(NOT_STARTED, 'start', [300]),
   ...planted(WRONG_BITS, 'recursion', [300, 300]),
   ...planted(NOT_UNDONE, 'failed-call', [300, 300, 300]),
+  ...planted(NOT_FORBIDDEN, 'failed-call', [500], 'flags'),
+  ...planted(CHECK_LEFT, 'arguments', [1000], 'refused-pids'),
 ];

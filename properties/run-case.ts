@@ -24,7 +24,7 @@ export interface Case {
 /**
  * The cases of a guarantee, or a part of those of some: callers that call without the list function, probes with flags,
  * and probes that get into each other's way as they want to redirect functions. Or those in which a module comes and
- * goes, and those with ops that obey set_ftrace_pid.
+ * goes, and those with ops that obey set_ftrace_pid, some of which are refused.
  */
 export type CasesName =
   | GuaranteeName
@@ -34,7 +34,8 @@ export type CasesName =
   | 'idle'
   | 'joins'
   | 'modules'
-  | 'pids';
+  | 'pids'
+  | 'refused-pids';
 
 export interface CaseResult {
   readonly ending: Ending;
@@ -61,6 +62,7 @@ const FLAGS = fc.oneof(
   workloadsWith({ flags: 'drawn' }),
   workloadsWith({ flags: 'drawn', idle: true }),
   workloadsWith({ flags: 'drawn', probes: 2 }),
+  workloadsWith({ flags: 'drawn', ends: true }),
 );
 
 const REDIRECTS = workloadsWith({ flags: 'redirects', probes: 3, shared: false, ends: true });
@@ -92,6 +94,7 @@ const WORKLOADS: Record<CasesName, fc.Arbitrary<Workload>> = {
     PIDS,
   ),
   pids: PIDS,
+  'refused-pids': workloadsWith({ flags: 'redirects', pids: true, probes: 2, shared: false }),
   direct: DIRECT,
   modules: workloadsWith({ module: true }),
   flags: FLAGS,
@@ -124,7 +127,15 @@ function weighted(weight: number, needs: Features): fc.Arbitrary<Workload> {
   );
 }
 
-/** The cases of a guarantee's property; one that fails is shown as YAML and choices. */
+/** What the property of a guarantee runs: its cases, and some in which probes have any flags together. */
+export function propertyCases(guarantee: GuaranteeName): fc.Arbitrary<Case> {
+  return fc.oneof(
+    { arbitrary: casesOf(guarantee), weight: 4 },
+    { arbitrary: casesOf('flags'), weight: 1 },
+  );
+}
+
+/** The cases of that name; one that fails is shown as YAML and choices. */
 export function casesOf(guarantee: CasesName): fc.Arbitrary<Case> {
   return fc
     .record({ workload: WORKLOADS[guarantee], choices: choicesArbitrary })

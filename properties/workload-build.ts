@@ -12,7 +12,7 @@ import type {
   Workload,
 } from '../src/replay/workload/model.ts';
 import { matches } from '../src/replay/workload/pattern.ts';
-import { buildLife, buildPids, buildRaised } from './workload-lives.ts';
+import { buildEnable, buildLife, buildPids, buildRaised } from './workload-lives.ts';
 import { addModule, type RawModule } from './workload-module.ts';
 import { nameAt, NAMES, patternAt, STEP_MAX, type Table } from './workload-names.ts';
 import type { Refusal } from './workload-refusal.ts';
@@ -59,6 +59,12 @@ export interface RawPids {
   readonly append: boolean;
 }
 
+/** A write to `ftrace_enabled`. */
+export interface RawEnable {
+  readonly due: number;
+  readonly enabled: boolean;
+}
+
 export interface Raw {
   readonly cpus: number;
   readonly grain: 'visible' | 'instruction';
@@ -93,6 +99,7 @@ export interface Raw {
   readonly secondControl: boolean;
   readonly failAlloc: readonly AllocKind[];
   readonly pids: readonly RawPids[];
+  readonly enables: readonly RawEnable[];
   readonly strict: boolean;
 }
 
@@ -153,6 +160,7 @@ function buildWithoutModule(drawn: Raw): Workload {
       ...raw.probes.flatMap((probe, index) => buildLife(probe, index, table, raw)),
       ...raw.raised.map((before) => buildRaised(before, raw)),
       ...raw.pids.map((one) => buildPids(one, Object.keys(tasks), raw)),
+      ...raw.enables.map((one) => buildEnable(one, raw)),
     ],
   };
 }

@@ -1,7 +1,7 @@
 // The timeline of a random workload: what happens to each probe and when, interrupts, and who is traced.
 import type { SetPattern, TimelineItem } from '../src/replay/workload/model.ts';
 import { matches } from '../src/replay/workload/pattern.ts';
-import type { Raw, RawChange, RawPids, RawProbe } from './workload-build.ts';
+import type { Raw, RawChange, RawEnable, RawPids, RawProbe } from './workload-build.ts';
 import {
   INDEX,
   nameAt,
@@ -67,6 +67,10 @@ export function buildPids(
   const traced = [...new Set(tasks.map((draw) => nameAt(names, draw)))];
   const set = append ? { tasks: traced, append: true } : { tasks: traced };
   return { ...buildTrigger('steps', due, raw), set_ftrace_pid: set };
+}
+
+export function buildEnable({ due, enabled }: RawEnable, raw: Raw): TimelineItem {
+  return { ...buildTrigger('steps', due, raw), ftrace_enabled: enabled ? 1 : 0 };
 }
 
 const AT_START = { at: 'start' } as const;

@@ -50,8 +50,9 @@ export interface Features {
    */
   readonly direct?: boolean;
   /**
-   * Probes ask for attributes (FTRACE_OPS_FL_*); one with SAVE_REGS shows and changes registers. `redirects`: all of them
-   * want to redirect functions, so they get into each other's way (CC-G15); `rcu`: all of them need RCU.
+   * Probes ask for attributes (FTRACE_OPS_FL_*); one with SAVE_REGS shows and changes registers. `drawn`: any, while
+   * set_ftrace_pid and `ftrace_enabled` are written and calls are refused. `redirects`: all of them want to redirect
+   * functions, so they get into each other's way (CC-G15); `rcu`: all of them need RCU.
    */
   readonly flags?: 'drawn' | 'redirects' | 'rcu';
   /** Handlers run hooked code before their level shows, and after (CC-H5). */
@@ -66,7 +67,7 @@ export interface Features {
   readonly module?: boolean;
   /** `ftrace_enabled` is 0 around every unregister. */
   readonly disables?: boolean;
-  /** The first probe obeys set_ftrace_pid, which is written, and comes back. */
+  /** Probes obey set_ftrace_pid, which is written, and come back; with `redirects` they are refused as well. */
   readonly pids?: boolean;
   /** At least this many injectable handlers. */
   readonly handlers?: 0 | 1 | 2;
@@ -125,16 +126,37 @@ function rawWorkload(features: Features): fc.Arbitrary<Raw> {
     joins: fc.constant(features.joins ?? false),
     module: features.module === true ? rawModule : fc.constant(null),
     ends: fixed(features.ends, fc.constant(false)),
-    refusals: features.refusals === true ? refusalDraws : fc.constant([]),
+    refusals: refusalsWith(features),
     secondControl: rarely(),
     failAlloc: fc.oneof(
       { arbitrary: fc.constant([]), weight: 2 },
       { arbitrary: fc.subarray(allocKinds(features)), weight: 1 },
     ),
     strict: fc.boolean(),
-    pids: features.pids === true ? fc.array(rawPids, { minLength: 1, maxLength: 3 }) : rarePids,
+    pids: pidsWith(features),
+    enables: features.flags === 'drawn' ? rawEnables : fc.constant([]),
   });
 }
+
+/** Probes with any flags are refused this and that, too: what a failed register leaves behind meets all flags. */
+function refusalsWith({ flags, refusals }: Features): fc.Arbitrary<Raw['refusals']> {
+  if (refusals === true) return refusalDraws;
+  return flags === 'drawn' ? fc.oneof(fc.constant([]), refusalDraws) : fc.constant([]);
+}
+
+function pidsWith({ flags, pids }: Features): fc.Arbitrary<Raw['pids']> {
+  if (pids === true) return fc.array(rawPids, { minLength: 1, maxLength: 3 });
+  return flags === 'drawn' ? fc.array(rawPids, { maxLength: 4 }) : rarePids;
+}
+
+/** Writes that are about nobody's unregister: what is registered meanwhile is hooked later, or refused (FT-48). */
+const rawEnables: fc.Arbitrary<Raw['enables']> = fc.oneof(
+  fc.constant([]),
+  fc.array(fc.record({ due: fc.nat(STEP_MAX), enabled: fc.boolean() }), {
+    minLength: 1,
+    maxLength: 4,
+  }),
+);
 
 /** Enough to go on when the first probe has been registered, where that matters. */
 function idleTimes({ flags }: Features): { readonly min: number; readonly max: number } {
@@ -270,9 +292,10 @@ const comingProbe: fc.Arbitrary<RawProbe> = fc.record({
   flags: rawFlags,
 });
 
+const REDIRECTS: OpsFlag[] = ['SAVE_REGS', 'IPMODIFY'];
 const FLAGS: Record<NonNullable<Features['flags']>, fc.Arbitrary<OpsFlag[]>> = {
-  drawn: fc.subarray([...OPS_FLAGS].filter((flag) => flag !== 'PID' && flag !== 'PERMANENT')),
-  redirects: fc.constant(['SAVE_REGS', 'IPMODIFY']),
+  drawn: fc.subarray([...OPS_FLAGS]),
+  redirects: fc.constant(REDIRECTS),
   rcu: fc.constantFrom(['RCU'], ['RCU', 'RECURSION'], ['RCU', 'SAVE_REGS']),
 };
 
@@ -296,7 +319,8 @@ function probeWith(features: Features): fc.Arbitrary<RawProbe> {
     return probe.map((one) => {
       const comesBack = pids === true && one.lives.length === 1;
       const lives = comesBack ? [...one.lives, []] : one.lives;
-      const asked: RawProbe['flags'] = pids === true ? ['PID'] : [];
+      const rest: RawProbe['flags'] = flags === 'redirects' ? REDIRECTS : [];
+      const asked: RawProbe['flags'] = pids === true ? ['PID', ...rest] : [];
       return Object.assign({}, one, { lives, flags: asked, disables: disables ?? one.disables });
     });
   }

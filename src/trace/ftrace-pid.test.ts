@@ -18,8 +18,15 @@ import { type Context, LEVEL } from '../emu/context.ts';
 import { type Path } from '../emu/path.ts';
 import type { ScriptOp } from '../emu/script.ts';
 import { sleepFor } from '../emu/timer.ts';
-import { ENOMEM } from './errno.ts';
-import { FTRACE_OPS_FL_PID } from './ftrace-ops-flags.ts';
+import { EBUSY, ENOMEM } from './errno.ts';
+import {
+  FTRACE_OPS_FL_IPMODIFY,
+  FTRACE_OPS_FL_PERMANENT,
+  FTRACE_OPS_FL_PID,
+  FTRACE_OPS_FL_RCU,
+  FTRACE_OPS_FL_RECURSION,
+  FTRACE_OPS_FL_SAVE_REGS,
+} from './ftrace-ops-flags.ts';
 import type { FtraceOps } from './ftrace-ops.ts';
 
 const WORK: readonly ScriptOp[] = [{ op: 'work', count: 2 }];
@@ -151,6 +158,30 @@ test('func is the wrapper while there are pids, and what the user wrote otherwis
   });
   expect(seen).toEqual([mine, wrapper, mine, wrapper, mine, mine]);
   expect(wrapper).not.toBe(NO_ADDRESS);
+});
+
+const IN_THE_WAY = FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_IPMODIFY;
+
+test('a registration that is refused restores func, whatever the flags beside PID (FT-18, FT-45, CC-S4.6, CC-G16)', () => {
+  for (const more of [0, FTRACE_OPS_FL_RECURSION, FTRACE_OPS_FL_RCU, FTRACE_OPS_FL_PERMANENT]) {
+    const m = kernel();
+    const first = m.ops('first', 'cb', false, IN_THE_WAY);
+    const ops = m.ops('A', 'cb', false, FTRACE_OPS_FL_PID | IN_THE_WAY | more);
+    const results: number[] = [];
+    m.control(function* (cx) {
+      for (const one of [first, ops]) yield* perform(cx, m.k, one, setFilter('a1'));
+      yield* writePids(cx, m.k, [2]);
+      results.push(yield* perform(cx, m.k, first, REGISTER));
+      results.push(yield* perform(cx, m.k, ops, REGISTER));
+      expect([ops.func.value, structFunc(m, ops)]).toEqual([m.fn('cb').address, ops.func.value]);
+      results.push(yield* perform(cx, m.k, first, UNREGISTER));
+      results.push(yield* perform(cx, m.k, ops, REGISTER));
+      expect(ops.savedFunc.value).toBe(m.fn('cb').address);
+      yield* callers(cx, m);
+    });
+    expect(results).toEqual([0, -EBUSY, 0, 0]);
+    expect(told(m, ops)).toEqual({ ran: [2], skipped: [3] });
+  }
 });
 
 function* calls(cx: Context, m: SmallKernel): Path<void> {

@@ -1,13 +1,13 @@
 // Layer replay. Which results of a call on an ops the documents allow (FT-43, FT-44, FT-49, section 9 of
 // docs/spec/ftrace.md), from what the events tell about the ops and the arguments. What they do not tell cannot be
-// held against anybody: a conflict with another ops over redirection, a flag that is refused, a length that
+// held against anybody: a conflict with another ops over redirection, registers that cannot be saved, a length that
 // does not fit the pattern.
-import type { Control } from './ops.ts';
+import { asksFor, type Control, FLAG_IPMODIFY } from './ops.ts';
 
 const ENOENT = -2;
 const ENOMEM = -12;
-const EBUSY = -16;
-const ENODEV = -19;
+export const EBUSY = -16;
+export const ENODEV = -19;
 const EINVAL = -22;
 
 const NAMES: ReadonlyMap<number, string> = new Map([
@@ -27,6 +27,15 @@ export interface Circumstances {
   readonly starved: boolean;
   /** Nobody else called anything on the ops meanwhile, so it is known whether it was registered. */
   readonly alone: boolean;
+  /** What `ftrace_enabled` was from its begin to its end; undefined: that is not known. */
+  readonly enabled: boolean | undefined;
+  /** Of register: the ops has attributes, and passed the check of them in this call (FT-25.5). */
+  readonly accepted: boolean;
+}
+
+/** May an ops not be registered for as long as this call lasted, because it is PERMANENT and `ftrace_enabled` is 0 (FT-48)? */
+export function isForbidden({ op, begin }: Control, { enabled }: Circumstances): boolean {
+  return op === 'register_ftrace_function' && enabled === false && asksFor('PERMANENT', begin);
 }
 
 export function nameOfErrno(result: number): string {
@@ -39,14 +48,24 @@ export function allowedResults(control: Control, circumstances: Circumstances): 
   const starved = circumstances.starved ? [ENOMEM] : [];
   switch (control.op) {
     case 'register_ftrace_function':
+      if (isForbidden(control, circumstances)) {
+        return circumstances.accepted ? [EBUSY] : [EBUSY, EINVAL];
+      }
       if (!circumstances.alone) return [0, EBUSY, EINVAL, ...starved];
-      return control.registered ? [EBUSY] : [0, EBUSY, EINVAL, ...starved];
+      if (control.registered) return [EBUSY];
+      return [0, ...(mayBeBusy(control, circumstances) ? [EBUSY] : []), EINVAL, ...starved];
     case 'unregister_ftrace_function':
       if (!circumstances.alone) return [0, EBUSY];
       return control.registered ? [0] : [EBUSY];
     default:
       return [...filterResults(control), ...starved];
   }
+}
+
+/** Of an ops that is not registered: somebody else redirects what it selects, or it is PERMANENT and 0 was written. */
+function mayBeBusy({ begin, ops }: Control, { accepted, enabled }: Circumstances): boolean {
+  const redirects = accepted && (ops.flags & FLAG_IPMODIFY) !== 0;
+  return redirects || (enabled !== true && asksFor('PERMANENT', begin));
 }
 
 function filterResults({ before, change }: Control): readonly number[] {

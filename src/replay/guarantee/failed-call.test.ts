@@ -165,6 +165,97 @@ test('not flagged: what another call on the same ops may have made of it', () =>
   expect(verdictOf(overlapping)).toBe('held');
 });
 
+const WRITE = 'ftrace_enabled';
+const FLAG_IPMODIFY = 1 << 12;
+
+function write(text: string, result = 0): Told[] {
+  return [calls(WRITE, 0, { text }), returns(WRITE, 0, { result })];
+}
+
+/** `ops1` is PERMANENT; an error leaves nothing. */
+function registerPermanent(result: number, state: Partial<EventOf<'ops_state'>> = {}): Told[] {
+  if (result < 0) return fails(REGISTER, result, { ...READ, ...state }, { text: 'PERMANENT' });
+  return [calls(REGISTER, 1, { text: 'PERMANENT' }), returns(REGISTER, 1, { generation: 1 })];
+}
+
+test.each([
+  [
+    '0 at 0',
+    [...write('0'), ...registerPermanent(0)],
+    /returned 0, but -EBUSY or -EINVAL is right: ftrace_enabled was 0$/u,
+  ],
+  ['-EBUSY at 1', registerPermanent(EBUSY), /returned -EBUSY, but 0 or -EINVAL is right$/u],
+  [
+    '0 with it',
+    [...registerPermanent(0), ...write('0')],
+    /^broken: ftrace_enabled = 0 returned 0, but -EBUSY is right: ops1 is PERMANENT$/u,
+  ],
+  ['0 refused without it', write('0', EBUSY), /= 0 returned -EBUSY, but 0 is right$/u],
+  [
+    '1 refused',
+    [...registerPermanent(0), ...write('1', EBUSY)],
+    /= 1 returned -EBUSY, but 0 is right$/u,
+  ],
+] as const)('broken: PERMANENT and ftrace_enabled: %s (FT-48, CC-G17)', (_what, run, why) => {
+  expect(verdictOf([...filtered, ...run])).toMatch(why);
+});
+
+test('PERMANENT and ftrace_enabled: what is refused as it has to be, and what may go either way', () => {
+  expect(verdictOf([...filtered, ...write('0'), ...registerPermanent(EBUSY)])).toBe('held');
+  const [begin, end] = [registerPermanent(0).slice(0, 1), registerPermanent(0).slice(1)];
+  const runs: readonly Told[][] = [
+    [...registerPermanent(0), ...write('0', EBUSY), ...unregister(1, 1), ...write('0')],
+    [...begin, ...write('0'), ...end],
+    [...begin, ...write('0', EBUSY), ...end],
+    [
+      calls(WRITE, 0, { text: '0', pid: 2 }),
+      ...registerPermanent(0),
+      returns(WRITE, 0, { pid: 2 }),
+    ],
+  ];
+  for (const run of runs) expect(verdictOf([...filtered, ...run])).toMatch(/^never exercised/u);
+});
+
+function claims(object: number, name: string, claimed: boolean): Told {
+  return ['ipmodify', { pid: 3, object, ip: site(name), claimed }];
+}
+
+/** A registration of ops1, which may redirect, that makes `moves` and returns `result`. */
+function redirects(moves: readonly Told[], result: number): Told[] {
+  const asks: Told = ['ops_flags', { pid: 3, object: 1, flags: FLAG_IPMODIFY }];
+  const state: Told = ['ops_state', { pid: 3, object: 1, ...READ }];
+  const left = result < 0 ? [state] : [];
+  return [
+    calls(REGISTER, 1),
+    asks,
+    ...moves,
+    ...left,
+    returns(REGISTER, 1, { result, generation: 1 }),
+  ];
+}
+
+test('a registration that fails gives back what it has claimed, and nothing else (FT-45, CC-G15, CC-G16)', () => {
+  const own = [claims(1, 'vfs_open', true), claims(1, 'vfs_open', false)];
+  const others = [calls(REGISTER, 2), claims(2, 'vfs_read', true), returns(REGISTER, 2)];
+  const base = [...image(2), ...filtered, ...others];
+  expect(verdictOf([...base, ...redirects(own, EBUSY)])).toBe('held');
+  expect(verdictOf([...base, ...redirects(own.slice(0, 1), EBUSY)])).toBe(
+    'broken: register_ftrace_function(ops1) returned -EBUSY, and left vfs_open claimed by ops1 instead of nobody',
+  );
+  const taken = [...own, claims(2, 'vfs_read', false)];
+  for (const result of [EBUSY, 0]) {
+    expect(verdictOf([...base, ...redirects(taken, result)])).toMatch(
+      /and left vfs_read claimed by nobody instead of ops2$/u,
+    );
+  }
+});
+
+test('a claim goes with the module of its function, and is held against nobody (CC-S20.4)', () => {
+  const gone: Told = ['symbol_gone', { pid: 2, name: 'vfs_open', site: site('vfs_open') }];
+  const run = redirects([claims(1, 'vfs_open', true), gone], EBUSY);
+  expect(verdictOf([...filtered, ...run])).toBe('held');
+});
+
 test('never exercised: no call, or none that failed', () => {
   expect(verdictOf(image(1))).toBe('never exercised: No call was made on a probe.');
   expect(verdictOf(filtered)).toBe('never exercised: No call on a probe failed.');

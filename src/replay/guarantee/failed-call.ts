@@ -2,14 +2,24 @@
 //
 // Broken by a call that returned an error and left another filter or notrace set than some order of the calls that
 // succeeded makes, an ops on the list or enabled that was not registered, or one off it that was, or records
-// that serve it at other sites than those which are selected (`ops_state`). And by a result that the documents
-// do not allow: 0 where the call had to be refused, another error than the one that is due, -ENOMEM although no
-// allocation failed. What the call did before it failed, callbacks that ran meanwhile included, is not undone.
+// that serve it at other sites than those which are selected (`ops_state`), or another ops as the one that may redirect
+// a function than before the call (`ipmodify`). By any call that takes such a claim from another ops. And by a result
+// that the documents do not allow: 0 where the call had to be refused, another error than the one that is due, -ENOMEM
+// although no allocation failed; of writes to `ftrace_enabled`, too, which a PERMANENT ops forbids, and which forbid it
+// (FT-48). What the call did before it failed, callbacks that ran meanwhile included, is not undone.
 //
 // Exercised, for each time: a call fails, of registration (part `registration`) or of a filter (`filters`), and the run
 // tells what it left.
 import type { EventOf } from '../schema.ts';
-import { allowedResults, nameOfErrno } from './errno-rules.ts';
+import { type Claims, claimChanges, claimGoes, newClaims, wrongClaim } from './claims.ts';
+import {
+  callBesideWrites,
+  ENABLED,
+  type EnabledWrites,
+  enabledWriteBegins,
+  enabledWriteEnds,
+} from './enabled-writes.ts';
+import { allowedResults, ENODEV, isForbidden, nameOfErrno } from './errno-rules.ts';
 import { broken, type Broken, type Guarantee, heldInParts, type Verdict } from './judge.ts';
 import type { Control, Ops } from './ops.ts';
 import { type Hash, type HashHistory, selects, spares } from './selection.ts';
@@ -23,12 +33,18 @@ interface Open {
   /** Calls on the ops that had begun or ended, itself included. */
   readonly turns: number;
   readonly dead: boolean;
+  /** What `ftrace_enabled` was when it began; undefined: that is not known. */
+  readonly enabled: boolean | undefined;
+  /** Its ops has attributes, and they were accepted. */
+  accepted: boolean;
 }
 
 interface Findings {
   readonly story: Story;
   readonly open: Map<Control, Open>;
   readonly turns: Map<Ops, number>;
+  readonly claims: Claims;
+  readonly writes: EnabledWrites;
   /** By task: the last allocation that failed. */
   readonly starved: Map<number, number>;
   /** What the call that is about to return leaves. */
@@ -45,15 +61,17 @@ export const failedCall: Guarantee = {
   name: 'failed-call',
   sentence:
     'A call that fails returns the error that is documented for it and leaves everything as it was: ' +
-    'filters, registration, and the sites that serve the probe.',
+    'filters, registration, the sites that serve the probe, and who may redirect a function.',
   document: 'Using ftrace to hook to functions',
   section: 'Filtering which functions to trace',
-  rules: ['FT-43', 'CC-G16', 'CC-O13'],
+  rules: ['FT-43', 'FT-48', 'CC-G15', 'CC-G16', 'CC-G17', 'CC-O13'],
   start(story) {
     const found: Findings = {
       story,
       open: new Map(),
       turns: new Map(),
+      claims: newClaims(),
+      writes: new Map(),
       starved: new Map(),
       state: undefined,
       first: undefined,
@@ -64,10 +82,13 @@ export const failedCall: Guarantee = {
     };
     return {
       on: {
-        ctl_begin: () => {
+        ...claimListeners(found),
+        ctl_begin: (e) => {
+          if (e.op === ENABLED) enabledWriteBegins(found.writes, story, e, found.dead);
           if (story.control !== undefined) callBegan(found, story.control);
         },
         ctl_end: (e) => {
+          if (e.op === ENABLED) writeEnded(found, e);
           if (story.control !== undefined) callEnded(found, story.control, e);
           found.state = undefined;
         },
@@ -86,6 +107,24 @@ export const failedCall: Guarantee = {
   },
 };
 
+/** What is told while a call goes on. */
+function claimListeners(found: Findings): ReturnType<Guarantee['start']>['on'] {
+  const { claims, open, story } = found;
+  return {
+    ipmodify: (e) => {
+      claimChanges(claims, story, e);
+    },
+    symbol_gone: ({ site }) => {
+      claimGoes(claims, site);
+    },
+    ops_flags: (e) => {
+      for (const [{ begin, ops }, call] of open) {
+        if (begin.pid === e.pid && ops.object === e.object) call.accepted = true;
+      }
+    },
+  };
+}
+
 function turn({ turns }: Findings, ops: Ops): number {
   const next = (turns.get(ops) ?? 0) + 1;
   turns.set(ops, next);
@@ -95,7 +134,20 @@ function turn({ turns }: Findings, ops: Ops): number {
 function callBegan(found: Findings, control: Control): void {
   const { ops } = control;
   const alone = found.story.calls.every((other) => other === control || other.ops !== ops);
-  found.open.set(control, { alone, turns: turn(found, ops), dead: found.dead });
+  const enabled = found.story.settings.enabled.value;
+  const { dead } = found;
+  found.open.set(control, { alone, turns: turn(found, ops), dead, enabled, accepted: false });
+  callBesideWrites(found.writes, control);
+}
+
+/** What it was all the time. */
+function enabledThroughout(
+  { story }: Findings,
+  { enabled }: Open,
+  { begin }: Control,
+): boolean | undefined {
+  const { since, value } = story.settings.enabled;
+  return value === enabled && since < begin.index ? value : undefined;
 }
 
 function callEnded(found: Findings, control: Control, e: EventOf<'ctl_end'>): void {
@@ -107,16 +159,36 @@ function callEnded(found: Findings, control: Control, e: EventOf<'ctl_end'>): vo
   // It died of this call, or beside it.
   if (found.dead !== began.dead) return;
   const starved = (found.starved.get(e.pid) ?? -1) > control.begin.index;
-  const allowed = allowedResults(control, { dead: began.dead, starved, alone });
+  const { accepted, dead } = began;
+  const enabled = enabledThroughout(found, began, control);
+  const circumstances = { dead, starved, alone, enabled, accepted };
+  const allowed = allowedResults(control, circumstances);
   if (!allowed.includes(e.result)) {
     const right = allowed.map(nameOfErrno).join(' or ');
-    report(found, control, e, `but ${right} is right`);
+    const because = isForbidden(control, circumstances) ? `: ${ENABLED} was 0` : '';
+    report(found, control, e, { what: `but ${right} is right${because}` });
+  }
+  const claim = wrongClaim(found.claims, found.story, control, e.result < 0);
+  if (claim !== undefined) {
+    report(found, control, e, { what: `and left ${claim.what}`, shows: claim.index });
   }
   if (e.result >= 0 || found.state?.object !== e.object || began.dead) return;
   if (control.change === undefined) found.registration++;
   else found.filters++;
   const left = whatChanged(found, control, found.state, alone);
-  if (left !== undefined) report(found, control, e, `and left ${left}`);
+  if (left !== undefined) report(found, control, e, { what: `and left ${left}` });
+}
+
+function writeEnded(found: Findings, e: EventOf<'ctl_end'>): void {
+  const write = enabledWriteEnds(found.writes, e);
+  if (write === undefined || write.allowed.includes(e.result)) return;
+  const { allowed, because, begin } = write;
+  // It died of this write, or beside it.
+  if (found.dead && !allowed.includes(ENODEV)) return;
+  const right = allowed.map(nameOfErrno).join(' or ');
+  const returned = `${ENABLED} = ${begin.text} returned ${nameOfErrno(e.result)}`;
+  const why = `${returned} (${where(found.story, e)}), but ${right} is right${because}`;
+  found.first ??= broken(e.index, why, [begin.index]);
 }
 
 /** In words: what is not as it was before. */
@@ -170,10 +242,21 @@ function selectedCount(story: Story, { filter, notrace }: Ops): number | undefin
   return traceable.filter(({ site }) => selects(within, site) && spares(without, site)).length;
 }
 
-function report(found: Findings, control: Control, e: EventOf<'ctl_end'>, what: string): void {
+interface Finding {
+  readonly what: string;
+  /** Another event that shows it. */
+  readonly shows?: number;
+}
+
+function report(
+  found: Findings,
+  control: Control,
+  e: EventOf<'ctl_end'>,
+  { what, shows: other = -1 }: Finding,
+): void {
   const { first, starved, state, story } = found;
   const call = `${theCall(control)} returned ${nameOfErrno(e.result)} (${where(story, e)})`;
-  const shows = [control.begin.index, state?.index ?? -1, starved.get(e.pid) ?? -1];
+  const shows = [control.begin.index, state?.index ?? -1, starved.get(e.pid) ?? -1, other];
   found.first = first ?? broken(e.index, `${call}, ${what}`, shows);
 }
 

@@ -27,6 +27,8 @@ export interface Ops {
   obeysPids: boolean;
   /** Some registration of it did. */
   mayBeChecked: boolean;
+  /** It asked for the flag PERMANENT (FT-48). */
+  isPermanent: boolean;
   /** Index of the event that told that it is registered. */
   registeredAt: number;
   readonly filter: HashHistory;
@@ -61,6 +63,7 @@ export interface Control {
 }
 
 /** As include/linux/ftrace.h publishes them. */
+export const FLAG_IPMODIFY: number = 1 << 12;
 export const FLAG_RECURSION: number = 1 << 4;
 export const FLAG_RCU: number = 1 << 14;
 
@@ -87,6 +90,7 @@ export function newOps(object: number): Ops {
     promisedRegs: false,
     obeysPids: false,
     mayBeChecked: false,
+    isPermanent: false,
     registeredAt: -1,
     filter: newHashHistory(),
     notrace: newHashHistory(),
@@ -133,7 +137,7 @@ export function beginControl(table: FunctionTable, ops: Ops, begin: EventOf<'ctl
     if (ops.generation === 0) [ops.flags, ops.promisedRegs, ops.obeysPids] = [0, false, false];
     ops.registering++;
     ops.quiet = undefined;
-    ops.mayBeChecked ||= asksForPids(begin);
+    ops.mayBeChecked ||= asksFor('PID', begin);
   } else {
     ops.unregistering++;
   }
@@ -153,7 +157,8 @@ export function endControl(control: Control, end: EventOf<'ctl_end'>): void {
     if (succeeded && !ops.ended.has(end.generation)) {
       ops.generation = end.generation;
       ops.registeredAt = end.index;
-      ops.obeysPids = asksForPids(control.begin);
+      ops.obeysPids = asksFor('PID', control.begin);
+      ops.isPermanent = asksFor('PERMANENT', control.begin);
     }
   } else {
     ops.unregistering--;
@@ -161,8 +166,9 @@ export function endControl(control: Control, end: EventOf<'ctl_end'>): void {
   }
 }
 
-function asksForPids({ text }: EventOf<'ctl_begin'>): boolean {
-  return text.split(' ').includes('PID');
+/** Of a call of register: does the ops ask for this flag? */
+export function asksFor(flag: 'PID' | 'PERMANENT', { text }: EventOf<'ctl_begin'>): boolean {
+  return text.split(' ').includes(flag);
 }
 
 function endRegistration(control: Control, generation: number): void {

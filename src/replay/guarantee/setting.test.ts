@@ -110,6 +110,15 @@ test('before its registration is over a PID ops may call back without the check'
   expect(judge(filterSwap, run).status).toBe('never exercised');
 });
 
+test('once unregister has begun a hit that is late may call back without the check (CC-S5.3)', () => {
+  const [goes, whole] = [unregister(1, 1), hit(1, 1, 'vfs_read')];
+  const [begin, end] = [goes.slice(0, 1), goes.slice(1)];
+  const [entry, rest] = [whole.slice(0, 2), whole.slice(2)];
+  const late = [...pidOps, ...listed, ...entry, ...begin, ...rest, ...end];
+  expect(judge(filterSwap, late).status).toBe('never exercised');
+  expect(judge(filterSwap, [...pidOps, ...listed, ...whole, ...goes]).status).toBe('broken');
+});
+
 const swap = setFilter(1, 'kmalloc');
 
 test.each([

@@ -28,6 +28,7 @@ import {
   type Control,
   endControl,
   isFtraceControl,
+  isRegistered,
   newOps,
   type Ops,
 } from './ops.ts';
@@ -51,7 +52,9 @@ export function whyUntraced(
     return { why: 'ftrace_enabled was 0', told: enabled.since };
   }
   const { value: list, since } = pids;
-  if (!ops.obeysPids || ops.registeredAt > began || since > began) return undefined;
+  // unregister takes the check off before it waits for the hits that are late (CC-S5.3).
+  if (!ops.obeysPids || !isRegistered(ops)) return undefined;
+  if (ops.registeredAt > began || since > began) return undefined;
   if (list === undefined || list === 'all' || list.has(pid)) return undefined;
   return { why: `set_ftrace_pid left task ${pid} out`, told: since };
 }
