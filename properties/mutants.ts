@@ -111,6 +111,21 @@ export const MUTANTS: readonly Mutant[] = [
   { id: 'M-33', judge: 'memory', budget: 500, pinned: [4, 7] },
   { id: 'M-25', judge: 'recursion', budget: 500, pinned: [1, 2], says: /^an interrupt ended/u },
   {
+    id: 'H-12',
+    judge: 'recursion',
+    budget: 50,
+    pinned: [1, 2],
+    says: /^a trylock .* set no bit/u,
+  },
+  {
+    id: 'H-35',
+    judge: 'memory',
+    cases: 'kills',
+    budget: 50,
+    pinned: [1, 2],
+    says: /^module \d+ .* was used/u,
+  },
+  {
     id: 'H-34',
     judge: 'memory',
     cases: 'modules',

@@ -24,7 +24,7 @@ export interface Case {
 /**
  * The cases of a guarantee, or a part of those of some: callers that call without the list function, probes with flags,
  * and probes that get into each other's way as they want to redirect functions. Or those in which a module comes and
- * goes, and those with ops that obey set_ftrace_pid.
+ * goes, those in which ftrace dies with it, and those with ops that obey set_ftrace_pid.
  */
 export type CasesName =
   | GuaranteeName
@@ -34,6 +34,7 @@ export type CasesName =
   | 'idle'
   | 'joins'
   | 'modules'
+  | 'kills'
   | 'pids';
 
 export interface CaseResult {
@@ -94,6 +95,7 @@ const WORKLOADS: Record<CasesName, fc.Arbitrary<Workload>> = {
   pids: PIDS,
   direct: DIRECT,
   modules: workloadsWith({ module: true }),
+  kills: workloadsWith({ module: true, kills: true }),
   flags: FLAGS,
   redirects: REDIRECTS,
   context: fc.oneof(

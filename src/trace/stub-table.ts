@@ -21,6 +21,8 @@ export const TRACE_STUBS = [
   'ftrace_free_filter',
   /** What trampolines and the list function call in place of an ops' func while pids are set. */
   'ftrace_pid_func',
+  'ftrace_location',
+  'ftrace_kill',
 ] as const;
 
 export type TraceStub = (typeof TRACE_STUBS)[number];
