@@ -138,13 +138,14 @@ export const MUTANTS: readonly Mutant[] = [
 /** A change that no judge may hold against the kernel, and the cases in which the nearest mutants die. */
 interface Equivalent {
   readonly id: string;
-  readonly cases: readonly GuaranteeName[];
+  readonly cases: readonly CasesName[];
 }
 
 export const EQUIVALENTS: readonly Equivalent[] = [
   { id: 'E-1', cases: ['unregister', 'memory', 'quiescence'] },
   { id: 'E-2', cases: ['filter-swap', 'memory', 'quiescence'] },
   { id: 'E-3', cases: ['filter-swap', 'memory', 'quiescence'] },
+  { id: 'E-6', cases: ['awake'] },
 ];
 
 /** A case that kills a mutant, and how many runs it took. */
@@ -186,7 +187,7 @@ export function findFault(
   return undefined;
 }
 
-/** Case after case, as the property of `judge` would draw them from `seed`. */
+/** Case after case, as the property would draw them from `seed`. */
 function* casesFrom(judge: CasesName, seed: number): Generator<Case> {
   const BATCH = 50;
   for (let batch = 0; ; batch++) {

@@ -24,7 +24,7 @@ export interface Case {
 /**
  * The cases of a guarantee, or a part of those of some: callers that call without the list function, probes with flags,
  * and probes that get into each other's way as they want to redirect functions. Or those in which a module comes and
- * goes, those in which ftrace dies with it, and those with ops that obey set_ftrace_pid.
+ * goes, those in which ftrace dies with it, those in which hooked code runs only while RCU watches, and those with ops that obey set_ftrace_pid.
  */
 export type CasesName =
   | GuaranteeName
@@ -32,6 +32,7 @@ export type CasesName =
   | 'flags'
   | 'redirects'
   | 'idle'
+  | 'awake'
   | 'joins'
   | 'modules'
   | 'kills'
@@ -72,6 +73,13 @@ const JOINS = workloadsWith({ joins: true, shared: false, crowded: false });
 
 /** What a wait that skips idle CPUs does not cover, on the path that nothing is patched for (CC-G1). */
 const IDLE = workloadsWith({ cpus: 2, shared: true, idle: true, lone: true });
+
+/** Nothing is hooked where RCU does not watch: neither in an idle task nor in an interrupt that does not show yet. */
+const AWAKE = fc.oneof(
+  workloadsWith({ idle: false, early: false, cpus: 2 }),
+  workloadsWith({ idle: false, early: false, shared: true }),
+  workloadsWith({ idle: false, early: false, shared: true, guarded: true, handlers: 2 }),
+);
 
 const WORKLOADS: Record<CasesName, fc.Arbitrary<Workload>> = {
   unregister: fc.oneof(
@@ -117,6 +125,7 @@ const WORKLOADS: Record<CasesName, fc.Arbitrary<Workload>> = {
   recursion: weighted(3, { shared: true, guarded: true, handlers: 2, early: true }),
   'failed-call': weighted(3, { refusals: true }),
   idle: IDLE,
+  awake: AWAKE,
 };
 
 function weighted(weight: number, needs: Features): fc.Arbitrary<Workload> {
