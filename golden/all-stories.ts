@@ -1,6 +1,7 @@
 // The claims of every golden, wherever they are written down.
 import { MACHINE_STORIES } from './machine-stories.ts';
 import type { Claim } from './moments.ts';
+import { BUG_STORIES } from './stories-bugs.ts';
 import { C_STORIES } from './stories-c.ts';
 import { FILE_STORIES } from './stories-files.ts';
 import { FLAG_STORIES } from './stories-flags.ts';
@@ -16,5 +17,6 @@ export const ALL_STORIES: Readonly<Record<string, readonly Claim[]>> = {
   ...FLAG_STORIES,
   ...FILE_STORIES,
   ...MACHINE_STORIES,
+  ...BUG_STORIES,
   'memory-module-reload': MODULE_RELOAD,
 };

@@ -10,6 +10,11 @@ test.each(EQUIVALENTS)('$id survives', { timeout: TEST_MS }, (equivalent) => {
   expect(findFault(equivalent, { seed: 1, runs: RUNS })).toBeUndefined();
 });
 
+test('E-6 does not survive where an idle task runs hooked code', { timeout: TEST_MS }, () => {
+  const idle = { id: 'E-6', cases: ['idle'] } as const;
+  expect(findFault(idle, { seed: 3, runs: 3000 })?.fault).toMatch(/^(?:unregister|memory)/u);
+});
+
 test('where they survive, a mutant does not', () => {
   const mutant = { id: 'M-13', cases: ['filter-swap'] } as const;
   expect(findFault(mutant, { seed: 1, runs: RUNS })?.fault).toMatch(/^filter-swap/u);

@@ -135,6 +135,21 @@ export const MUTANTS: readonly Mutant[] = [
   { id: 'M-33', judge: 'memory', budget: 500, pinned: [4, 7] },
   { id: 'M-25', judge: 'recursion', budget: 500, pinned: [1, 2], says: /^an interrupt ended/u },
   {
+    id: 'H-12',
+    judge: 'recursion',
+    budget: 50,
+    pinned: [1, 2],
+    says: /^a trylock .* set no bit/u,
+  },
+  {
+    id: 'H-35',
+    judge: 'memory',
+    cases: 'kills',
+    budget: 50,
+    pinned: [1, 2],
+    says: /^module \d+ .* was used/u,
+  },
+  {
     id: 'H-34',
     judge: 'memory',
     cases: 'modules',
@@ -147,13 +162,14 @@ export const MUTANTS: readonly Mutant[] = [
 /** A change that no judge may hold against the kernel, and the cases in which the nearest mutants die. */
 interface Equivalent {
   readonly id: string;
-  readonly cases: readonly GuaranteeName[];
+  readonly cases: readonly CasesName[];
 }
 
 export const EQUIVALENTS: readonly Equivalent[] = [
   { id: 'E-1', cases: ['unregister', 'memory', 'quiescence'] },
   { id: 'E-2', cases: ['filter-swap', 'memory', 'quiescence'] },
   { id: 'E-3', cases: ['filter-swap', 'memory', 'quiescence'] },
+  { id: 'E-6', cases: ['awake'] },
 ];
 
 /** A case that kills a mutant, and how many runs it took. */

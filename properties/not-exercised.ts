@@ -10,7 +10,6 @@ export const NOT_EXERCISED: Readonly<Record<string, string>> = {
   'event oops': ENDING,
   'event deadlock': ENDING,
   'event no_progress': ENDING,
-  'event kill': KILL,
   'event func_abandon':
     'functions of these runs return; those of src/trace/abandoned.test.ts do not',
   'event count': 'counters come with fprobe',

@@ -24,7 +24,8 @@ export interface Case {
 /**
  * The cases of a guarantee, or a part of those of some: callers that call without the list function, probes with flags,
  * and probes that get into each other's way as they want to redirect functions. Or those in which a module comes and
- * goes, and those with ops that obey set_ftrace_pid, some of which are refused.
+ * goes, those in which ftrace dies with it, those in which hooked code runs only while RCU watches, and those with ops
+ * that obey set_ftrace_pid, some of which are refused.
  */
 export type CasesName =
   | GuaranteeName
@@ -32,8 +33,10 @@ export type CasesName =
   | 'flags'
   | 'redirects'
   | 'idle'
+  | 'awake'
   | 'joins'
   | 'modules'
+  | 'kills'
   | 'pids'
   | 'refused-pids';
 
@@ -74,6 +77,13 @@ const JOINS = workloadsWith({ joins: true, shared: false, crowded: false });
 /** What a wait that skips idle CPUs does not cover, on the path that nothing is patched for (CC-G1). */
 const IDLE = workloadsWith({ cpus: 2, shared: true, idle: true, lone: true });
 
+/** Nothing is hooked where RCU does not watch: neither in an idle task nor in an interrupt that does not show yet. */
+const AWAKE = fc.oneof(
+  workloadsWith({ idle: false, early: false, cpus: 2 }),
+  workloadsWith({ idle: false, early: false, shared: true }),
+  workloadsWith({ idle: false, early: false, shared: true, guarded: true, handlers: 2 }),
+);
+
 const WORKLOADS: Record<CasesName, fc.Arbitrary<Workload>> = {
   unregister: fc.oneof(
     workloadsWith({}),
@@ -97,6 +107,7 @@ const WORKLOADS: Record<CasesName, fc.Arbitrary<Workload>> = {
   'refused-pids': workloadsWith({ flags: 'redirects', pids: true, probes: 2, shared: false }),
   direct: DIRECT,
   modules: workloadsWith({ module: true }),
+  kills: workloadsWith({ module: true, kills: true }),
   flags: FLAGS,
   redirects: REDIRECTS,
   context: fc.oneof(
@@ -118,6 +129,7 @@ const WORKLOADS: Record<CasesName, fc.Arbitrary<Workload>> = {
   recursion: weighted(3, { shared: true, guarded: true, handlers: 2, early: true }),
   'failed-call': weighted(3, { refusals: true }),
   idle: IDLE,
+  awake: AWAKE,
 };
 
 function weighted(weight: number, needs: Features): fc.Arbitrary<Workload> {

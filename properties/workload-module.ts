@@ -1,6 +1,7 @@
 // A module for a random workload: it comes and goes while tasks and handlers call its functions, as careful callers do.
 // They look at a variable that its init function sets and its exit function clears, within a read section or with
 // preemption off: who saw it set is waited for (CC-S20.5).
+import { MODULE_BASE } from '../src/emu/address.ts';
 import type { FunctionModel, Line, TimelineItem, Workload } from '../src/replay/workload/model.ts';
 
 export interface RawModule {
@@ -10,6 +11,8 @@ export interface RawModule {
   /** When it comes, goes, comes again, and so on. */
   readonly triggers: readonly number[];
   readonly pace: 'steps' | 'rounds';
+  /** Its exit function kills ftrace, and tasks look for the place of its first function (H-35). */
+  readonly kills?: boolean;
 }
 
 /** `workload`, with the module and its callers. The last operation is due at step `stepMax`. */
@@ -18,7 +21,8 @@ export function addModule(workload: Workload, raw: RawModule, stepMax: number): 
   for (const { run } of Object.values(workload.tasks ?? {})) {
     const fn = run === undefined ? undefined : functions[run];
     if (run === undefined || fn === undefined) continue;
-    functions[run] = { ...fn, body: [...fn.body.slice(0, -1), 'call use_a', ...fn.body.slice(-1)] };
+    const calls = raw.kills === true ? ['call use_a', 'call ask'] : ['call use_a'];
+    functions[run] = { ...fn, body: [...fn.body.slice(0, -1), ...calls, ...fn.body.slice(-1)] };
   }
   return {
     ...workload,
@@ -30,17 +34,26 @@ export function addModule(workload: Workload, raw: RawModule, stepMax: number): 
   };
 }
 
-function moduleFunctions({ work, guard }: RawModule): Record<string, FunctionModel> {
+/** What `ftrace_location` is asked for: a call leaves in a0 what the next one is given. */
+const PLACE = (MODULE_BASE + 0x80000000) | 0;
+const ASKERS: Readonly<Record<string, FunctionModel>> = {
+  place: { body: [`return ${PLACE}`], notrace: true },
+  ask: { body: ['call place', 'call ftrace_location'], notrace: true },
+};
+
+function moduleFunctions({ work, guard, kills }: RawModule): Record<string, FunctionModel> {
   const call: Line = { if: 'gate', body: ['call mod_a'] };
   const guarded: Record<RawModule['guard'], Line[]> = {
     rcu: ['rcu_read_lock', call, 'rcu_read_unlock'],
     preempt_off: ['preempt_off', call, 'preempt_on'],
   };
   const module = 'mod';
+  const last = kills === true ? ['call ftrace_kill'] : [];
   return {
+    ...(kills === true ? ASKERS : {}),
     use_a: { body: guarded[guard] },
     mod_init: { module, body: ['call mod_b', 'store gate 1'] },
-    mod_exit: { module, body: ['store gate 0', 'call mod_b'] },
+    mod_exit: { module, body: ['store gate 0', 'call mod_b', ...last] },
     mod_a: { module, body: [`work ${work}`, 'call mod_b', `work ${work}`] },
     mod_b: { module, body: ['work 1'] },
   };

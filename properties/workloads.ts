@@ -65,6 +65,8 @@ export interface Features {
   readonly ends?: boolean;
   /** A module whose functions tasks and handlers call while it comes and goes (CC-S20). */
   readonly module?: boolean;
+  /** With it ftrace dies, and everybody asks for the place where it lay. */
+  readonly kills?: boolean;
   /** `ftrace_enabled` is 0 around every unregister. */
   readonly disables?: boolean;
   /** Probes obey set_ftrace_pid, which is written, and come back; with `redirects` they are refused as well. */
@@ -124,7 +126,7 @@ function rawWorkload(features: Features): fc.Arbitrary<Raw> {
     }),
     lone: fc.constant(features.lone ?? false),
     joins: fc.constant(features.joins ?? false),
-    module: features.module === true ? rawModule : fc.constant(null),
+    module: features.module === true ? moduleWith(features) : fc.constant(null),
     ends: fixed(features.ends, fc.constant(false)),
     refusals: refusalsWith(features),
     secondControl: rarely(),
@@ -221,6 +223,14 @@ const rawModule: fc.Arbitrary<RawModule> = fc.record({
   triggers: fc.array(fc.nat(STEP_MAX), { minLength: 2, maxLength: 6 }),
   pace: fc.constantFrom<RawModule['pace'][]>('rounds', 'steps'),
 });
+
+/** Nothing is hooked any more that comes when ftrace is dead: so it comes but once. */
+function moduleWith({ kills }: Features): fc.Arbitrary<RawModule> {
+  if (kills !== true) return rawModule;
+  return rawModule.map((raw) =>
+    Object.assign({}, raw, { kills, triggers: raw.triggers.slice(0, 2) }),
+  );
+}
 
 const rawChange: fc.Arbitrary<RawChange> = fc.record({
   op: fc.constantFrom<RawChange['op'][]>(

@@ -3,7 +3,8 @@
 // ftrace_set_filter(NULL, 0, 1); each word is a call with reset 0. The two files belong to A and to B, so that each can
 // be read: register, and see who arrives.
 import { compare, type Difference, type Outcome } from './outcome.ts';
-import { type Command, play, type Rig, type Seen } from './rig.ts';
+import { type Command, play, type Rig } from './rig.ts';
+import type { Seen } from './seen.ts';
 import type { FilterCase, FilterFacts, Listing } from './truth.ts';
 
 /** Functions that no truth file lists, in the place of the tens of thousands of a real kernel. */

@@ -9,8 +9,14 @@ import {
   type Step,
 } from '../../src/replay/handler.ts';
 import { openSession, prepareModel } from '../../src/replay/prepare.ts';
-import type { Event } from '../../src/replay/schema.ts';
-import type { FunctionModel, TaskModel } from '../../src/replay/workload/model.ts';
+import type {
+  FunctionModel,
+  ModuleModel,
+  TaskModel,
+  TimelineItem,
+  Workload,
+} from '../../src/replay/workload/model.ts';
+import { type Played, RAN, readRun } from './seen.ts';
 
 /** An argument of a call: a number, the address of something, or a string. */
 export type Argument =
@@ -25,29 +31,11 @@ export type Command =
   | { readonly run: readonly string[] }
   | { readonly set: string; readonly to: number }
   | { readonly read: string }
-  | { readonly nap: number };
+  | { readonly nap: number }
+  /** What somebody else does meanwhile: a module, or the sysctl. */
+  | { readonly operate: Operation };
 
-interface Hit {
-  readonly ops: string;
-  readonly func: string;
-}
-
-/** What became of one command. */
-export interface Seen {
-  readonly result: number;
-  /** Callbacks that ran meanwhile, on any CPU. */
-  readonly hits: readonly Hit[];
-  /** Callbacks and bodies that ran in the task itself, in order. */
-  readonly order: readonly string[];
-  /** Warnings of the kernel. */
-  readonly warned: readonly string[];
-}
-
-export interface Played {
-  readonly ending: string;
-  /** Of each command that returned. */
-  readonly seen: readonly Seen[];
-}
+export type Operation = Pick<TimelineItem, 'init_module' | 'delete_module' | 'ftrace_enabled'>;
 
 export interface Rig {
   /** Traceable functions, in the order of their addresses. */
@@ -55,6 +43,7 @@ export interface Rig {
   readonly landingPad: boolean;
   /** Bodies that do more than run; they come after the functions. */
   readonly bodies?: Readonly<Record<string, FunctionModel>>;
+  readonly modules?: Readonly<Record<string, ModuleModel>>;
   /** Other tasks. */
   readonly tasks?: Readonly<Record<string, TaskModel>>;
   /** Who goes on is up to chance, by this seed; else whoever runs goes on. */
@@ -65,36 +54,53 @@ export interface Rig {
 export const OPS = ['A', 'B', 'C'] as const;
 const OPS_BYTES = 64;
 const TEXT_BYTES = 512;
-/** Functions whose entry says that a body ran: `ran_tgt_a1`. */
-const RAN = 'ran_';
 
-/** The callback of an ops: while `locks` is set it takes the recursion lock; with `helps` that of A calls tgt_help. */
+/** ops->private, and where callbacks that look leave what they found there: `private_A`. */
+export const PRIVATE = 16;
+
+/**
+ * The callback of an ops: while `locks` is set it takes the recursion lock; with `helps` that of A calls tgt_help; with
+ * `looks` it shows what it is given.
+ */
 function hookOf(name: string): ReturnType<typeof defineHandler> {
   return defineHandler(`hook_${name}`, 1, function* (cx) {
-    const [ip = 0, parent = 0] = cx.args;
+    const [ip = 0, parent = 0, ops = 0, fregs = 0] = cx.args;
     const locks = yield* cx.read('locks');
     const bit = locks === 0 ? 0 : yield* cx.call('ftrace_test_recursion_trylock', ip, parent);
     if (bit < 0) {
       yield* cx.add('refused', 1);
       return;
     }
+    if ((yield* cx.read('looks')) !== 0) {
+      const isOwn = ops === cx.addressOf(name);
+      yield* cx.write(`private_${name}`, isOwn ? yield* cx.read(`${name}+${PRIVATE}`) : -1);
+      yield* cx.call('shows', ip, parent, ops, fregs);
+    }
     if (name === 'A' && (yield* cx.read('helps')) !== 0) yield* cx.call('tgt_help');
     if (locks !== 0) yield* cx.call('ftrace_test_recursion_unlock', bit);
   });
 }
 
+/** A call of one of these has `control` do what its command says: `operate_3`. */
+const OPERATE = 'operate_';
+/** Longer than it takes. */
+const OPERATE_US = 5000;
+
 /** Does what `commands` say, and says when each began and ended. */
 function driverOf(commands: readonly Command[]): ReturnType<typeof defineTask> {
   return defineTask('driver', 1, function* (cx) {
     for (const name of OPS) yield* cx.write(name, cx.addressOf(`hook_${name}`));
-    for (const command of commands) {
+    for (const [index, command] of commands.entries()) {
       yield* cx.printk('begin');
       let result = 0;
       if ('nap' in command) yield* cx.sleep(command.nap);
       else if ('set' in command) yield* cx.write(command.set, command.to);
       else if ('read' in command) result = yield* cx.read(command.read);
       else if ('run' in command) for (const func of command.run) yield* cx.call(func);
-      else {
+      else if ('operate' in command) {
+        yield* cx.call(`${OPERATE}${index}`);
+        yield* cx.sleep(OPERATE_US);
+      } else {
         for (const arg of command.args)
           if (typeof arg === 'object' && 'text' in arg) yield* cx.writeText('text', arg.text);
         result = yield* makeCall(cx, command.call, command.args);
@@ -115,30 +121,8 @@ function makeCall(cx: HandlerContext, name: string, args: readonly Argument[]): 
 
 /** Plays `commands` on a new machine. */
 export function play(rig: Rig, commands: readonly Command[]): Played {
-  const hooks = OPS.map(hookOf);
-  const handlers = [driverOf(commands), ...hooks];
-  const names = rig.functions;
-  const functions: Record<string, FunctionModel> = {};
-  for (const name of names) functions[name] = { body: [`call ${RAN}${name}`] };
-  for (const name of names) functions[`${RAN}${name}`] = { body: [], notrace: true };
-  Object.assign(functions, { tgt_notrace: { body: [], notrace: true } }, rig.bodies);
-  const model = {
-    name: 'parity',
-    machine: { cpus: 4, landingPad: rig.landingPad },
-    data: {
-      ...Object.fromEntries(OPS.map((name) => [name, OPS_BYTES])),
-      text: TEXT_BYTES,
-      jiffies: 8,
-      locks: 8,
-      helps: 8,
-      refused: 8,
-      over: 8,
-    },
-    functions,
-    tasks: { driver: { cpu: 0, run: 'driver' }, ...rig.tasks },
-    typescript: Object.fromEntries(handlers.map(({ name, version }) => [name, version])),
-  };
-  const { plan } = prepareModel(model, {}, 'parity', handlers);
+  const handlers = [driverOf(commands), ...OPS.map(hookOf)];
+  const { plan } = prepareModel(modelOf(rig, commands, handlers), {}, 'parity', handlers);
   const session = openSession(
     plan,
     { profile: 'today', variants: [] },
@@ -149,42 +133,48 @@ export function play(rig: Rig, commands: readonly Command[]): Played {
   return readRun(session.log.events(0, session.log.count), session.ending);
 }
 
+function modelOf(
+  rig: Rig,
+  commands: readonly Command[],
+  handlers: readonly { readonly name: string; readonly version: number }[],
+): Workload {
+  const names = rig.functions;
+  const functions: Record<string, FunctionModel> = {};
+  for (const name of names) functions[name] = { body: [`call ${RAN}${name}`] };
+  for (const name of names) functions[`${RAN}${name}`] = { body: [], notrace: true };
+  Object.assign(functions, { tgt_notrace: { body: [], notrace: true } }, rig.bodies);
+  const timeline: TimelineItem[] = [];
+  for (const [index, command] of commands.entries()) {
+    if (!('operate' in command)) continue;
+    const enter = `${OPERATE}${index}`;
+    functions[enter] = { body: [], notrace: true };
+    timeline.push({ on: { enter }, ...command.operate });
+  }
+  return {
+    name: 'parity',
+    machine: { cpus: 4, landingPad: rig.landingPad },
+    data: dataOf(),
+    callbacks: { shows: { body: ['regs'] } },
+    ...(rig.modules === undefined ? {} : { modules: rig.modules }),
+    functions,
+    timeline,
+    tasks: { driver: { cpu: 0, run: 'driver' }, ...rig.tasks },
+    typescript: Object.fromEntries(handlers.map(({ name, version }) => [name, version])),
+  };
+}
+
+function dataOf(): Record<string, number> {
+  const words = ['jiffies', 'locks', 'helps', 'refused', 'looks', 'over'];
+  return {
+    ...Object.fromEntries(OPS.map((name) => [name, OPS_BYTES])),
+    text: TEXT_BYTES,
+    ...Object.fromEntries(words.map((name) => [name, 8])),
+    ...Object.fromEntries(OPS.map((name) => [`private_${name}`, 8])),
+  };
+}
+
 function chooserOf(seed: number | undefined): Chooser {
   if (seed === undefined) return calmChooser;
   const random = new Random(seed);
   return { choose: (_point, count) => random.below(count) };
-}
-
-function readRun(events: Iterable<Event>, ending: string): Played {
-  const seen: Seen[] = [];
-  const [sites, starts, ops] = [
-    new Map<number, string>(),
-    new Map<number, string>(),
-    new Map<number, string>(),
-  ];
-  let now: { hits: Hit[]; order: string[]; warned: string[]; pid: number } | undefined;
-  for (const event of events) {
-    if (event.event === 'symbol') {
-      sites.set(event.site, event.name);
-      starts.set(event.address, event.name);
-    } else if (event.event === 'object') ops.set(event.object, event.name);
-    else if (event.event === 'printk' && event.text === 'begin')
-      now = { hits: [], order: [], warned: [], pid: event.pid };
-    if (now === undefined) continue;
-    if (event.event === 'cb_begin') {
-      const name = ops.get(event.object) ?? '';
-      now.hits.push({ ops: name, func: sites.get(event.ip) ?? '' });
-      if (event.pid === now.pid) now.order.push(name);
-    } else if (event.event === 'func_enter' && event.pid === now.pid) {
-      const name = starts.get(event.func) ?? '';
-      if (name.startsWith(RAN)) now.order.push(name.slice(RAN.length));
-    } else if (event.event === 'printk') {
-      const [, result] = /^end (-?\d+)$/u.exec(event.text) ?? [];
-      if (event.text.startsWith('WARNING: ')) now.warned.push(event.text);
-      if (result === undefined) continue;
-      seen.push({ result: Number(result), ...now });
-      now = undefined;
-    }
-  }
-  return { ending, seen };
 }

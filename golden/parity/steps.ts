@@ -1,6 +1,8 @@
 // One step of a scenario of golden/truth/api*.json as commands, and as what is to be seen of them.
 import { assert } from '../../src/assert.ts';
-import { type Argument, type Command, OPS, type Seen } from './rig.ts';
+import { type Argument, type Command, OPS } from './rig.ts';
+import type { Seen } from './seen.ts';
+import { asked, calledOps, givenMove, shellMove } from './surroundings.ts';
 import type { TruthStep } from './truth.ts';
 
 /** A step that is played: its commands, and what they show, to be held against `there`. */
@@ -8,7 +10,8 @@ export interface Move {
   readonly what: string;
   readonly commands: readonly Command[];
   readonly there: unknown;
-  readonly here: (seen: readonly Seen[]) => unknown;
+  /** `before`: what was seen of the steps before this one. */
+  readonly here: (seen: readonly Seen[], before: readonly Seen[]) => unknown;
 }
 
 /** The functions whose callbacks the scenarios count, and some more. */
@@ -32,29 +35,36 @@ export class Moves {
     this.#ops = ops;
   }
 
-  /** Undefined for a step that looks at a file. */
+  /** Undefined for a step that looks at a file that is not there yet. */
   of(step: TruthStep): Move | undefined {
-    if (step.sh !== undefined) return undefined;
+    if (step.sh !== undefined) return shellMove(step.sh, step);
     return step.do === undefined ? this.#look(step) : this.#call(step.do, step.ret);
   }
 
   #call(what: string, ret: unknown): Move {
     return {
       what,
-      commands: [this.#command(what, ret)],
+      commands: this.#commands(what, ret),
       there: ret,
-      here: ([seen]) => seen?.result,
+      here: (seen) => seen.at(-1)?.result,
     };
   }
 
-  #command(what: string, ret: unknown): Command {
-    const [, un = '', name = 'A'] = /^(un)?register_ftrace_function\((\w)/u.exec(what) ?? [];
-    if (what.includes('register_'))
-      return { call: `${un}register_ftrace_function`, args: [{ at: name }] };
+  #commands(what: string, ret: unknown): readonly Command[] {
+    const [, enabled] = /^write (\d)/u.exec(what) ?? [];
+    if (enabled !== undefined) return [{ operate: { ftrace_enabled: enabled === '0' ? 0 : 1 } }];
+    const [register, un = '', name = 'A', flags] =
+      /^(un)?register(?:_ftrace_function)?(?:\((\w)(?: \((.*?)\))?)?/u.exec(what) ?? [];
+    if (register === undefined) return [this.#filter(what, ret)];
+    const call: Command = { call: `${un}register_ftrace_function`, args: [{ at: name }] };
+    return flags === undefined ? [call] : [...asked(name, flags), call];
+  }
+
+  #filter(what: string, ret: unknown): Command {
     const ops = { at: this.#nextOps() };
-    const set = /^set_(filter|notrace) (?:'(.*)'|NULL) reset=(\d)$/su.exec(what);
+    const set = /^set_(filter|notrace) (?:'(.*)'|NULL)(?: reset=(\d)| before .*)?$/su.exec(what);
     if (set === null) return { call: 'ftrace_set_filter_ip', args: [ops, ...addressOf(what)] };
-    const [, hash = '', written, reset] = set;
+    const [, hash = '', written, reset = 0] = set;
     const text = ret === -EINVAL && written === BARE ? `${BARE}\n` : written;
     const buffer: Argument[] = text === undefined ? [0, 0] : [{ text }, text.length];
     return { call: `ftrace_set_${hash}`, args: [ops, ...buffer, Number(reset)] };
@@ -66,12 +76,16 @@ export class Moves {
 
   #look({ see = '', is, events }: TruthStep): Move {
     const what = see;
+    if (see.startsWith('during the '))
+      return { what, commands: [], there: events, here: (_, before) => calledOps(before.at(-1)) };
+    const given = givenMove(see, is);
+    if (given !== undefined) return given;
     if (events !== undefined) {
       const here: Move['here'] = (seen) => seen.at(-1)?.order.map(shortName);
       return { what, commands: [...readied(see), { run: ['tgt_a1'] }], there: events, here };
     }
     if (see.endsWith(': of a1 a2 a3 b1 b2, reached the callback'))
-      return { what, commands: [{ run: CALLS }], there: is, here: ([seen]) => reached(seen) };
+      return { what, commands: [{ run: CALLS }], there: is, here: ([seen]) => reached(seen, what) };
     if (see === "times B's lock said no")
       return { what, commands: [{ read: 'refused' }], there: is, here: ([seen]) => seen?.result };
     if (see.startsWith('callbacks of any function'))
@@ -114,9 +128,11 @@ function isHit(seen: Seen | undefined): boolean {
   return (seen?.hits.length ?? 0) > 0;
 }
 
-/** Which of the five had a callback, as the truth writes it. */
-export function reached(seen: Seen | undefined): string {
-  const hit = new Set(seen?.hits.map(({ func }) => func));
+/** Which of the five had a callback, of the ops that `what` begins with if it does, as the truth writes it. */
+export function reached(seen: Seen | undefined, what = ''): string {
+  const [ops] = /^[ABC]\b/u.exec(what) ?? [];
+  const own = seen?.hits.filter((hit) => ops === undefined || hit.ops === ops);
+  const hit = new Set(own?.map(({ func }) => func));
   return FIVE.filter((name) => hit.has(`tgt_${name}`)).join(' ');
 }
 

@@ -10,6 +10,8 @@ const truthStep = z.object({
   is: z.union([z.string(), z.number()]).exactOptional(),
   events: z.array(z.string()).exactOptional(),
   sh: z.string().exactOptional(),
+  status: z.number().exactOptional(),
+  lines: z.array(z.string()).exactOptional(),
 });
 export type TruthStep = z.infer<typeof truthStep>;
 

@@ -79,6 +79,11 @@ int ftrace_set_filter_ips(struct ftrace_ops *ops, unsigned long *ips, unsigned i
 /* Of an ops that is not registered. Zero the struct before it is used again (FT-47). */
 void ftrace_free_filter(struct ftrace_ops *ops);
 
+/* The call site of the function that starts at, or whose site has a byte at, `ip`; 0: there is none (FT-49). */
+unsigned long ftrace_location(unsigned long ip);
+/* ftrace is dead from here on: every later call is refused with -ENODEV (FT-11). */
+void ftrace_kill(void);
+
 /* A bit to give back to unlock, or negative when this callback interrupted itself. */
 int ftrace_test_recursion_trylock(unsigned long ip, unsigned long parent_ip);
 void ftrace_test_recursion_unlock(int bit);

@@ -54,7 +54,8 @@ export const TRACE_EVENTS = {
   },
   kill: {
     id: 108,
-    about: 'ftrace found text that it did not expect and is dead (FT-11).',
+    about:
+      'ftrace is dead (FT-11): it found text that it did not expect at `ip`, or somebody called `ftrace_kill` (none).',
     fields: { ip: 'address' },
   },
   recursion_lock: {
@@ -137,6 +138,12 @@ export const TRACE_EVENTS = {
     about:
       'A function at which recursion was refused for the first time (machine option `recordRecursion`).',
     fields: { ip: 'address', parent_ip: 'address' },
+  },
+  trylock: {
+    id: 136,
+    about:
+      'Guest code asked for the recursion lock and was told that it has this bit. (A refusal is a `skip`.)',
+    fields: { bit: 'int' },
   },
   fprobe: {
     id: 140,

@@ -114,6 +114,7 @@ test('CC-H5.3: trylock keeps preemption off until unlock; before and after it th
     'recursion_set',
     'region_open',
     'recursion_lock',
+    'trylock',
     'recursion_unlock',
     'region_close',
     'recursion_clear',

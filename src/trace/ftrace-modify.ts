@@ -1,10 +1,10 @@
 // Layer trace. From bookkeeping to text: `ftrace_run_update_code` and below (CC-S3, FT-11, FT-24, FT-27).
 // Left out: direct calls.
 import { known } from '../assert.ts';
-import { type Address, addressHi, addressLo } from '../emu/address.ts';
+import { type Address, addressHi, addressLo, NO_ADDRESS } from '../emu/address.ts';
 import type { Context } from '../emu/context.ts';
 import { mutexLock, mutexUnlock } from '../emu/lock.ts';
-import { act, type Path } from '../emu/path.ts';
+import { act, type Path, writeOnce } from '../emu/path.ts';
 import { REG } from '../emu/regs.ts';
 import { sync } from '../emu/text.ts';
 import { TRACE_EVENTS } from './event.ts';
@@ -138,4 +138,16 @@ export function ftraceBug(cx: Context, k: Kernel, ip: Address): void {
   cx.write(k.ftrace.enabled, false);
   cx.write(k.ftrace.traceFunction, k.caller.stub);
   cx.emit(TRACE_EVENTS.kill.id, ip);
+}
+
+/**
+ * `ftrace_kill` as a kernel symbol: whoever finds that nothing can be trusted any more makes ftrace dead, wherever it is.
+ * So it takes no lock. Text stays as it is: who is hooked stays so.
+ */
+export function* ftraceKill(cx: Context, k: Kernel): Path<void> {
+  const { ftrace, caller } = k;
+  yield* writeOnce(ftrace.disabled, true); // FT-11
+  cx.emit(TRACE_EVENTS.kill.id, NO_ADDRESS);
+  yield* writeOnce(ftrace.enabled, false); // FT-11
+  yield* writeOnce(ftrace.traceFunction, caller.stub); // FT-11
 }

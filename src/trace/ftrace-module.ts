@@ -19,7 +19,7 @@ export function* ftraceModuleInit(cx: Context, k: Kernel, module: Module): Path<
   const { functions } = module.image;
   yield* mutexLock(cx, k.ftrace.ftraceLock);
   yield* act(module.state, () => {
-    const added = newRecords(k, functions);
+    const added = newRecords(k, functions, module.memory.value);
     setRecords(cx, k, [...k.records, ...added]);
     for (const fn of functions) cx.emit(EMU_EVENTS.symbol.id, ...symbolWords(k.machine, fn));
   });

@@ -7,6 +7,9 @@ import { NO_ADDRESS } from '../emu/address.ts';
 import type { Cell } from '../emu/cell.ts';
 import type { Context } from '../emu/context.ts';
 import type { FunctionSymbol } from '../emu/image.ts';
+import { useObject } from '../emu/kernel-access.ts';
+import { act, type Path } from '../emu/path.ts';
+import type { KObject } from '../emu/slab.ts';
 import type { Selection } from './ftrace-hash.ts';
 import { MCOUNT_INSN_SIZE } from './ftrace-insn.ts';
 import { wantsRegs } from './ftrace-ops-flags.ts';
@@ -18,6 +21,8 @@ export interface DynFtrace {
   /** The call site: what callbacks get as `ip`. */
   readonly ip: Address;
   readonly func: FunctionSymbol;
+  /** The text of the module that the function is part of. */
+  readonly text: KObject | undefined;
   /** FTRACE_FL_DISABLED: no name selects it, and whoever selects it otherwise never hooks it (FT-61). */
   readonly disabled: boolean;
   /** Enabled ops whose hashes select this site; their number is the record's count. */
@@ -28,10 +33,11 @@ export interface DynFtrace {
   readonly ipmodify: Cell<FtraceOps | undefined>;
 }
 
-/** Records of `functions`, by address: the order of available_filter_functions. */
+/** Records of `functions`, by address: the order of available_filter_functions. `text`: of the module that they are in. */
 export function newRecords(
   k: Pick<Kernel, 'machine' | 'ftrace'>,
   functions: readonly FunctionSymbol[],
+  text?: KObject,
 ): DynFtrace[] {
   const { cells } = k.machine;
   const { ftraceLock } = k.ftrace;
@@ -41,6 +47,7 @@ export function newRecords(
     bySite.set(func.site, {
       ip: func.site,
       func,
+      text,
       disabled: func.orphan === true,
       users: cells.cell<readonly FtraceOps[]>(`${func.name}/users`, [], ftraceLock),
       calls: cells.cell(`${func.name}/calls`, NO_ADDRESS, ftraceLock),
@@ -72,6 +79,24 @@ export function ftraceLookupSymbols(
     return record === undefined ? [] : [record];
   });
   return found.length === syms.length ? found : undefined;
+}
+
+/**
+ * `ftrace_location` as whoever holds no lock calls it: the site, or NO_ADDRESS. What is found is looked at in another
+ * step; the read section between the two keeps a module that goes (CC-S20.5).
+ */
+export function* ftraceLocationRcu(cx: Context, k: Kernel, address: Address): Path<Address> {
+  const { rcu, slabCell } = k.machine;
+  const { task } = cx;
+  const found = yield* act(slabCell, () => {
+    rcu.readLock(task);
+    return ftraceLocation(k, address);
+  }); // CC-S20.5
+  return yield* act(slabCell, () => {
+    if (found?.text !== undefined) useObject(cx, found.text, address);
+    rcu.readUnlock(task);
+    return found?.ip ?? NO_ADDRESS;
+  }); // CC-S20.5
 }
 
 /** `ftrace_get_addr_new`: what the site ought to call (FT-5, FT-20). Caller holds `ftrace_lock`. */

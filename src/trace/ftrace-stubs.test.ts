@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
 import { type Argument, call, pointer } from '../../properties/guest-call.ts';
 import { smallKernel, type SmallKernel } from '../../properties/small-kernel.ts';
-import { addressHi, addressLo, toAddress } from '../emu/address.ts';
+import { addressHi, addressLo, NO_ADDRESS, toAddress } from '../emu/address.ts';
 import type { Context } from '../emu/context.ts';
 import type { Path } from '../emu/path.ts';
 import { preemptDisable } from '../emu/preempt.ts';
 import type { ScriptOp } from '../emu/script.ts';
 import type { EmuStub } from '../emu/stub-table.ts';
-import { EBUSY, EINVAL, ENOENT } from './errno.ts';
+import { EBUSY, EINVAL, ENODEV, ENOENT } from './errno.ts';
 import type { TraceStub } from './stub-table.ts';
 
 const WORK: readonly ScriptOp[] = [{ op: 'work', count: 2 }];
@@ -189,4 +189,31 @@ test('bad pointers and calls that may not sleep are oops events', () => {
   });
   expect(m.machine.run()).toBe('oops');
   expect(m.events('oops').map((e) => e.reason)).toEqual(['scheduling while atomic']);
+});
+
+test('ftrace_location gives the site of who asks for its function or any of its bytes (FT-49)', () => {
+  const { m } = guest();
+  const { address, site } = m.fn('a1');
+  const asked: number[] = [];
+  m.control(function* (cx) {
+    for (const at of [address, site, site + 3, site + 4, m.fn('quiet').address]) {
+      asked.push(yield* call(m, cx, 'ftrace_location', [pointer(at)]));
+    }
+  });
+  // The low word of the address, as a guest has it.
+  const here = addressLo(site);
+  expect(asked).toEqual([here, here, here, 0, 0]);
+});
+
+test('after ftrace_kill every call is refused, and who is hooked stays so (FT-11)', () => {
+  const { m, ops } = guest();
+  m.control(function* (cx) {
+    expect(yield* call(m, cx, 'register_ftrace_function', [ops])).toBe(0);
+    yield* call(m, cx, 'ftrace_kill', []);
+    expect(yield* call(m, cx, 'unregister_ftrace_function', [ops])).toBe(-ENODEV);
+    expect(yield* call(m, cx, 'register_ftrace_function', [ops])).toBe(-ENODEV);
+    yield* m.call(cx, 'a1');
+  });
+  expect(m.events('kill').map(({ ip }) => ip)).toEqual([NO_ADDRESS]);
+  expect(m.events('cb_begin')).toHaveLength(1);
 });

@@ -11,8 +11,9 @@ import { TRACE_EVENTS } from './event.ts';
 import { fprobeStubs, kprobeStubs } from './fprobe-stubs.ts';
 import { innermostCallback } from './ftrace-callback.ts';
 import { NOBODY, skip } from './ftrace-caller.ts';
+import { ftraceKill } from './ftrace-modify.ts';
 import { bindFtraceOps, FTRACE_OPS_BYTES } from './ftrace-ops.ts';
-import { ftraceLocation } from './ftrace-record.ts';
+import { ftraceLocation, ftraceLocationRcu } from './ftrace-record.ts';
 import {
   FTRACE_REGS,
   FTRACE_REGS_BYTES,
@@ -47,6 +48,11 @@ export function defineStubs(k: Kernel): void {
     ftrace_free_filter: control(k, () => ({ op: 'ftrace_free_filter' })),
     ftrace_test_recursion_trylock: { path: (cx, args) => trylock(cx, k, args) },
     ftrace_test_recursion_unlock: { path: (cx, args) => unlock(cx, k, args.lo(0)) },
+    ftrace_location: {
+      path: (cx, args) => ftraceLocationRcu(cx, k, args.address(0)),
+      pointer: true,
+    },
+    ftrace_kill: { path: (cx) => kill(cx, k) },
     reprobe_record_regs: { now: (cx, args) => recordRegs(cx, k, args) },
     reprobe_write_reg: { now: (cx, args) => writeReg(cx, k, args) },
   };
@@ -68,6 +74,11 @@ function* assistFunc(cx: Context, k: Kernel, args: StubArguments): Path<number> 
   const ops = k.ops.byAddress.get(args.address(2));
   if (ops === undefined) cx.make(() => oops(cx, 'unmapped', args.address(2)));
   else yield* k.fn.ftraceOpsAssistFunc(cx, k, ops, { ip, parentIp, regs });
+  return 0;
+}
+
+function* kill(cx: Context, k: Kernel): Path<number> {
+  yield* ftraceKill(cx, k);
   return 0;
 }
 
@@ -144,7 +155,9 @@ function* trylock(cx: Context, k: Kernel, args: StubArguments): Path<number> {
     const { object, generation } = refused ?? { object: NOBODY, generation: 0 };
     skip(cx, { object, generation, reason: 'recursion', ip });
     yield* k.fn.ftraceRecordRecursion(cx, k, { ip, parentIp: args.address(1) });
+    return bit;
   }
+  cx.emit(TRACE_EVENTS.trylock.id, bit);
   return bit;
 }
 

@@ -44,6 +44,8 @@ export const TRACE_STUBS = [
   'ftrace_graph_func',
   /** Hypercall of the text that a return taken by fgraph comes to. */
   'ftrace_return_to_handler',
+  'ftrace_location',
+  'ftrace_kill',
 ] as const;
 
 /** Symbols that are there where fprobe is. */

@@ -19,6 +19,10 @@ function refused(where: Where = {}): Told {
   return ['skip', { object: 0, reason: 'recursion', ip: 4, ...where }];
 }
 
+function letIn(bit: number, where: Where = {}): Told {
+  return ['trylock', { bit, ...where }];
+}
+
 function within(where: Where, told: readonly Told[]): Told[] {
   return [['irq_enter', where], ...told, ['irq_exit', where]];
 }
@@ -111,4 +115,20 @@ test('never exercised: no lock at all, or none that finds its bit set', () => {
   expect(verdictOf([sets(NORMAL), clears(NORMAL)])).toBe(
     'never exercised: No trylock found the bit of its level set: nothing recursed.',
   );
+});
+
+test('held: each trylock is told of the bit that it has set, and another one meanwhile of its own', () => {
+  const own = [sets(3), letIn(3), sets(4), letIn(4), clears(4), sets(4), letIn(4)];
+  expect(verdictOf([sets(3), ...within(irq, [sets(1, irq), letIn(1, irq)]), letIn(3)])).toMatch(
+    /^never exercised/u,
+  );
+  expect(verdictOf(own)).toBe('held');
+});
+
+test.each([
+  ['no bit is set', [letIn(15)]],
+  ['the bit was told of before', [sets(3), letIn(3), letIn(3)]],
+  ['somebody else has set it', [sets(3), ...within(irq, [letIn(3, irq)])]],
+])('broken: a trylock lets its caller in, and %s (H-12)', (_, run) => {
+  expect(verdictOf(run)).toMatch(/^broken: a trylock let its caller in and set no bit/u);
 });

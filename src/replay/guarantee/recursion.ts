@@ -3,7 +3,8 @@
 // Each task has a word of bits: for every group one for each level and a spare one, TRANSITION (FT-50). Broken by
 // a trylock that sets a bit which is set already, so that nothing bounds the nesting; by one that sets the bit of
 // another level, or TRANSITION while its own is free (FT-51); by a refusal while its own bit or TRANSITION is free,
-// which loses a hit; and by an interrupt that is over and leaves a bit of the list function set, so that the next
+// which loses a hit; by a trylock that guest code is told has let it in, without a bit that it has set (H-12); and by an
+// interrupt that is over and leaves a bit of the list function set, so that the next
 // hits are lost. Bits that guest code keeps by its own trylock, and those of callbacks which never returned, are
 // their own affair.
 //
@@ -34,6 +35,8 @@ interface Findings {
   letIn: number;
   refusals: number;
   locks: number;
+  /** The trylocks whose bits guest code was told of: indexes of their `recursion_set`. */
+  readonly told: Set<number>;
   /** A callback was left without a return: its caller's bits stay. */
   abandoned: boolean;
 }
@@ -57,6 +60,7 @@ export const recursion: Guarantee = {
       letIn: 0,
       refusals: 0,
       locks: 0,
+      told: new Set(),
       abandoned: false,
     };
     const follow = wordListeners(words);
@@ -66,6 +70,9 @@ export const recursion: Guarantee = {
         recursion_set: (e) => {
           bitSet(found, e);
           follow.recursion_set?.(e);
+        },
+        trylock: (e) => {
+          callerTold(found, e);
         },
         skip: (e) => {
           if (e.reason === RECURSION) refused(found, e);
@@ -97,6 +104,17 @@ function bitSet(found: Findings, e: EventOf<'recursion_set'>): void {
     report(found, e.index, `${what}, but its own level is ${nameOfBit(own)}`, []);
   } else if (e.bit !== own && owner === undefined) {
     report(found, e.index, `${what}, although ${nameOfBit(own)} was free`, []);
+  }
+}
+
+/** Each trylock is told of a bit of its own. */
+function callerTold(found: Findings, e: EventOf<'trylock'>): void {
+  const set = holderOf(found.words, e, e.bit);
+  const isOwn = set !== undefined && set.level === e.level && !found.told.has(set.index);
+  if (isOwn) found.told.add(set.index);
+  else {
+    const why = `a trylock (${where(found.story, e)}) let its caller in and set no bit: nothing bounds it`;
+    report(found, e.index, why, set === undefined ? [] : [set.index]);
   }
 }
 

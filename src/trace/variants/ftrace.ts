@@ -245,6 +245,16 @@ const E_3: Variant = {
   },
 };
 
+/**
+ * Harmless where no hooked code runs in the idle task, nor elsewhere while RCU does not watch: the tasks wait contains
+ * a plain one (CC-M12, CC-M10). Elsewhere it is M-01.
+ */
+const E_6: Variant = {
+  id: 'E-6',
+  about: 'unregister does not wait for RCU tasks rude, and no idle task runs hooked code',
+  links: { synchronizeRcuTasksRude: noWait },
+};
+
 export const FTRACE_VARIANTS: readonly Variant[] = [
   M_01,
   M_02,
@@ -261,4 +271,5 @@ export const FTRACE_VARIANTS: readonly Variant[] = [
   E_1,
   E_2,
   E_3,
+  E_6,
 ];

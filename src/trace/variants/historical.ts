@@ -1,6 +1,5 @@
 // Layer trace. Historical bugs (docs/spec/mutants.md, section 2) by the ids of their fixes: most are a seeded fault
-// under another name, as the table there says. Left out: bugs of parts that are not built yet (H-34, H-35 and
-// H-37), and H-12: groups apart from each other, without a rule between them, are what FT-51 describes.
+// under another name, as the table there says. H-12 is in recursion.ts, H-34 and H-35 in module.ts. Left out: H-37.
 import { writeOnce } from '../../emu/path.ts';
 import { addFtraceOps } from '../ftrace.ts';
 import { CALLER_VARIANTS } from './caller.ts';

@@ -1,5 +1,6 @@
-// Layer trace. Variants of modules that go (docs/spec/mutants.md, H-34).
-import type { Path } from '../../emu/path.ts';
+// Layer trace. Variants of modules that go (docs/spec/mutants.md, H-34, H-35).
+import { type Path, readOnce } from '../../emu/path.ts';
+import { ftraceReleaseMod } from '../ftrace-module.ts';
 import type { Variant } from './variant.ts';
 
 function* noWait(): Path<void> {
@@ -13,4 +14,15 @@ const H_34: Variant = {
   links: { moduleSynchronizeRcu: noWait },
 };
 
-export const MODULE_VARIANTS: readonly Variant[] = [H_34];
+/** Who looks an address up finds what is long free. Needs a dead ftrace, a module that goes, and a lookup behind it. */
+const H_35: Variant = {
+  id: 'H-35',
+  about: 'a dead ftrace keeps the records of a module that goes',
+  links: {
+    *ftraceReleaseMod(cx, k, module) {
+      if (!(yield* readOnce(k.ftrace.disabled))) yield* ftraceReleaseMod(cx, k, module);
+    },
+  },
+};
+
+export const MODULE_VARIANTS: readonly Variant[] = [H_34, H_35];

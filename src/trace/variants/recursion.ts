@@ -1,7 +1,15 @@
 // Layer trace. Variants of recursion protection (docs/spec/mutants.md, M-22..M-25).
 import { LEVEL } from '../../emu/context.ts';
-import type { Path } from '../../emu/path.ts';
-import { TRACE_CTX, traceClearRecursion, traceGetContextBit } from '../recursion.ts';
+import { type Path, readOnce } from '../../emu/path.ts';
+import {
+  TRACE_CTX,
+  TRACE_FTRACE_START,
+  TRACE_LIST_START,
+  traceClearRecursion,
+  traceGetContextBit,
+  traceTestAndSetRecursion,
+} from '../recursion.ts';
+import { taskTrace } from '../task-trace.ts';
 import type { Variant } from './variant.ts';
 
 /** A change of the preempt count that is left out. */
@@ -59,4 +67,29 @@ const M_25: Variant = {
   },
 };
 
-export const RECURSION_VARIANTS: readonly Variant[] = [M_22, M_23, M_24, M_25];
+/** A bit of no group: there is nothing to give back. */
+const COVERED = 15;
+const LIST_BITS = 0x1f << TRACE_LIST_START;
+
+/**
+ * Breaks CC-G11: behind the list function nothing bounds callbacks that sites call directly, which lead back to each
+ * other. Needs trylock on the list path.
+ */
+const H_12: Variant = {
+  id: 'H-12',
+  about: 'a trylock takes no bit where the list function holds one: that is to cover it',
+  links: {
+    *traceTestAndSetRecursion(cx, k, group) {
+      if (group === TRACE_FTRACE_START) {
+        const word = yield* readOnce(taskTrace(k, cx.task).recursion);
+        if ((word & LIST_BITS) !== 0) return COVERED;
+      }
+      return yield* traceTestAndSetRecursion(cx, k, group);
+    },
+    *traceClearRecursion(cx, k, bit) {
+      if (bit !== COVERED) yield* traceClearRecursion(cx, k, bit);
+    },
+  },
+};
+
+export const RECURSION_VARIANTS: readonly Variant[] = [M_22, M_23, M_24, M_25, H_12];

@@ -130,11 +130,12 @@ test.each([...VARIANTS.keys()])('%s still does its work when nothing comes in be
   expect(m.hooked()).toEqual([]);
 });
 
-test('waits: M-01, M-02, M-03, M-04, E-1', () => {
+test('waits: M-01, M-02, M-03, M-04, E-1, E-6', () => {
   const [rude, tasks, free] = ['tasks_rude', 'tasks', 'free at level 0'];
   expect(ending(undefined, LIFE)).toEqual(['patch', rude, tasks, free, 'unregister']);
   expect(ending('M-01', LIFE)).toEqual(['patch', tasks, free, 'unregister']);
   expect(ending('M-02', LIFE)).toEqual(['patch', rude, free, 'unregister']);
+  expect(ending('E-6', LIFE)).toEqual(ending('M-01', LIFE));
   expect(ending('M-04', LIFE)).toEqual([rude, tasks, 'patch', free, 'unregister']);
   expect(ending('E-1', LIFE)).toEqual(['patch', tasks, rude, free, 'unregister']);
   expect(ending('M-03', LIFE)).toEqual(ending(undefined, LIFE));
