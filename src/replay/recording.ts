@@ -1,8 +1,9 @@
 // Layer replay. The `.trace` format; docs/format.md states it. A file is a stream of msgpack objects: preamble,
 // header, frames, end. Each but the first closes with the digest of its own bytes, so a file can grow frame by
-// frame, a killed run leaves a readable one, and damage is found in the frame where it is. The writer is here,
-// the reader beside it in `recording-read.ts`.
-import { assert } from '../assert.ts';
+// frame, a killed run leaves a readable one, and damage is found in the frame where it is. What a replay needs of
+// a frame or of the header stands in another object, too, so one damage costs nothing for good. The writer is
+// here, the reader beside it in `recording-read.ts`.
+import { assert, known } from '../assert.ts';
 import type { RecordingEnd } from './assembly.ts';
 import { readChoices } from './choices.ts';
 import { ColumnEncoder, FRAME_EVENTS_MAX } from './columns.ts';
@@ -11,6 +12,7 @@ import type { EventLog } from './event-log.ts';
 import { pack } from './packed.ts';
 import { plainHeader, type RecordingHeader } from './recording-header.ts';
 import { FORMAT_MAGIC, FORMAT_VERSION, SEAL_NONE, sealed } from './seal.ts';
+import type { StateDigest } from './state-digest.ts';
 
 export { FORMAT_VERSION } from './seal.ts';
 export type { RecordedFrame } from './frame-read.ts';
@@ -23,6 +25,9 @@ export class RecordingWriter {
   readonly #encoder = new ColumnEncoder();
   readonly #digest = new RunDigest();
   readonly #frames: [offset: number, firstEvent: number][] = [];
+  #header: RecordingHeader | undefined;
+  /** Event count and choices of the frame written last. */
+  #before: readonly [eventCount: number, choices: Uint8Array] | null = null;
   #offset = 0;
   #events = 0;
   #strings = 0;
@@ -40,14 +45,15 @@ export class RecordingWriter {
   begin(header: RecordingHeader): Uint8Array {
     assert(this.#offset === 0, 'a file begins once');
     const preamble = pack([FORMAT_MAGIC, FORMAT_VERSION]);
-    return this.#count(joinBytes([preamble, sealed([plainHeader(header), SEAL_NONE])]));
+    this.#header = plainHeader(header);
+    return this.#count(joinBytes([preamble, sealed([this.#header, FORMAT_VERSION, SEAL_NONE])]));
   }
 
   /**
    * The events since the last frame, with the choices made meanwhile (`ChoiceWriter.take`) and the state now.
    * More than FRAME_EVENTS_MAX become several frames; the choices go into the first of them.
    */
-  frame(choices: Uint8Array, stateDigest: DigestHex | null): Uint8Array {
+  frame(choices: Uint8Array, stateDigest: StateDigest | null): Uint8Array {
     const parts: Uint8Array[] = [];
     let list = choices;
     while (this.#log.count - this.#events > FRAME_EVENTS_MAX) {
@@ -62,7 +68,7 @@ export class RecordingWriter {
   piece(options: {
     readonly to: number;
     readonly choices: Uint8Array;
-    readonly state: DigestHex | null;
+    readonly state: StateDigest | null;
   }): Uint8Array {
     const { to, choices, state } = options;
     const from = this.#events;
@@ -76,7 +82,10 @@ export class RecordingWriter {
     this.#events = to;
     this.#strings = interned.count;
     this.#choices += readChoices(choices).count;
-    return this.#count(sealed([from, to - from, columns, choices, strings, state, SEAL_NONE]));
+    const before = this.#before;
+    this.#before = [to - from, choices];
+    const items = [from, to - from, columns, choices, strings, state, before, SEAL_NONE];
+    return this.#count(sealed(items));
   }
 
   /** What was written so far, as `end` will say it. */
@@ -93,7 +102,9 @@ export class RecordingWriter {
 
   /** Closes the file after a run of `steps` steps. */
   end(steps: number): Uint8Array {
-    return this.#count(sealed([this.totals(steps), SEAL_NONE]));
+    const header = known(this.#header, 'a file begins before it ends');
+    const repeated = { last: this.#before, header };
+    return this.#count(sealed([{ ...this.totals(steps), ...repeated }, SEAL_NONE]));
   }
 
   #count(bytes: Uint8Array): Uint8Array {

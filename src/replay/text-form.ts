@@ -1,7 +1,6 @@
 // Layer replay. The lossless text twin of a recording: one event per line, everything else in lines that
 // begin with `--`. docs/format.md states it; `text-form-read.ts` turns it back into the same bytes.
 // Annotations such as `<vfs_open+0x4>` are for people: the reader passes over them.
-import { known } from '../assert.ts';
 import { NO_ADDRESS, USER_BASE } from '../emu/address.ts';
 import { LEVEL_NAMES } from '../emu/event.ts';
 import { lostEvents } from './assembly.ts';
@@ -12,6 +11,7 @@ import { placeText } from './recording-read.ts';
 import type { RecordedFrame, Salvage } from './recording.ts';
 import { type Event, type EventField, kindByName } from './schema.ts';
 import { FORMAT_VERSION } from './seal.ts';
+import { partsIn, type StateDigest, WHOLE_DIGITS } from './state-digest.ts';
 import { Symbols } from './symbols.ts';
 
 const TITLE = '-- reprobe recording, format ';
@@ -65,11 +65,11 @@ export function* textLines(recording: Salvage, options: TextOptions = {}): Gener
 
 /** What is whole behind what is lost. */
 function* islandLines(recording: Salvage, lines: FrameLines): Generator<string> {
-  const lost = lostEvents(recording);
   const places = recording.damages.filter(({ part }) => part === 'frame').map(placeText);
-  for (const [index, island] of recording.islands.entries()) {
-    const [from, to] = known(lost[index], 'every island lies behind a gap');
+  for (const [index, [from, to]] of lostEvents(recording).entries()) {
+    const island = recording.islands[index];
     yield `${TEXT_LOST.events} events ${from} to ${to}${index === 0 ? `: ${places.join('; ')}` : ''}`;
+    if (island === undefined) continue;
     for (const frame of island.frames)
       yield* lines.of(`at byte ${frame.offset}`, frame, islandEvents(island, frame));
   }
@@ -197,8 +197,13 @@ function* frameEndLines(frame: RecordedFrame): Generator<string> {
     times === 1 ? `${index}` : `${index}*${times}`,
   );
   yield* listLines('choices', runs);
-  yield `-- state ${frame.stateDigest ?? 'none'}`;
+  yield* listLines('state', stateItems(frame.stateDigest));
   yield `-- digest ${frame.digest}`;
+}
+
+/** The digest of the whole state, then those of its parts. */
+function stateItems(state: StateDigest | null): readonly string[] {
+  return state === null ? ['none'] : [state.slice(0, WHOLE_DIGITS), ...partsIn(state)];
 }
 
 /** `-- NAME item item ...`, as many lines as it takes; none for an empty list. */
