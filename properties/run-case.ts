@@ -24,8 +24,8 @@ export interface Case {
 /**
  * The cases of a guarantee, or a part of those of some: callers that call without the list function, probes with flags,
  * and probes that get into each other's way as they want to redirect functions. Or those in which a module comes and
- * goes, those in which ftrace dies with it, those in which hooked code runs only while RCU watches, and those with ops
- * that obey set_ftrace_pid, some of which are refused.
+ * goes, those in which ftrace dies with it, those in which hooked code runs only while RCU watches, those with ops
+ * that obey set_ftrace_pid, some of which are refused, and those of machines that are stopped to be patched.
  */
 export type CasesName =
   | GuaranteeName
@@ -38,7 +38,8 @@ export type CasesName =
   | 'modules'
   | 'kills'
   | 'pids'
-  | 'refused-pids';
+  | 'refused-pids'
+  | 'stopped';
 
 export interface CaseResult {
   readonly ending: Ending;
@@ -76,6 +77,7 @@ const JOINS = workloadsWith({ joins: true, shared: false, crowded: false });
 
 /** What a wait that skips idle CPUs does not cover, on the path that nothing is patched for (CC-G1). */
 const IDLE = workloadsWith({ cpus: 2, shared: true, idle: true, lone: true });
+const STOPPED = workloadsWith({ stopped: true, swaps: true, crowded: true });
 
 /** Nothing is hooked where RCU does not watch: neither in an idle task nor in an interrupt that does not show yet. */
 const AWAKE = fc.oneof(
@@ -94,6 +96,7 @@ const WORKLOADS: Record<CasesName, fc.Arbitrary<Workload>> = {
   notrace: weighted(1, { shared: true }),
   memory: weighted(3, { shared: true, swaps: true }),
   text: weighted(3, { swaps: true }),
+  stopped: STOPPED,
   return: weighted(1, { handlers: 2 }),
   progress: weighted(1, { probes: 3 }),
   arguments: fc.oneof(

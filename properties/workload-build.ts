@@ -97,6 +97,7 @@ export interface Raw {
   readonly ends: boolean;
   readonly refusals: readonly Refusal[];
   readonly secondControl: boolean;
+  readonly stopped: boolean;
   readonly failAlloc: readonly AllocKind[];
   readonly pids: readonly RawPids[];
   readonly enables: readonly RawEnable[];
@@ -145,6 +146,7 @@ function buildWithoutModule(drawn: Raw): Workload {
       // Hits inside callbacks multiply: most runs take about 2,000, and one in some thousands 50,000.
       steps_max: 200_000,
       ...(raw.direct ? { trampolines: false } : {}),
+      ...(raw.stopped ? { patching: 'stopMachine' } : {}),
       ...(raw.failAlloc.length > 0 ? { fail_alloc: raw.failAlloc } : {}),
       // There is no misuse in these workloads.
       ...(raw.strict ? { recordRecursion: true, strict: true } : {}),

@@ -46,6 +46,10 @@ export class Cpu {
   /** A function that the idle task still runs `left` times. */
   idleRuns: { readonly func: Address; left: number } | undefined;
   watching = true;
+  /** `migration/N`, where the machine can be stopped (CC-M8). */
+  stopper: Task | undefined;
+  /** It has turned interrupts off for the others: nothing comes in between, not even an NMI. */
+  stopped = false;
   private idleTask: Task | undefined;
   private currentTask: Task | undefined;
   private topContext: Context | undefined;
@@ -123,7 +127,9 @@ export class Cpu {
 
   /** May a context of `level` open on top of the running one? */
   mayEnter(level: Level): boolean {
-    if (level === LEVEL.nmi) return this.contexts.every((cx) => cx.level !== LEVEL.nmi);
+    if (level === LEVEL.nmi) {
+      return !this.stopped && this.contexts.every((cx) => cx.level !== LEVEL.nmi);
+    }
     return level === LEVEL.hardirq ? this.interruptible() : this.softirqAllowed();
   }
 

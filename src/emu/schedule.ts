@@ -4,7 +4,7 @@ import { CHOICE } from './choose.ts';
 import type { Context } from './context.ts';
 import type { Cpu } from './cpu.ts';
 import { EMU_EVENTS } from './event.ts';
-import { act, callGuest, type Path, type PathStart } from './path.ts';
+import { ACCESS, act, callGuest, type Path, type PathStart } from './path.ts';
 import { changePreemptCount } from './preempt.ts';
 import { restoreFrame, saveFrame } from './regs.ts';
 import type { Task } from './task.ts';
@@ -72,7 +72,14 @@ export function preempt(cpu: Cpu, next: Task): void {
 export function offerPreemption(cpu: Cpu): boolean {
   const machine = cpu.machine;
   if (cpu.runQueue.length === 0 || !cpu.preemptible() || cpu.current.kind === 'idle') return false;
-  if (!machine.options.preempt) return false;
+  if (cpu.current === cpu.stopper) return false;
+  if (!givesWay(cpu)) return false;
+  const stopper = dueStopper(cpu);
+  if (stopper !== undefined) {
+    if (machine.chooseAt(cpu, CHOICE.deliver, 2) !== 0) return false;
+    preempt(cpu, stopper);
+    return true;
+  }
   const urgent = cpu.runQueue.find((task) => task.kind === 'kthread');
   if (urgent !== undefined && cpu.current.kind === 'task') {
     if (machine.chooseAt(cpu, CHOICE.deliver, 2) !== 0) return false;
@@ -87,6 +94,19 @@ export function offerPreemption(cpu: Cpu): boolean {
   if (next === undefined) return false;
   preempt(cpu, next);
   return true;
+}
+
+/** The stopper thread of `cpu`, if it is due: it comes before every other task. */
+function dueStopper({ runQueue, stopper }: Cpu): Task | undefined {
+  return stopper !== undefined && runQueue.includes(stopper) ? stopper : undefined;
+}
+
+/** May the running task be switched away here? Without preemption: where it is about to make its next call. */
+function givesWay(cpu: Cpu): boolean {
+  const { preemption } = cpu.machine;
+  if (preemption !== 'voluntary') return preemption === 'full';
+  const { activities, top } = cpu.top;
+  return activities.length === 1 && top?.kind === 'path' && top.pending?.kind === ACCESS.call;
 }
 
 /** An idle CPU takes a ready task, or does idle work. */
@@ -120,6 +140,11 @@ function* idleBody(cx: Context, func: number): Path<void> {
 function pickNext(cpu: Cpu): Task {
   const count = cpu.runQueue.length;
   if (count === 0) return cpu.idle;
+  const stopper = dueStopper(cpu);
+  if (stopper !== undefined) {
+    removeFromQueue(cpu, stopper);
+    return stopper;
+  }
   let chosen = 0;
   if (count > 1) {
     cpu.runQueue.forEach((task, i) => (cpu.machine.options32[i] = task.pid));

@@ -15,8 +15,10 @@ import { type Ending, Machine } from '../emu/machine.ts';
 import { act, callGuest, type Path } from '../emu/path.ts';
 import { start } from '../emu/schedule.ts';
 import { defineServices } from '../emu/services.ts';
+import { startStoppers } from '../emu/stop-machine.ts';
 import { PATH_STUBS_FIRST, TRACE_STUBS_FIRST } from '../emu/stub-table.ts';
 import type { Task } from '../emu/task.ts';
+import { MCOUNT_INSN_SIZE } from '../trace/ftrace-insn.ts';
 import { bootKernel, type Kernel, publishStubs } from '../trace/kernel.ts';
 import type { Profile } from '../trace/profile.ts';
 import { TRACE_STUBS } from '../trace/stub-table.ts';
@@ -92,10 +94,12 @@ export class Session {
     });
     this.image = loadPlanImage(machine, plan);
     this.#definePaths(options.handlers ?? []);
-    const { recordRecursion, strict, trampolines, regs, ifSupportedGivesRegs } = plan.machine;
+    const { recordRecursion, strict, patching, trampolines, regs, ifSupportedGivesRegs } =
+      plan.machine;
     const arch = { regs, ifSupportedGivesRegs };
-    const boot = { ...options, recordRecursion, strict, trampolines, arch };
+    const boot = { ...options, recordRecursion, strict, patching, trampolines, arch };
     this.kernel = bootKernel(machine, this.image.functions, boot);
+    if (isStopped(plan)) startStoppers(machine);
     const probes = makeProbes(this.kernel, plan, this.image);
     this.operations = new Operations(this.kernel, probes, this.image);
     const tasks = plan.tasks.map((task) => this.#newTask(task.name, task.cpu));
@@ -279,8 +283,13 @@ function machineOptions(plan: Plan): ConstructorParameters<typeof Machine>[0] {
       plan.paths.length > 0
         ? PATH_STUBS_FIRST + plan.paths.length
         : TRACE_STUBS_FIRST + TRACE_STUBS.length,
-    tasksMax: machine.cpus + plan.tasks.length + 1 + LIMITS.kthreadsMax,
+    tasksMax: machine.cpus * (isStopped(plan) ? 2 : 1) + plan.tasks.length + 1 + LIMITS.kthreadsMax,
   };
+}
+
+/** Does anything stop the whole machine, so that it has threads for that? */
+function isStopped({ machine }: Plan): boolean {
+  return machine.patching === 'stopMachine';
 }
 
 function loadPlanImage(machine: Machine, plan: Plan): Image {
@@ -294,6 +303,7 @@ function loadPlanImage(machine: Machine, plan: Plan): Image {
     ),
     stubs: machine.stubs.addresses(),
     landingPad: plan.machine.landingPad,
+    siteBytes: MCOUNT_INSN_SIZE[plan.machine.patching],
   });
   loadImage(machine, image);
   return image;

@@ -37,6 +37,7 @@ export function check(workload: Workload, positions: Positions, files: ScopeFile
     [
       ...checkNames(scope),
       ...checkSizes(workload),
+      ...checkPatching(workload),
       ...checkModules(scope),
       ...checkBodies(scope),
       ...checkRunners(scope),
@@ -102,6 +103,16 @@ function checkSizes(workload: Workload): Finding[] {
     tooMany('functions', `${expected}, found about ${instructions}`);
   }
   return findings;
+}
+
+/** Compiled files have sites of one instruction. */
+function checkPatching({ image, machine, modules }: Workload): Finding[] {
+  if (machine.patching !== 'stopMachine') return [];
+  const message = "compiled functions have short call sites: expected 'patching: breakpoint'";
+  const path = ['machine', 'patching'];
+  const files = entries(modules).filter(([, module]) => module.image !== undefined);
+  if (image === undefined && files.length === 0) return [];
+  return [{ path, part: 'value', message }];
 }
 
 function checkBodies(scope: Scope): Finding[] {

@@ -55,7 +55,7 @@ export interface MachineModel {
   readonly strict?: boolean;
   readonly grain?: 'visible' | 'instruction';
   readonly steps_max?: number;
-  readonly patching?: 'breakpoint';
+  readonly patching?: Patching;
   /** Kinds of allocations that the chooser may let fail. */
   readonly fail_alloc?: readonly AllocKind[];
   readonly random?: {
@@ -64,6 +64,10 @@ export interface MachineModel {
     readonly alloc?: Ratio;
   };
 }
+
+/** How call sites are rewritten: breakpoints first, or all CPUs stopped (FT-6, FT-12). */
+export const PATCHINGS = ['breakpoint', 'stopMachine'] as const;
+export type Patching = (typeof PATCHINGS)[number];
 
 /** What can be allocated while a run goes on, by the `kind` of `alloc` events. `heap` is kmalloc. */
 export const ALLOC_KINDS = ['heap', 'ftrace_hash', 'trampoline', 'module'] as const;

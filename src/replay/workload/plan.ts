@@ -10,6 +10,7 @@ import type {
   InterruptName,
   OperationName,
   OpsFlag,
+  Patching,
   Ratio,
 } from './model.ts';
 
@@ -57,7 +58,7 @@ export interface PlanMachine {
   readonly landingPad: boolean;
   readonly grain: 'visible' | 'instruction';
   readonly stepsMax: number;
-  readonly patching: 'breakpoint';
+  readonly patching: Patching;
   readonly trampolines: boolean;
   readonly regs: boolean;
   readonly ifSupportedGivesRegs: boolean;

@@ -11,6 +11,7 @@ import {
   INTERRUPTS,
   LIMIT,
   OPS_FLAGS,
+  PATCHINGS,
   type ProbeModel,
   type TaskModel,
   type Workload,
@@ -49,7 +50,13 @@ const machine: z.ZodType<MachineModel> = part
     steps_max: part
       .whole(1, LIMIT.steps, `A run ends here at the latest; default ${LIMIT.stepsDefault}.`)
       .exactOptional(),
-    patching: part.word(['breakpoint'], 'How call sites are patched.').exactOptional(),
+    patching: part
+      .word(
+        PATCHINGS,
+        'How call sites are patched: one instruction, by breakpoints; or two, with all CPUs stopped, and then ' +
+          'tasks are not preempted in kernel code. Default breakpoint.',
+      )
+      .exactOptional(),
     trampolines: part
       .flag('Each probe gets a trampoline of its own; without, all share one caller.', true)
       .exactOptional(),
