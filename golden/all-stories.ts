@@ -7,6 +7,7 @@ import { FILE_STORIES } from './stories-files.ts';
 import { FLAG_STORIES } from './stories-flags.ts';
 import { START_STORIES } from './stories-start.ts';
 import { STOP_STORIES } from './stories-stop.ts';
+import { USER_STORIES } from './stories-user.ts';
 import { STORIES } from './stories.ts';
 import { MODULE_RELOAD } from './story-module.ts';
 
@@ -21,4 +22,5 @@ export const ALL_STORIES: Readonly<Record<string, readonly Claim[]>> = {
   ...BUG_STORIES,
   'memory-module-reload': MODULE_RELOAD,
   ...STOP_STORIES,
+  ...USER_STORIES,
 };

@@ -230,6 +230,7 @@ functions:
 tasks:
   control-1: { cpu: 1 }
   opener: { cpu: 0, run: early, times: 3 }
+  program: { cpu: 1, run: early, times: 2, user: { work: 3, entry: late, exit: early } }
   typed: { cpu: 1, run: audit }
 idle: [{ cpu: 1, run: late, times: 2 }]
 handlers:

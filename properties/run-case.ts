@@ -25,7 +25,8 @@ export interface Case {
  * The cases of a guarantee, or a part of those of some: callers that call without the list function, probes with flags,
  * and probes that get into each other's way as they want to redirect functions. Or those in which a module comes and
  * goes, those in which ftrace dies with it, those in which hooked code runs only while RCU watches, those with ops
- * that obey set_ftrace_pid, some of which are refused, and those of machines that are stopped to be patched.
+ * that obey set_ftrace_pid, some of which are refused, those of machines that are stopped to be patched, and those
+ * whose tasks are programs in user mode.
  */
 export type CasesName =
   | GuaranteeName
@@ -39,7 +40,8 @@ export type CasesName =
   | 'kills'
   | 'pids'
   | 'refused-pids'
-  | 'stopped';
+  | 'stopped'
+  | 'programs';
 
 export interface CaseResult {
   readonly ending: Ending;
@@ -79,11 +81,15 @@ const JOINS = workloadsWith({ joins: true, shared: false, crowded: false });
 const IDLE = workloadsWith({ cpus: 2, shared: true, idle: true, lone: true });
 const STOPPED = workloadsWith({ stopped: true, swaps: true, crowded: true });
 
-/** Nothing is hooked where RCU does not watch: neither in an idle task nor in an interrupt that does not show yet. */
+/**
+ * Nothing is hooked where RCU does not watch: neither in an idle task, nor on the way to user mode and back, nor in an
+ * interrupt that does not show yet.
+ */
+const WATCHED = { idle: false, early: false, programs: false } as const;
 const AWAKE = fc.oneof(
-  workloadsWith({ idle: false, early: false, cpus: 2 }),
-  workloadsWith({ idle: false, early: false, shared: true }),
-  workloadsWith({ idle: false, early: false, shared: true, guarded: true, handlers: 2 }),
+  workloadsWith({ ...WATCHED, cpus: 2 }),
+  workloadsWith({ ...WATCHED, shared: true }),
+  workloadsWith({ ...WATCHED, shared: true, guarded: true, handlers: 2 }),
 );
 
 const WORKLOADS: Record<CasesName, fc.Arbitrary<Workload>> = {
@@ -97,6 +103,7 @@ const WORKLOADS: Record<CasesName, fc.Arbitrary<Workload>> = {
   memory: weighted(3, { shared: true, swaps: true }),
   text: weighted(3, { swaps: true }),
   stopped: STOPPED,
+  programs: workloadsWith({ programs: true, crowded: true }),
   return: weighted(1, { handlers: 2 }),
   progress: weighted(1, { probes: 3 }),
   arguments: fc.oneof(

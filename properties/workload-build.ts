@@ -9,6 +9,7 @@ import type {
   OpsFlag,
   ProbeModel,
   TaskModel,
+  UserModel,
   Workload,
 } from '../src/replay/workload/model.ts';
 import { matches } from '../src/replay/workload/pattern.ts';
@@ -98,6 +99,8 @@ export interface Raw {
   readonly refusals: readonly Refusal[];
   readonly secondControl: boolean;
   readonly stopped: boolean;
+  /** Every task is a program in user mode, or none; undefined: some are. */
+  readonly programs: boolean | undefined;
   readonly failAlloc: readonly AllocKind[];
   readonly pids: readonly RawPids[];
   readonly enables: readonly RawEnable[];
@@ -255,10 +258,21 @@ function buildTasks(
     functions[run] = {
       body: [...task.runs.map((draw) => `call ${nameAt(names, draw)}`), `sleep ${task.us}`],
     };
-    tasks[`task${index}`] = { cpu: index % cpus, run, times: task.times };
+    const user = (raw.programs ?? isProgram(task)) ? { user: buildUser(task, names) } : {};
+    tasks[`task${index}`] = { cpu: index % cpus, run, times: task.times, ...user };
   }
   if (raw.secondControl) tasks['control1'] = { cpu: raw.cpus - 1 };
   return tasks;
+}
+
+/** One task in seven, by a number that it has anyway. */
+function isProgram({ us }: RawTask): boolean {
+  return us % 7 === 2;
+}
+
+/** Hooked code on the way in and out, where RCU does not watch. */
+function buildUser({ times, us }: RawTask, names: readonly string[]): UserModel {
+  return { work: us % 4, entry: nameAt(names, times), exit: nameAt(names, us) };
 }
 
 function buildIdle(

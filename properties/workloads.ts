@@ -63,6 +63,8 @@ export interface Features {
   readonly refusals?: boolean;
   /** Sites are patched while all CPUs are stopped (FT-12). */
   readonly stopped?: boolean;
+  /** Every task is a program in user mode, with hooked code on the way in and out; or none is. */
+  readonly programs?: boolean;
   /** Every probe is unregistered in the end. */
   readonly ends?: boolean;
   /** A module whose functions tasks and handlers call while it comes and goes (CC-S20). */
@@ -78,12 +80,16 @@ export interface Features {
 }
 
 /** What is drawn. */
-type RawDraws = Omit<Raw, 'stopped'>;
+type RawDraws = Omit<Raw, 'stopped' | 'programs'>;
 
 /** Workloads with these features. */
 export function workloadsWith(features: Features): fc.Arbitrary<Workload> {
   return rawWorkload(features).map((raw) =>
-    buildWorkload({ ...raw, stopped: isStopped(raw, features) }),
+    buildWorkload({
+      ...raw,
+      stopped: isStopped(raw, features),
+      programs: features.programs,
+    }),
   );
 }
 

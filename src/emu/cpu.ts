@@ -135,7 +135,8 @@ export class Cpu {
 
   /** Recomputes region and watching after anything that may have changed them; reports changes. */
   settle(): void {
-    const watching = this.contexts.length > 1 || !this.idleWork;
+    const isWatched = !this.idleWork && this.current.mode === 'kernel';
+    const watching = this.contexts.length > 1 || isWatched;
     if (watching !== this.watching) {
       this.watching = watching;
       this.machine.rcu.watchingChanged(this);

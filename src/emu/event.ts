@@ -194,6 +194,7 @@ export const EMU_EVENTS = {
     about: 'Both instructions of a site are written while the machine is stopped (FT-12).',
     fields: { ip: 'address', first: 'hex', second: 'hex', version: 'int' },
   },
+  user_mode: { id: 46, about: 'The task enters or leaves user mode.', fields: { on: 'bool' } },
   symbol_gone: {
     id: 50,
     about: 'A function of a module can no longer be hooked: its module is going.',

@@ -26,6 +26,7 @@ import {
 import { resumePath } from './step-path.ts';
 import { C_EBREAK } from './text.ts';
 import { enterFunction, leaveFunctions, noteArguments } from './true-call.ts';
+import { userEcall } from './user.ts';
 
 const HALF_MASK = 0xffff;
 const OPCODE_MASK = 0x7f;
@@ -67,7 +68,7 @@ function stopped(cpu: Cpu, stop: Stop): void {
   const { machine, hart } = cpu;
   switch (stop) {
     case STOP_ECALL:
-      if (!machine.stubs.call(cpu)) machine.oops(cpu, 'ecall', hart.pc);
+      if (!userEcall(cpu) && !machine.stubs.call(cpu)) machine.oops(cpu, 'ecall', hart.pc);
       return;
     case STOP_BREAK:
       enterTrap(cpu, hart.pc);

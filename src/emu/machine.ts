@@ -35,6 +35,7 @@ import { Stubs } from './stubs.ts';
 import { Task, type TaskKind, writeTaskStruct } from './task.ts';
 import { Text } from './text.ts';
 import { Timers } from './timer.ts';
+import type { UserProgram } from './user.ts';
 
 export interface MachineOptions {
   readonly cpus: number;
@@ -119,6 +120,8 @@ export class Machine {
   readonly slabCell: Cell<number>;
   readonly everyInstruction: boolean;
   preemption: Preemption;
+  /** By the number of their system call. */
+  programs: readonly UserProgram[] = [];
   /** Undefined: nobody stops this machine. */
   stoppers: Stoppers | undefined;
   /** The question being asked; `choose` fills it. */

@@ -1,7 +1,7 @@
 // Layer emu. Regions, read sections and grace periods (CC-M3, CC-M10..M13, CC-M17). A wait is a
 // snapshot in one step and an end in another; the end comes at the earliest legal moment or later.
 //
-// Left out: CC-M14 (2.6.31), CPU hotplug, user mode.
+// Left out: CC-M14 (2.6.31), CPU hotplug.
 import { assert } from '../assert.ts';
 import { NO_ADDRESS } from './address.ts';
 import type { Cell } from './cell.ts';
@@ -62,6 +62,11 @@ export class Rcu {
   /** A task slept of its own accord, or died. */
   slept(task: Task): void {
     task.sleeps++;
+    this.quiescent(task);
+  }
+
+  /** It holds nothing up that waits for tasks: it slept, died, or is in user mode (CC-M12). */
+  quiescent(task: Task): void {
     for (const period of this.periods.slice()) {
       if (period.tasks.delete(task)) this.endIfOver(period);
     }
@@ -157,9 +162,10 @@ function counts(cpu: Cpu, kind: GracePeriod['kind']): boolean {
   return kind === 'synchronize_rcu_tasks_rude' || cpu.watching;
 }
 
-/** Running or preempted (or woken and not run yet), not idle, not the waiter (CC-M12, FT-33). */
+/** Running or preempted (or woken and not run yet), not idle, not in user mode, not the waiter (CC-M12, FT-33). */
 function holdsOut(task: Task, waiter: Context): boolean {
   if (task.kind === 'idle' || task === waiter.task) return false;
+  if (task.mode === 'user') return false;
   return task.state === 'running' || task.state === 'ready';
 }
 

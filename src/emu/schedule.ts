@@ -101,10 +101,16 @@ function dueStopper({ runQueue, stopper }: Cpu): Task | undefined {
   return stopper !== undefined && runQueue.includes(stopper) ? stopper : undefined;
 }
 
+/** Is the running task preempted wherever it is: by a kernel that does so, or in user mode? */
+export function givesWayAnywhere({ current, machine }: Cpu): boolean {
+  return machine.preemption === 'full' || current.mode === 'user';
+}
+
 /** May the running task be switched away here? Without preemption: where it is about to make its next call. */
 function givesWay(cpu: Cpu): boolean {
   const { preemption } = cpu.machine;
-  if (preemption !== 'voluntary') return preemption === 'full';
+  if (givesWayAnywhere(cpu)) return true;
+  if (preemption === 'none') return false;
   const { activities, top } = cpu.top;
   return activities.length === 1 && top?.kind === 'path' && top.pending?.kind === ACCESS.call;
 }
@@ -170,6 +176,7 @@ function switchTo(cpu: Cpu, next: Task, state: string): void {
   saveFrame(hart, prev.context.frame);
   machine.memory.unreserve(hart);
   cpu.replaceTask(next);
+  cpu.settle();
   restoreFrame(hart, next.context.frame);
   hart.stackBase = next.stackBase;
   const program = next.program;

@@ -30,6 +30,8 @@ const FLAGS: Readonly<Record<TaskKind, number>> = {
 };
 
 export type TaskState = 'new' | 'ready' | 'running' | 'sleeping' | 'dead';
+/** `border`: kernel code between user mode and the point from which RCU watches (CC-M3). */
+export type TaskMode = 'kernel' | 'border' | 'user';
 export type TaskKind = 'task' | 'kthread' | 'idle';
 
 export class Task {
@@ -47,6 +49,9 @@ export class Task {
   /** Its `struct task_struct`: what `current` points to. */
   readonly structAddress: Address;
   state: TaskState = 'new';
+  mode: TaskMode = 'kernel';
+  /** How many system calls its program has made. */
+  syscalls = 0;
   /** What it begins with when it first runs. */
   program: PathStart<unknown> | undefined;
   /** A thread that serves a queue: sleeping on this cell when the run ends is no deadlock. */

@@ -1,6 +1,7 @@
 // Layer replay. A run being executed: machine, tracing subsystem, tasks and timeline built from a plan.
 // Recording and replaying both drive one; they differ only in the chooser and in what they do with frames.
 import { assert, InputError, known } from '../assert.ts';
+import { type Address, NO_ADDRESS } from '../emu/address.ts';
 import type { Chooser } from '../emu/choose.ts';
 import type { Context } from '../emu/context.ts';
 import { readObject } from '../emu/elf-object.ts';
@@ -18,6 +19,7 @@ import { defineServices } from '../emu/services.ts';
 import { startStoppers } from '../emu/stop-machine.ts';
 import { PATH_STUBS_FIRST, TRACE_STUBS_FIRST } from '../emu/stub-table.ts';
 import type { Task } from '../emu/task.ts';
+import { loadPrograms, runProgram, type UserProgram } from '../emu/user.ts';
 import { MCOUNT_INSN_SIZE } from '../trace/ftrace-insn.ts';
 import { bootKernel, type Kernel, publishStubs } from '../trace/kernel.ts';
 import type { Profile } from '../trace/profile.ts';
@@ -115,6 +117,7 @@ export class Session {
     // From here on what is written makes this run (`stateDigest`); what boot wrote, the plan says.
     machine.memory.cleanPages();
     const { task } = this.#control;
+    loadPrograms(machine, this.#programs());
     const setUp = (): Path<void> => this.#setUp(task.context, tasks);
     start(task, () => this.#control.program(task.context, setUp));
   }
@@ -181,6 +184,24 @@ export class Session {
     return this.machine.newTask(name, 'task', known(this.machine.cpus[cpu], 'the CPU was checked'));
   }
 
+  /** The programs of tasks in user mode, in the order of the plan. */
+  #programs(): UserProgram[] {
+    const place = (name: string | null): Address =>
+      name === null ? NO_ADDRESS : this.address(name);
+    return this.plan.tasks.flatMap(({ run, user }) =>
+      user === null
+        ? []
+        : [
+            {
+              work: user.work,
+              syscall: place(run),
+              entry: place(user.entry),
+              exit: place(user.exit),
+            },
+          ],
+    );
+  }
+
   #newControl(): Task {
     const first = known(this.machine.cpus[0], 'there is a first CPU');
     return this.machine.newTask(CONTROL_TASK, 'kthread', first);
@@ -237,8 +258,14 @@ export class Session {
       start(task, () => thread.program(cx, nothing));
       return;
     }
-    const func = this.address(planned.run);
-    start(task, () => runTimes(cx, func, planned.times));
+    const { run, times, user } = planned;
+    if (user === null) {
+      const func = this.address(run);
+      start(task, () => runTimes(cx, func, times));
+      return;
+    }
+    const programs = this.plan.tasks.filter((one) => one.user !== null);
+    start(task, () => runProgram(cx, programs.indexOf(planned), times));
   }
 
   #act(entry: PlanEntry, action: PlanAction, firedOn: number): void {

@@ -5,7 +5,13 @@ import type { TraceStub } from '../../trace/stub-table.ts';
 import type { DefinedPath, Handler } from '../handler.ts';
 import type { EventName } from '../schema.ts';
 import type { IdleModel, OnEvent, ProbeModel, TaskModel, TimelineItem } from './model.ts';
-import type { CounterExpectation, HandlerModel, GuaranteeName, ParamsModel } from './model.ts';
+import type {
+  CounterExpectation,
+  HandlerModel,
+  GuaranteeName,
+  ParamsModel,
+  UserModel,
+} from './model.ts';
 
 export type ReferenceKind =
   | 'module'
@@ -136,8 +142,13 @@ type With<T> = T extends readonly unknown[]
     ? { readonly [K in keyof T]: K extends keyof Stands ? Stands[K] : With<T[K]> }
     : T;
 
-export interface TaskSpec extends Omit<TaskModel, 'run'> {
+export interface TaskSpec extends Omit<TaskModel, 'run' | 'user'> {
   readonly run: Runs | DefinedPath;
+  readonly user?: UserSpec;
+}
+interface UserSpec extends Omit<UserModel, 'entry' | 'exit'> {
+  readonly entry?: Runs;
+  readonly exit?: Runs;
 }
 export type IdleSpec = With<IdleModel>;
 export type ProbeSpec = With<ProbeModel>;

@@ -166,6 +166,11 @@ function checkRunners(scope: Scope): Finding[] {
     if (task.run !== undefined) {
       findings.push(...checkFunction(scope, task.run, ['tasks', name, 'run']));
     }
+    for (const way of ['entry', 'exit'] as const) {
+      const called = task.user?.[way];
+      if (called === undefined) continue;
+      findings.push(...checkFunction(scope, called, ['tasks', name, 'user', way]));
+    }
   }
   const owners = new Map<number, number>();
   for (const [index, idle] of (workload.idle ?? []).entries()) {

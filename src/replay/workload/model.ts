@@ -128,6 +128,16 @@ export interface TaskModel {
   readonly cpu: number;
   readonly run?: string;
   readonly times?: number;
+  readonly user?: UserModel;
+}
+
+/** A task that is a program in user mode, whose system calls run the task's function. */
+export interface UserModel {
+  /** Instructions of the program before each system call. */
+  readonly work?: number;
+  /** Functions that run on the way in and out, where RCU does not watch. */
+  readonly entry?: string;
+  readonly exit?: string;
 }
 
 /** What the idle task of a CPU runs, with RCU not watching, each time that the CPU falls idle. */
@@ -333,6 +343,8 @@ export const LIMIT = {
   blockDepth: 4,
   work: 1000,
   loop: 1000,
+  /** As much as a program has room for (`src/emu/user.ts`). */
+  userWork: 200,
   times: 1_000_000,
   microseconds: 1_000_000,
   steps: LIMITS.stepsMax as number,

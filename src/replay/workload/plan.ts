@@ -99,6 +99,14 @@ interface PlanTask {
   /** Name of the function, or null for a control thread. */
   readonly run: string | null;
   readonly times: number;
+  /** A program in user mode, whose system call is `run`. */
+  readonly user: PlanUser | null;
+}
+
+export interface PlanUser {
+  readonly work: number;
+  readonly entry: string | null;
+  readonly exit: string | null;
 }
 
 interface PlanIdle {
