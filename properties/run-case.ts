@@ -25,8 +25,8 @@ export interface Case {
  * The cases of a guarantee, or a part of those of some: callers that call without the list function, probes with flags,
  * and probes that get into each other's way as they want to redirect functions. Or those in which a module comes and
  * goes, those in which ftrace dies with it, those in which hooked code runs only while RCU watches, those with ops
- * that obey set_ftrace_pid, some of which are refused, those of machines that are stopped to be patched, and those
- * whose tasks are programs in user mode.
+ * that obey set_ftrace_pid, some of which are refused, those of machines that are stopped to be patched, those whose
+ * tasks are programs in user mode, and those with a CPU that goes and comes.
  */
 export type CasesName =
   | GuaranteeName
@@ -41,7 +41,8 @@ export type CasesName =
   | 'pids'
   | 'refused-pids'
   | 'stopped'
-  | 'programs';
+  | 'programs'
+  | 'hotplug';
 
 export interface CaseResult {
   readonly ending: Ending;
@@ -82,10 +83,10 @@ const IDLE = workloadsWith({ cpus: 2, shared: true, idle: true, lone: true });
 const STOPPED = workloadsWith({ stopped: true, swaps: true, crowded: true });
 
 /**
- * Nothing is hooked where RCU does not watch: neither in an idle task, nor on the way to user mode and back, nor in an
- * interrupt that does not show yet.
+ * Nothing is hooked where RCU does not watch: neither in an idle task, nor on the way to user mode and back, nor where
+ * a CPU goes or comes, nor in an interrupt that does not show yet.
  */
-const WATCHED = { idle: false, early: false, programs: false } as const;
+const WATCHED = { idle: false, early: false, programs: false, hotplug: false } as const;
 const AWAKE = fc.oneof(
   workloadsWith({ ...WATCHED, cpus: 2 }),
   workloadsWith({ ...WATCHED, shared: true }),
@@ -103,6 +104,7 @@ const WORKLOADS: Record<CasesName, fc.Arbitrary<Workload>> = {
   memory: weighted(3, { shared: true, swaps: true }),
   text: weighted(3, { swaps: true }),
   stopped: STOPPED,
+  hotplug: workloadsWith({ hotplug: true, cpus: 2, crowded: true }),
   programs: workloadsWith({ programs: true, crowded: true }),
   return: weighted(1, { handlers: 2 }),
   progress: weighted(1, { probes: 3 }),

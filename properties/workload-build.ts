@@ -9,6 +9,7 @@ import type {
   OpsFlag,
   ProbeModel,
   TaskModel,
+  TimelineItem,
   UserModel,
   Workload,
 } from '../src/replay/workload/model.ts';
@@ -99,6 +100,8 @@ export interface Raw {
   readonly refusals: readonly Refusal[];
   readonly secondControl: boolean;
   readonly stopped: boolean;
+  /** The last CPU goes and comes back, with hooked code where RCU does not watch; 0: never. */
+  readonly hotplug: number;
   /** Every task is a program in user mode, or none; undefined: some are. */
   readonly programs: boolean | undefined;
   readonly failAlloc: readonly AllocKind[];
@@ -166,6 +169,7 @@ function buildWithoutModule(drawn: Raw): Workload {
       ...raw.raised.map((before) => buildRaised(before, raw)),
       ...raw.pids.map((one) => buildPids(one, Object.keys(tasks), raw)),
       ...raw.enables.map((one) => buildEnable(one, raw)),
+      ...(raw.hotplug > 0 && raw.cpus > 1 ? buildHotplug(raw, names) : []),
     ],
   };
 }
@@ -344,4 +348,12 @@ function buildProbe(raw: RawProbe, index: number, { symbols }: Table): ProbeMode
     callback: own === 'guarded' && index > 0 ? 'lingering' : own,
     ...(flags.length > 0 ? { flags } : {}),
   };
+}
+
+function buildHotplug({ cpus, hotplug }: Raw, names: readonly string[]): TimelineItem[] {
+  const which = cpus - 1;
+  return [
+    { at: { step: hotplug * 8 }, cpu_down: { which, run: nameAt(names, hotplug) } },
+    { at: { step: hotplug * 24 }, cpu_up: { which, run: nameAt(names, hotplug + 1) } },
+  ];
 }

@@ -65,6 +65,8 @@ export interface Features {
   readonly stopped?: boolean;
   /** Every task is a program in user mode, with hooked code on the way in and out; or none is. */
   readonly programs?: boolean;
+  /** The last CPU goes and comes back. */
+  readonly hotplug?: boolean;
   /** Every probe is unregistered in the end. */
   readonly ends?: boolean;
   /** A module whose functions tasks and handlers call while it comes and goes (CC-S20). */
@@ -80,7 +82,7 @@ export interface Features {
 }
 
 /** What is drawn. */
-type RawDraws = Omit<Raw, 'stopped' | 'programs'>;
+type RawDraws = Omit<Raw, 'stopped' | 'programs' | 'hotplug'>;
 
 /** Workloads with these features. */
 export function workloadsWith(features: Features): fc.Arbitrary<Workload> {
@@ -89,6 +91,7 @@ export function workloadsWith(features: Features): fc.Arbitrary<Workload> {
       ...raw,
       stopped: isStopped(raw, features),
       programs: features.programs,
+      hotplug: hotplugOf(raw, features),
     }),
   );
 }
@@ -99,6 +102,12 @@ export function workloadsWith(features: Features): fc.Arbitrary<Workload> {
  */
 function isStopped({ tasks }: RawDraws, { stopped }: Features): boolean {
   return stopped ?? (tasks.at(-1)?.us ?? 0) % 10 === 3;
+}
+
+/** One time in ten, as above; 0: never. */
+function hotplugOf({ tasks }: RawDraws, { hotplug }: Features): number {
+  const us = tasks.at(-2)?.us ?? 0;
+  return (hotplug ?? us % 10 === 4) ? us : 0;
 }
 
 function oftenTrue(): fc.Arbitrary<boolean> {

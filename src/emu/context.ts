@@ -60,7 +60,8 @@ export interface TrueCall {
 
 export class Context {
   readonly level: Level;
-  readonly cpu: Cpu;
+  /** Changes when the task migrates. */
+  cpu: Cpu;
   readonly task: Task;
   readonly activities: Activity[] = [];
   /** The last of `activities`. */

@@ -46,6 +46,12 @@ export class Cpu {
   /** A function that the idle task still runs `left` times. */
   idleRuns: { readonly func: Address; left: number } | undefined;
   watching = true;
+  /** Others wait for its answers, and for its regions. */
+  online = true;
+  /** It takes tasks and work. */
+  active = true;
+  /** What its idle task does when it goes or comes. */
+  hotplug: { readonly func: Address; readonly up: boolean } | undefined;
   /** `migration/N`, where the machine can be stopped (CC-M8). */
   stopper: Task | undefined;
   /** It has turned interrupts off for the others: nothing comes in between, not even an NMI. */
@@ -127,6 +133,7 @@ export class Cpu {
 
   /** May a context of `level` open on top of the running one? */
   mayEnter(level: Level): boolean {
+    if (!this.online) return false;
     if (level === LEVEL.nmi) {
       return !this.stopped && this.contexts.every((cx) => cx.level !== LEVEL.nmi);
     }

@@ -194,6 +194,17 @@ export const EMU_EVENTS = {
     about: 'Both instructions of a site are written while the machine is stopped (FT-12).',
     fields: { ip: 'address', first: 'hex', second: 'hex', version: 'int' },
   },
+  cpu_online: {
+    id: 47,
+    about:
+      'A CPU came up, or is gone (CPU hotplug); its first and last code runs while it is online.',
+    fields: { which: 'int', on: 'bool' },
+  },
+  task_migrate: {
+    id: 49,
+    about: 'A task goes to another CPU, because its own is taken down.',
+    fields: { moved: 'int', to: 'int' },
+  },
   user_mode: { id: 46, about: 'The task enters or leaves user mode.', fields: { on: 'bool' } },
   symbol_gone: {
     id: 50,

@@ -1,13 +1,14 @@
 // Layer emu. Regions, read sections and grace periods (CC-M3, CC-M10..M13, CC-M17). A wait is a
 // snapshot in one step and an end in another; the end comes at the earliest legal moment or later.
 //
-// Left out: CC-M14 (2.6.31), CPU hotplug.
+// Left out: CC-M14 (2.6.31).
 import { assert } from '../assert.ts';
 import { NO_ADDRESS } from './address.ts';
 import type { Cell } from './cell.ts';
 import { type Context, LEVEL } from './context.ts';
 import type { Cpu } from './cpu.ts';
 import { EMU_EVENTS } from './event.ts';
+import { standIn } from './hotplug-idle.ts';
 import type { Machine } from './machine.ts';
 import { act, type Path, sleepUntil } from './path.ts';
 import type { Task } from './task.ts';
@@ -129,7 +130,7 @@ export class Rcu {
     period.open.set(0);
     const callback = period.callback;
     if (callback === undefined) return;
-    const cpu = period.cpu;
+    const cpu = standIn(period.cpu);
     cpu.pending.push({
       level: LEVEL.softirq,
       handler: NO_ADDRESS,

@@ -4,15 +4,17 @@ import { CHOICE } from './choose.ts';
 import type { Context } from './context.ts';
 import type { Cpu } from './cpu.ts';
 import { EMU_EVENTS } from './event.ts';
+import { hotplugBody, standIn } from './hotplug-idle.ts';
 import { ACCESS, act, callGuest, type Path, type PathStart } from './path.ts';
 import { changePreemptCount } from './preempt.ts';
 import { restoreFrame, saveFrame } from './regs.ts';
-import type { Task } from './task.ts';
+import { moveTask, type Task } from './task.ts';
 import { abandonCalls } from './true-call.ts';
 
 /** Makes a new task ready; it begins `program` when it first runs. */
 export function start(task: Task, program: PathStart<unknown>): void {
   assert(task.state === 'new', 'a task starts once');
+  if (!task.cpu.active) moveTask(task, standIn(task.cpu));
   task.program = program;
   task.state = 'ready';
   task.cpu.runQueue.push(task);
@@ -120,6 +122,13 @@ export function leaveIdle(cpu: Cpu): void {
   assert(cpu.current.kind === 'idle', 'only an idle CPU leaves idle');
   if (cpu.runQueue.length > 0) {
     switchTo(cpu, pickNext(cpu), 'idle');
+    return;
+  }
+  const { hotplug } = cpu;
+  if (hotplug !== undefined) {
+    cpu.hotplug = undefined;
+    const { context } = cpu.idle;
+    context.begin(() => hotplugBody(context, hotplug));
     return;
   }
   const work = cpu.idleRuns;

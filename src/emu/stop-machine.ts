@@ -28,8 +28,12 @@ interface Stop {
 
 /** `struct cpu_stopper`, of all CPUs. */
 export interface Stoppers {
+  /** `cpu_hotplug_lock`: no CPU comes or goes. */
+  readonly hotplug: Mutex;
   /** `stop_cpus_mutex`: one stop at a time. */
   readonly mutex: Mutex;
+  /** 1 while a CPU goes or comes, by CPU. */
+  readonly moving: readonly Cell<number>[];
   /** What the thread of each CPU is to do. */
   readonly work: readonly Cell<Stop | undefined>[];
   count: number;
@@ -41,7 +45,13 @@ export function startStoppers(machine: Machine): void {
   const work = cpus.map(({ id }) =>
     cells.cell<Stop | undefined>(`migration/${id} work`, undefined),
   );
-  machine.stoppers = { mutex: new Mutex(cells, 'stop_cpus_mutex'), work, count: 0 };
+  machine.stoppers = {
+    hotplug: new Mutex(cells, 'cpu_hotplug_lock'),
+    mutex: new Mutex(cells, 'stop_cpus_mutex'),
+    moving: cpus.map(({ id }) => cells.cell(`hotplug/${id}`, 0)),
+    work,
+    count: 0,
+  };
   for (const cpu of cpus) {
     const task = machine.newTask(`migration/${cpu.id}`, 'kthread', cpu);
     cpu.stopper = task;
@@ -56,6 +66,14 @@ export function startStoppers(machine: Machine): void {
  * until all have left.
  */
 export function* stopMachine(cx: Context, run: (cx: Context) => Path<void>): Path<void> {
+  const { hotplug } = known(cx.cpu.machine.stoppers, 'the machine has stopper threads');
+  yield* mutexLock(cx, hotplug);
+  yield* stopCpus(cx, run);
+  yield* mutexUnlock(cx, hotplug);
+}
+
+/** `stop_machine_cpuslocked`: as `stopMachine`. Caller holds `cpu_hotplug_lock`. */
+export function* stopCpus(cx: Context, run: (cx: Context) => Path<void>): Path<void> {
   const { machine } = cx.cpu;
   const stoppers = known(machine.stoppers, 'the machine has stopper threads');
   yield* mutexLock(cx, stoppers.mutex);
@@ -67,17 +85,18 @@ export function* stopMachine(cx: Context, run: (cx: Context) => Path<void>): Pat
 /** `queue_stop_cpus_work`. */
 function queue(cx: Context, stoppers: Stoppers, run: Stop['run']): Stop {
   const { cells, cpus } = cx.cpu.machine;
+  const online = cpus.filter((cpu) => cpu.online);
   const number = ++stoppers.count;
   const stop: Stop = {
     number,
     run,
     caller: cx,
-    cpus: cpus.length,
+    cpus: online.length,
     arrived: cells.cell(`stop/${number}`, 0),
-    left: cells.cell(`stop/${number} left`, cpus.length),
+    left: cells.cell(`stop/${number} left`, online.length),
   };
   cx.emit(EMU_EVENTS.stop_begin.id, number);
-  for (const work of stoppers.work) work.set(stop);
+  for (const { id } of online) known(stoppers.work[id], 'every CPU has a stopper').set(stop);
   return stop;
 }
 

@@ -151,7 +151,7 @@ export class Text {
   sendSync(cx: Context, each?: (cpu: Cpu) => void): number {
     const number = ++this.syncCount;
     if (each !== undefined) this.calls.set(number, each);
-    const cpus = this.machine.cpus;
+    const cpus = this.machine.cpus.filter(({ online }) => online);
     this.due.set(number, this.machine.cells.cell(`sync/${number}`, cpus.length - 1));
     for (const cpu of cpus) {
       if (cpu === cx.cpu) continue;

@@ -7,6 +7,7 @@ import type { Context } from '../emu/context.ts';
 import { readObject } from '../emu/elf-object.ts';
 import { loadElf } from '../emu/elf.ts';
 import type { EventSink } from '../emu/event.ts';
+import { standIn } from '../emu/hotplug-idle.ts';
 import { buildImage, functionsNamed, type Image } from '../emu/image.ts';
 import { guestHandler } from '../emu/interrupt.ts';
 import { LIMITS } from '../emu/limits.ts';
@@ -288,7 +289,7 @@ export class Session {
 
   #raise(index: number, cpuId: number): void {
     const source = known(this.plan.sources[index], 'a source was planned');
-    const cpu = known(this.machine.cpus[cpuId], 'the CPU was checked');
+    const cpu = standIn(known(this.machine.cpus[cpuId], 'the CPU was checked'));
     const handler = this.address(source.run);
     const entry = entryOf(source, (name) => this.address(name));
     const body = guestHandler(handler, entry);
@@ -315,8 +316,11 @@ function machineOptions(plan: Plan): ConstructorParameters<typeof Machine>[0] {
 }
 
 /** Does anything stop the whole machine, so that it has threads for that? */
-function isStopped({ machine }: Plan): boolean {
-  return machine.patching === 'stopMachine';
+function isStopped({ machine, timeline }: Plan): boolean {
+  const moves = timeline.some(
+    ({ action }) => action.kind === 'operation' && 'which' in action.operation,
+  );
+  return machine.patching === 'stopMachine' || moves;
 }
 
 function loadPlanImage(machine: Machine, plan: Plan): Image {

@@ -19,29 +19,24 @@ export function* whileTextRests(
   k: Kernel,
   modify: (cx: Context) => Path<void>,
 ): Path<void> {
-  const { cells, cpus } = k.machine;
+  const { cells } = k.machine;
   if (k.patching === 'breakpoint') {
     yield* modify(cx);
     return;
   }
   const arrived = cx.make(() => cells.cell('ftrace_modify_param/cpu_count', 0));
-  const param = { arrived, cpus: cpus.length, modify };
-  yield* stopMachine(cx, (own) => ftraceModifyCode(own, k, param));
+  yield* stopMachine(cx, (own) => ftraceModifyCode(own, k, { arrived, modify }));
 }
 
 /** `struct ftrace_modify_param`. */
 interface ModifyParam {
   readonly arrived: Cell<number>;
-  readonly cpus: number;
   readonly modify: (cx: Context) => Path<void>;
 }
 
 /** `__ftrace_modify_code`: what every CPU runs, interrupts off. */
-function* ftraceModifyCode(
-  cx: Context,
-  k: Kernel,
-  { arrived, cpus, modify }: ModifyParam,
-): Path<void> {
+function* ftraceModifyCode(cx: Context, k: Kernel, { arrived, modify }: ModifyParam): Path<void> {
+  const cpus = cx.make(() => k.machine.cpus.filter(({ online }) => online).length);
   const before = yield* fetchAdd(arrived, 1); // CC-S2.1
   if (before === cpus - 1) {
     yield* enter(modify(cx));

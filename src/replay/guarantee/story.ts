@@ -45,15 +45,15 @@ export function isTraced({ settings }: Story, ops: Ops, pid: number): boolean {
 /** Why no callback may run for a hit that began when this one did (FT-18, FT-48), and the event that told it. */
 export function whyUntraced(
   { settings }: Story,
-  { ops, hitBegan: began, begin: { pid } }: Callback,
+  { ops, hitBegan: began, begin: { cpu, pid } }: Callback,
 ): { readonly why: string; readonly told: number } | undefined {
-  const { enabled, pids } = settings;
+  const { enabled, outdated, pids } = settings;
   if (enabled.value === false && enabled.since < began) {
     return { why: 'ftrace_enabled was 0', told: enabled.since };
   }
   const { value: list, since } = pids;
   // unregister takes the check off before it waits for the hits that are late (CC-S5.3).
-  if (!ops.obeysPids || !isRegistered(ops)) return undefined;
+  if (!ops.obeysPids || !isRegistered(ops) || outdated.has(cpu)) return undefined;
   if (ops.registeredAt > began || since > began) return undefined;
   if (list === undefined || list === 'all' || list.has(pid)) return undefined;
   return { why: `set_ftrace_pid left task ${pid} out`, told: since };
@@ -163,7 +163,11 @@ export function storyListeners(story: Story): Listeners {
     },
     sched_switch: (e) => {
       contextOf(story, { pid: e.prev, cpu: e.cpu, level: TASK }).switched = e.index;
+      story.settings.outdated.delete(e.cpu);
       if (e.state === 'sleeping') markSlept(story, e.prev);
+    },
+    cpu_online: ({ on, which }) => {
+      if (on) story.settings.outdated.add(which);
     },
     sync_ack: (e) => {
       story.answered.set(e.cpu, e.index);

@@ -88,6 +88,10 @@ export const text: Guarantee = {
           writePair(siteAt(found, e.ip, PAIR_BYTES), e);
         },
         stop_leave: upToDate,
+        cpu_online: (e) => {
+          if (e.on) upToDate({ cpu: e.which, index: e.index });
+          else found.cpus &= ~bit(e.which);
+        },
         site_fetch: (e) => {
           fetched(found, e);
         },

@@ -127,6 +127,8 @@ interface Stands {
     readonly tasks: readonly Reference<'task' | 'control'>[];
     readonly append?: boolean;
   };
+  readonly cpu_down: HotplugSpec;
+  readonly cpu_up: HotplugSpec;
   readonly counter: Reference<'counter' | 'data'>;
   readonly irq: Raises<'irq'>;
   readonly softirq: Raises<'softirq'>;
@@ -145,6 +147,10 @@ type With<T> = T extends readonly unknown[]
 export interface TaskSpec extends Omit<TaskModel, 'run' | 'user'> {
   readonly run: Runs | DefinedPath;
   readonly user?: UserSpec;
+}
+interface HotplugSpec {
+  readonly which: number;
+  readonly run?: Runs;
 }
 interface UserSpec extends Omit<UserModel, 'entry' | 'exit'> {
   readonly entry?: Runs;

@@ -204,6 +204,8 @@ export interface TimelineItem {
   readonly delete_module?: string;
   readonly ftrace_enabled?: 0 | 1;
   readonly set_ftrace_pid?: SetPid;
+  readonly cpu_down?: HotplugModel;
+  readonly cpu_up?: HotplugModel;
   readonly irq?: Raised;
   readonly softirq?: Raised;
   readonly nmi?: Raised;
@@ -264,6 +266,12 @@ export interface InitModule {
   readonly params?: ParamsModel;
 }
 
+/** A CPU goes or comes; `run` is the last or first that it runs, where RCU does not watch. */
+export interface HotplugModel {
+  readonly which: number;
+  readonly run?: string;
+}
+
 /** A handler or a function by name, or `{ run: FUNCTION }`. */
 export type Raised = string | { readonly run: string };
 
@@ -290,7 +298,13 @@ const PROBE_OPERATIONS = [
 export type ProbeOperationName = (typeof PROBE_OPERATIONS)[number];
 const MODULE_OPERATIONS = ['init_module', 'delete_module'] as const;
 const FILE_OPERATIONS = ['ftrace_enabled', 'set_ftrace_pid'] as const;
-export const OPERATIONS = [...PROBE_OPERATIONS, ...MODULE_OPERATIONS, ...FILE_OPERATIONS] as const;
+const CPU_OPERATIONS = ['cpu_down', 'cpu_up'] as const;
+export const OPERATIONS = [
+  ...PROBE_OPERATIONS,
+  ...MODULE_OPERATIONS,
+  ...FILE_OPERATIONS,
+  ...CPU_OPERATIONS,
+] as const;
 export type OperationName = (typeof OPERATIONS)[number];
 
 export const INTERRUPTS = ['irq', 'softirq', 'nmi'] as const;

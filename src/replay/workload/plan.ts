@@ -148,12 +148,23 @@ interface PlanProbe {
 }
 
 /** A control operation. `probe` is an index into `Plan.probes`, `module` into `Plan.modules`. */
-export type PlanOperation = PlanProbeOperation | PlanModuleOperation | PlanFileOperation;
+export type PlanOperation =
+  | PlanProbeOperation
+  | PlanModuleOperation
+  | PlanFileOperation
+  | PlanCpuOperation;
 
 /** A write to a file of the kernel. */
 type PlanFileOperation =
   | { readonly op: 'ftrace_enabled'; readonly enabled: boolean }
   | { readonly op: 'set_ftrace_pid'; readonly pids: readonly number[]; readonly reset: boolean };
+
+export interface PlanCpuOperation {
+  readonly op: 'cpu_down' | 'cpu_up';
+  readonly which: number;
+  /** Name of the function that runs where RCU does not watch, or null. */
+  readonly run: string | null;
+}
 
 export type PlanModuleOperation =
   | { readonly op: 'init_module'; readonly module: number; readonly params: readonly PlanParam[] }

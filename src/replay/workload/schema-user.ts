@@ -1,6 +1,6 @@
-// Layer replay. Programs in user mode in the workload's schema.
+// Layer replay. Programs in user mode and CPU hotplug in the workload's schema.
 import type * as z from 'zod';
-import { LIMIT, type UserModel } from './model.ts';
+import { type HotplugModel, LIMIT, type UserModel } from './model.ts';
 import * as part from './schema-parts.ts';
 
 /** What makes a task a program in user mode. `callable`: a function of the workload or of the image. */
@@ -21,4 +21,16 @@ export function userModel(callable: z.ZodString): z.ZodType<UserModel> {
       description: 'The task is a program in user mode; `run` is its system call.',
       examples: [{ work: 4, entry: 'enter_from_user' }],
     });
+}
+
+/** A CPU that goes or comes. */
+export function hotplugModel(cpu: z.ZodNumber, callable: z.ZodString): z.ZodType<HotplugModel> {
+  return part
+    .map({
+      which: cpu.meta({ description: 'The CPU.' }),
+      run: callable
+        .meta({ description: 'The last or first that it runs, where RCU does not watch.' })
+        .exactOptional(),
+    })
+    .meta({ description: 'A CPU.', examples: [{ which: 1, run: 'teardown' }] });
 }
