@@ -6,6 +6,8 @@ import { C_STORIES } from './stories-c.ts';
 import { FILE_STORIES } from './stories-files.ts';
 import { FLAG_STORIES } from './stories-flags.ts';
 import { START_STORIES } from './stories-start.ts';
+import { STOP_STORIES } from './stories-stop.ts';
+import { USER_STORIES } from './stories-user.ts';
 import { STORIES } from './stories.ts';
 import { MODULE_RELOAD } from './story-module.ts';
 
@@ -19,4 +21,6 @@ export const ALL_STORIES: Readonly<Record<string, readonly Claim[]>> = {
   ...MACHINE_STORIES,
   ...BUG_STORIES,
   'memory-module-reload': MODULE_RELOAD,
+  ...STOP_STORIES,
+  ...USER_STORIES,
 };

@@ -230,6 +230,7 @@ functions:
 tasks:
   control-1: { cpu: 1 }
   opener: { cpu: 0, run: early, times: 3 }
+  program: { cpu: 1, run: early, times: 2, user: { work: 3, entry: late, exit: early } }
   typed: { cpu: 1, run: audit }
 idle: [{ cpu: 1, run: late, times: 2 }]
 handlers:
@@ -257,6 +258,8 @@ timeline:
   - { at: { step: 9 }, set_filter_ips: { probe: ops1, functions: [late, again], remove: true, reset: true }, expect: ENOENT }
   - { at: { step: 9 }, ftrace_enabled: 0, expect: -EBUSY }
   - { on: { end: ftrace_enabled }, set_ftrace_pid: { tasks: [opener, control-1], append: true } }
+  - { at: { step: 9 }, cpu_down: { which: 1, run: late } }
+  - { on: { end: cpu_down }, cpu_up: { which: 1 } }
   - { at: end, unregister: ops0, expect: -EBUSY }
   - { at: end, free_filter: ops0 }
 expect: [unregister, { counter: counter+8, is: 3 }, { counter: ops1.count, at_least: 1 }, { counter: counter, at_most: 9 }]

@@ -24,8 +24,9 @@ export interface Case {
 /**
  * The cases of a guarantee, or a part of those of some: callers that call without the list function, probes with flags,
  * and probes that get into each other's way as they want to redirect functions. Or those in which a module comes and
- * goes, those in which ftrace dies with it, those in which hooked code runs only while RCU watches, and those with ops
- * that obey set_ftrace_pid, some of which are refused.
+ * goes, those in which ftrace dies with it, those in which hooked code runs only while RCU watches, those with ops
+ * that obey set_ftrace_pid, some of which are refused, those of machines that are stopped to be patched, those whose
+ * tasks are programs in user mode, and those with a CPU that goes and comes.
  */
 export type CasesName =
   | GuaranteeName
@@ -38,7 +39,10 @@ export type CasesName =
   | 'modules'
   | 'kills'
   | 'pids'
-  | 'refused-pids';
+  | 'refused-pids'
+  | 'stopped'
+  | 'programs'
+  | 'hotplug';
 
 export interface CaseResult {
   readonly ending: Ending;
@@ -76,12 +80,17 @@ const JOINS = workloadsWith({ joins: true, shared: false, crowded: false });
 
 /** What a wait that skips idle CPUs does not cover, on the path that nothing is patched for (CC-G1). */
 const IDLE = workloadsWith({ cpus: 2, shared: true, idle: true, lone: true });
+const STOPPED = workloadsWith({ stopped: true, swaps: true, crowded: true });
 
-/** Nothing is hooked where RCU does not watch: neither in an idle task nor in an interrupt that does not show yet. */
+/**
+ * Nothing is hooked where RCU does not watch: neither in an idle task, nor on the way to user mode and back, nor where
+ * a CPU goes or comes, nor in an interrupt that does not show yet.
+ */
+const WATCHED = { idle: false, early: false, programs: false, hotplug: false } as const;
 const AWAKE = fc.oneof(
-  workloadsWith({ idle: false, early: false, cpus: 2 }),
-  workloadsWith({ idle: false, early: false, shared: true }),
-  workloadsWith({ idle: false, early: false, shared: true, guarded: true, handlers: 2 }),
+  workloadsWith({ ...WATCHED, cpus: 2 }),
+  workloadsWith({ ...WATCHED, shared: true }),
+  workloadsWith({ ...WATCHED, shared: true, guarded: true, handlers: 2 }),
 );
 
 const WORKLOADS: Record<CasesName, fc.Arbitrary<Workload>> = {
@@ -94,6 +103,9 @@ const WORKLOADS: Record<CasesName, fc.Arbitrary<Workload>> = {
   notrace: weighted(1, { shared: true }),
   memory: weighted(3, { shared: true, swaps: true }),
   text: weighted(3, { swaps: true }),
+  stopped: STOPPED,
+  hotplug: workloadsWith({ hotplug: true, cpus: 2, crowded: true }),
+  programs: workloadsWith({ programs: true, crowded: true }),
   return: weighted(1, { handlers: 2 }),
   progress: weighted(1, { probes: 3 }),
   arguments: fc.oneof(

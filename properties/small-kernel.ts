@@ -6,14 +6,17 @@ import { buildImage, functionsNamed, type FunctionSymbol, type Image } from '../
 import { loadImage } from '../src/emu/load.ts';
 import { Machine, type MachineOptions } from '../src/emu/machine.ts';
 import { callGuest, type Path } from '../src/emu/path.ts';
+import { REG } from '../src/emu/regs.ts';
 import { immJ } from '../src/emu/riscv/decode.ts';
 import { start } from '../src/emu/schedule.ts';
 import type { ScriptOp } from '../src/emu/script.ts';
 import { defineServices } from '../src/emu/services.ts';
+import { startStoppers } from '../src/emu/stop-machine.ts';
 import { EventLog } from '../src/replay/event-log.ts';
 import { Random } from '../src/replay/explore/random.ts';
 import type { Event, EventName } from '../src/replay/schema.ts';
 import type { FprobeOptions } from '../src/trace/fprobe-options.ts';
+import { callPair, MCOUNT_INSN_SIZE, type Patching } from '../src/trace/ftrace-insn.ts';
 import { type FtraceOps, newFtraceOps } from '../src/trace/ftrace-ops.ts';
 import {
   type Arch,
@@ -60,6 +63,7 @@ export interface SmallKernelOptions {
   readonly strict?: boolean;
   readonly profile?: Profile;
   readonly fprobe?: Partial<FprobeOptions>;
+  readonly patching?: Patching;
   readonly machine?: Partial<MachineOptions>;
   /** True by default. */
   readonly landingPad?: boolean;
@@ -75,10 +79,12 @@ export function smallKernel(options: SmallKernelOptions): SmallKernel {
   const variants = (options.variants ?? []).map((id) => known(VARIANTS.get(id), `${id} exists`));
   const trampolines = options.trampolines ?? true;
   const arch = { ...ARCH_DEFAULT, ...options.arch };
-  const { recordRecursion = false, strict = false } = options;
+  const { recordRecursion = false, strict = false, patching = 'breakpoint' } = options;
   const { profile = PROFILE_TODAY, fprobe = {} } = options;
-  const boot = { profile, variants, trampolines, arch, recordRecursion, strict, fprobe };
+  const asked = { trampolines, arch, patching, recordRecursion, strict, fprobe };
+  const boot = { profile, variants, ...asked };
   const k = bootKernel(machine, image.functions, boot);
+  if (patching === 'stopMachine') startStoppers(machine);
   const fn = (name: string): FunctionSymbol =>
     known(functionsNamed(image, name)[0], `${name} is a function`);
   const thread: SmallKernel['thread'] = (name, cpu, path) => {
@@ -150,6 +156,7 @@ function newImage(machine: Machine, options: SmallKernelOptions): Image {
     data: (options.data ?? []).map((name) => ({ name, bytes: 512 })),
     stubs: machine.stubs.addresses(),
     landingPad: options.landingPad ?? true,
+    siteBytes: MCOUNT_INSN_SIZE[options.patching ?? 'breakpoint'],
   });
 }
 
@@ -167,8 +174,7 @@ function hookedSites(k: Kernel): string[] {
   for (const { ip, func } of k.records) {
     const word = k.machine.text.word(ip);
     if (word === 0x13) continue;
-    assert((word & 0xfff) === 0x2ef, 'a hooked site holds jal t0');
-    const target = ip + immJ(word);
+    const target = k.patching === 'breakpoint' ? jumpTarget(ip, word) : pairTarget(k, ip);
     const owner = [...k.ops.byAddress.values()].find(
       (ops) => ops.trampoline.value?.address === target,
     );
@@ -179,6 +185,21 @@ function hookedSites(k: Kernel): string[] {
     lines.push(`${func.name} -> ${owner?.name ?? known(callers.get(target), 'it calls a caller')}`);
   }
   return lines;
+}
+
+function jumpTarget(ip: number, word: number): number {
+  assert((word & 0xfff) === 0x2ef, 'a hooked site holds jal t0');
+  return ip + immJ(word);
+}
+
+function pairTarget({ machine }: Kernel, ip: number): number {
+  const [first, second] = [machine.text.word(ip), machine.text.word(ip + 4)];
+  const target = ip + (first & 0xfffff000) + (second >> 20);
+  assert(
+    callPair(ip, target, REG.t0).join() === [first, second].join(),
+    'a hooked site holds auipc and jalr',
+  );
+  return target;
 }
 
 /** The result of a call, from a path. */

@@ -9,6 +9,8 @@ import type {
   OpsFlag,
   ProbeModel,
   TaskModel,
+  TimelineItem,
+  UserModel,
   Workload,
 } from '../src/replay/workload/model.ts';
 import { matches } from '../src/replay/workload/pattern.ts';
@@ -97,6 +99,11 @@ export interface Raw {
   readonly ends: boolean;
   readonly refusals: readonly Refusal[];
   readonly secondControl: boolean;
+  readonly stopped: boolean;
+  /** The last CPU goes and comes back, with hooked code where RCU does not watch; 0: never. */
+  readonly hotplug: number;
+  /** Every task is a program in user mode, or none; undefined: some are. */
+  readonly programs: boolean | undefined;
   readonly failAlloc: readonly AllocKind[];
   readonly pids: readonly RawPids[];
   readonly enables: readonly RawEnable[];
@@ -145,6 +152,7 @@ function buildWithoutModule(drawn: Raw): Workload {
       // Hits inside callbacks multiply: most runs take about 2,000, and one in some thousands 50,000.
       steps_max: 200_000,
       ...(raw.direct ? { trampolines: false } : {}),
+      ...(raw.stopped ? { patching: 'stopMachine' } : {}),
       ...(raw.failAlloc.length > 0 ? { fail_alloc: raw.failAlloc } : {}),
       // There is no misuse in these workloads.
       ...(raw.strict ? { recordRecursion: true, strict: true } : {}),
@@ -161,6 +169,7 @@ function buildWithoutModule(drawn: Raw): Workload {
       ...raw.raised.map((before) => buildRaised(before, raw)),
       ...raw.pids.map((one) => buildPids(one, Object.keys(tasks), raw)),
       ...raw.enables.map((one) => buildEnable(one, raw)),
+      ...(raw.hotplug > 0 && raw.cpus > 1 ? buildHotplug(raw, names) : []),
     ],
   };
 }
@@ -253,10 +262,21 @@ function buildTasks(
     functions[run] = {
       body: [...task.runs.map((draw) => `call ${nameAt(names, draw)}`), `sleep ${task.us}`],
     };
-    tasks[`task${index}`] = { cpu: index % cpus, run, times: task.times };
+    const user = (raw.programs ?? isProgram(task)) ? { user: buildUser(task, names) } : {};
+    tasks[`task${index}`] = { cpu: index % cpus, run, times: task.times, ...user };
   }
   if (raw.secondControl) tasks['control1'] = { cpu: raw.cpus - 1 };
   return tasks;
+}
+
+/** One task in seven, by a number that it has anyway. */
+function isProgram({ us }: RawTask): boolean {
+  return us % 7 === 2;
+}
+
+/** Hooked code on the way in and out, where RCU does not watch. */
+function buildUser({ times, us }: RawTask, names: readonly string[]): UserModel {
+  return { work: us % 4, entry: nameAt(names, times), exit: nameAt(names, us) };
 }
 
 function buildIdle(
@@ -328,4 +348,12 @@ function buildProbe(raw: RawProbe, index: number, { symbols }: Table): ProbeMode
     callback: own === 'guarded' && index > 0 ? 'lingering' : own,
     ...(flags.length > 0 ? { flags } : {}),
   };
+}
+
+function buildHotplug({ cpus, hotplug }: Raw, names: readonly string[]): TimelineItem[] {
+  const which = cpus - 1;
+  return [
+    { at: { step: hotplug * 8 }, cpu_down: { which, run: nameAt(names, hotplug) } },
+    { at: { step: hotplug * 24 }, cpu_up: { which, run: nameAt(names, hotplug + 1) } },
+  ];
 }

@@ -61,6 +61,12 @@ export interface Features {
   readonly joins?: boolean;
   /** Between its operations the first probe is told what has to be refused. */
   readonly refusals?: boolean;
+  /** Sites are patched while all CPUs are stopped (FT-12). */
+  readonly stopped?: boolean;
+  /** Every task is a program in user mode, with hooked code on the way in and out; or none is. */
+  readonly programs?: boolean;
+  /** The last CPU goes and comes back. */
+  readonly hotplug?: boolean;
   /** Every probe is unregistered in the end. */
   readonly ends?: boolean;
   /** A module whose functions tasks and handlers call while it comes and goes (CC-S20). */
@@ -75,9 +81,33 @@ export interface Features {
   readonly handlers?: 0 | 1 | 2;
 }
 
+/** What is drawn. */
+type RawDraws = Omit<Raw, 'stopped' | 'programs' | 'hotplug'>;
+
 /** Workloads with these features. */
 export function workloadsWith(features: Features): fc.Arbitrary<Workload> {
-  return rawWorkload(features).map(buildWorkload);
+  return rawWorkload(features).map((raw) =>
+    buildWorkload({
+      ...raw,
+      stopped: isStopped(raw, features),
+      programs: features.programs,
+      hotplug: hotplugOf(raw, features),
+    }),
+  );
+}
+
+/**
+ * One time in ten, by the number of a task that hardly any machine has room for: a draw of its own would change
+ * all cases of all seeds.
+ */
+function isStopped({ tasks }: RawDraws, { stopped }: Features): boolean {
+  return stopped ?? (tasks.at(-1)?.us ?? 0) % 10 === 3;
+}
+
+/** One time in ten, as above; 0: never. */
+function hotplugOf({ tasks }: RawDraws, { hotplug }: Features): number {
+  const us = tasks.at(-2)?.us ?? 0;
+  return (hotplug ?? us % 10 === 4) ? us : 0;
 }
 
 function oftenTrue(): fc.Arbitrary<boolean> {
@@ -88,7 +118,7 @@ function rarely(): fc.Arbitrary<boolean> {
   return fc.nat(7).map((draw) => draw === 7);
 }
 
-function rawWorkload(features: Features): fc.Arbitrary<Raw> {
+function rawWorkload(features: Features): fc.Arbitrary<RawDraws> {
   const { cpus, probes, handlers } = features;
   return fc.record({
     cpus: cpus === undefined ? fc.constantFrom(2, 1, 3, 2, 4) : fc.constant(cpus),

@@ -30,9 +30,16 @@ export interface Linker {
   dataAddress(symbol: string, offset: number): Address;
 }
 
-export interface Placement {
-  readonly at: Address;
+/** How a scripted function begins. */
+export interface SiteShape {
+  /** With `lpad 0`, so that its call site is at +4. */
   readonly landingPad: boolean;
+  /** Bytes of the call site; default one instruction. */
+  readonly siteBytes?: number | undefined;
+}
+
+export interface Placement extends SiteShape {
+  readonly at: Address;
   readonly linker: Linker;
 }
 
@@ -77,7 +84,7 @@ export function siteOffset(fn: ScriptFunction, landingPad: boolean): number | un
 
 /** The text of `fn`. */
 export function assembleFunction(fn: ScriptFunction, placement: Placement): Uint16Array {
-  const { at, linker, landingPad } = placement;
+  const { at, linker, landingPad, siteBytes = INSTRUCTION_BYTES } = placement;
   assert(at % INSTRUCTION_BYTES === 0, 'functions are aligned');
   const text = new Assembler(at);
   const code: Code = { text, fn, frame: frameOf(fn), linker, epilogue: text.label('epilogue') };
@@ -85,7 +92,7 @@ export function assembleFunction(fn: ScriptFunction, placement: Placement): Uint
   if (site !== undefined) {
     if (landingPad) text.plain('lpad');
     assert(text.here === at + site, 'the site is where it is said to be');
-    text.plain('nop');
+    text.padTo(at + site + siteBytes);
   }
   prologue(code);
   const last = fn.body.at(-1);

@@ -2,7 +2,7 @@
 // (CC-M2). It holds a stack of activities: guest code, or a kernel path, each called by the one below.
 import { assert, known } from '../assert.ts';
 import type { Address } from './address.ts';
-import type { Cell, Waiter } from './cell.ts';
+import type { Cell, Guard, Waiter } from './cell.ts';
 import type { Cpu } from './cpu.ts';
 import type { Watcher } from './machine.ts';
 import { ACCESS, type Access, type Path, type PathStart } from './path.ts';
@@ -60,7 +60,8 @@ export interface TrueCall {
 
 export class Context {
   readonly level: Level;
-  readonly cpu: Cpu;
+  /** Changes when the task migrates. */
+  cpu: Cpu;
   readonly task: Task;
   readonly activities: Activity[] = [];
   /** The last of `activities`. */
@@ -82,6 +83,10 @@ export class Context {
   readonly handler: Address;
   /** Registered with the cell that the top path waits on. */
   waiter: Waiter | undefined;
+  /** Version of the site whose first half was the last one that this context fetched (FT-12); -1: none. */
+  half = -1;
+  /** Whom this context works for: it sleeps meanwhile, and its locks protect what is done here (CC-M8). */
+  caller: Context | undefined;
   constructor(options: { level: Level; cpu: Cpu; task: Task; frame: Frame; handler: Address }) {
     this.level = options.level;
     this.shown = options.level;
@@ -186,9 +191,14 @@ export class Context {
     pending.cell.wait(this.waiter);
   }
 
+  /** Does this context hold `guard`, or whoever it works for? */
+  holds(guard: Guard): boolean {
+    return guard.holder === this || (this.caller !== undefined && guard.holder === this.caller);
+  }
+
   private assertHeld(cell: Cell<unknown>): void {
     const guard = known(cell.guard, `${cell.name} is declared with a lock`);
-    assert(guard.holder === this, `${cell.name} is touched under ${guard.name}`);
+    assert(this.holds(guard), `${cell.name} is touched under ${guard.name}`);
   }
 
   private running(): PathActivity {

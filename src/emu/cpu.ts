@@ -46,6 +46,16 @@ export class Cpu {
   /** A function that the idle task still runs `left` times. */
   idleRuns: { readonly func: Address; left: number } | undefined;
   watching = true;
+  /** Others wait for its answers, and for its regions. */
+  online = true;
+  /** It takes tasks and work. */
+  active = true;
+  /** What its idle task does when it goes or comes. */
+  hotplug: { readonly func: Address; readonly up: boolean } | undefined;
+  /** `migration/N`, where the machine can be stopped (CC-M8). */
+  stopper: Task | undefined;
+  /** It has turned interrupts off for the others: nothing comes in between, not even an NMI. */
+  stopped = false;
   private idleTask: Task | undefined;
   private currentTask: Task | undefined;
   private topContext: Context | undefined;
@@ -123,13 +133,17 @@ export class Cpu {
 
   /** May a context of `level` open on top of the running one? */
   mayEnter(level: Level): boolean {
-    if (level === LEVEL.nmi) return this.contexts.every((cx) => cx.level !== LEVEL.nmi);
+    if (!this.online) return false;
+    if (level === LEVEL.nmi) {
+      return !this.stopped && this.contexts.every((cx) => cx.level !== LEVEL.nmi);
+    }
     return level === LEVEL.hardirq ? this.interruptible() : this.softirqAllowed();
   }
 
   /** Recomputes region and watching after anything that may have changed them; reports changes. */
   settle(): void {
-    const watching = this.contexts.length > 1 || !this.idleWork;
+    const isWatched = !this.idleWork && this.current.mode === 'kernel';
+    const watching = this.contexts.length > 1 || isWatched;
     if (watching !== this.watching) {
       this.watching = watching;
       this.machine.rcu.watchingChanged(this);

@@ -179,6 +179,33 @@ export const EMU_EVENTS = {
     about: 'At the end of a run: what a CPU still holds.',
     fields: { preempt_count: 'int', bh_count: 'int', irqs: 'bool', contexts: 'int' },
   },
+  stop_begin: {
+    id: 43,
+    about: 'stop_machine: every CPU is to switch to its stopper thread (CC-M8).',
+    fields: { stop: 'int' },
+  },
+  stop_leave: {
+    id: 44,
+    about: 'This CPU is done with it: its interrupts are on again, and it sees the newest text.',
+    fields: { stop: 'int' },
+  },
+  text_pair: {
+    id: 45,
+    about: 'Both instructions of a site are written while the machine is stopped (FT-12).',
+    fields: { ip: 'address', first: 'hex', second: 'hex', version: 'int' },
+  },
+  cpu_online: {
+    id: 47,
+    about:
+      'A CPU came up, or is gone (CPU hotplug); its first and last code runs while it is online.',
+    fields: { which: 'int', on: 'bool' },
+  },
+  task_migrate: {
+    id: 49,
+    about: 'A task goes to another CPU, because its own is taken down.',
+    fields: { moved: 'int', to: 'int' },
+  },
+  user_mode: { id: 46, about: 'The task enters or leaves user mode.', fields: { on: 'bool' } },
   symbol_gone: {
     id: 50,
     about: 'A function of a module can no longer be hooked: its module is going.',

@@ -1,5 +1,6 @@
 // Layer emu. One step of guest code: what the machine looks at before an instruction that carries a flag
 // (true calls and returns, patched sites, watched functions), then the core, then how it stopped.
+import { known } from '../assert.ts';
 import { type Address, NO_ADDRESS } from './address.ts';
 import { comeBack } from './call.ts';
 import type { ChoiceKind } from './choose.ts';
@@ -8,6 +9,7 @@ import { EMU_EVENTS } from './event.ts';
 import { FLAG } from './flags.ts';
 import { enterTrap } from './interrupt.ts';
 import type { Machine } from './machine.ts';
+import { NO_HALF, type Pair, type PairSite } from './pair.ts';
 import { immJ } from './riscv/decode.ts';
 import { runFetched } from './riscv/run-fetched.ts';
 import { run } from './riscv/run.ts';
@@ -24,10 +26,15 @@ import {
 import { resumePath } from './step-path.ts';
 import { C_EBREAK } from './text.ts';
 import { enterFunction, leaveFunctions, noteArguments } from './true-call.ts';
+import { userEcall } from './user.ts';
 
 const HALF_MASK = 0xffff;
 const OPCODE_MASK = 0x7f;
 const OPCODE_JAL = 0x6f;
+const OPCODE_AUIPC = 0x17;
+/** What AUIPC adds, and where JALR has its 12 bits. */
+const PAGE_MASK = 0xfffff000;
+const IMM_SHIFT = 20;
 
 /**
  * What an instruction with ATTENTION asks for before it executes: true calls and returns, a patched site; true
@@ -61,7 +68,7 @@ function stopped(cpu: Cpu, stop: Stop): void {
   const { machine, hart } = cpu;
   switch (stop) {
     case STOP_ECALL:
-      if (!machine.stubs.call(cpu)) machine.oops(cpu, 'ecall', hart.pc);
+      if (!userEcall(cpu) && !machine.stubs.call(cpu)) machine.oops(cpu, 'ecall', hart.pc);
       return;
     case STOP_BREAK:
       enterTrap(cpu, hart.pc);
@@ -97,6 +104,8 @@ function fetchSite(cpu: Cpu): boolean {
   const { machine, hart } = cpu;
   const { text } = machine;
   const ip = hart.pc;
+  const pair = text.pairs.at(ip);
+  if (pair !== undefined) return fetchHalf(cpu, pair);
   const settled = text.settled(ip);
   if (settled !== undefined && (settled.word & HALF_MASK) !== C_EBREAK) {
     reportFetch(cpu, settled.word, settled.version, settled.version);
@@ -120,6 +129,41 @@ function fetchSite(cpu: Cpu): boolean {
   if (word === newest) return false;
   stopped(cpu, runFetched(machine.core, hart, fetched.low, fetched.high));
   return true;
+}
+
+/**
+ * Fetches half of a site of two instructions (FT-12); what the site does is told at the first half. True when the
+ * step is over: an old instruction, or the second half of another version than the first was.
+ */
+function fetchHalf(cpu: Cpu, site: PairSite): boolean {
+  const { machine, hart, top: cx } = cpu;
+  const isFirst = hart.pc === site.ip;
+  const seen = machine.text.pairs.pick(cpu, site);
+  const newest = site.versions.length - 1;
+  const pair = known(site.versions[seen], 'a version has its instructions');
+  const torn = !isFirst && cx.half !== seen;
+  cx.half = isFirst ? seen : NO_HALF;
+  if (torn) {
+    const { id } = machine.fetches.torn;
+    machine.report(cpu, EMU_EVENTS.site_fetch.id, site.ip, seen, newest, id, NO_ADDRESS);
+    machine.oops(cpu, 'torn instruction', hart.pc);
+    return true;
+  }
+  if (isFirst) reportPair(cpu, pair, seen, newest);
+  if (seen === newest) return false;
+  const word = pair[isFirst ? 0 : 1];
+  stopped(cpu, runFetched(machine.core, hart, word & HALF_MASK, word >>> 16));
+  return true;
+}
+
+function reportPair(cpu: Cpu, [first, second]: Pair, seen: number, newest: number): void {
+  if ((first & OPCODE_MASK) !== OPCODE_AUIPC) {
+    reportAs(cpu, 'nop', seen, newest);
+    return;
+  }
+  const target = cpu.hart.pc + (first & PAGE_MASK) + (second >> IMM_SHIFT);
+  reportAs(cpu, 'call', seen, newest, target);
+  noteArguments(cpu);
 }
 
 /** A whole instruction is fetched: a call, or the nop. */

@@ -4,7 +4,7 @@
 // both; then the file keeps its addresses and the scripts' text goes between its text and its data.
 import { InputError, known } from '../assert.ts';
 import { type Address, hexAddress, IMAGE_BASE, IMAGE_BYTES_MAX, NO_ADDRESS } from './address.ts';
-import { assembleFunction, type Linker } from './assemble.ts';
+import { assembleFunction, type Linker, type SiteShape } from './assemble.ts';
 import { type ElfFunction, NOP } from './elf-functions.ts';
 import type { LoadedElf } from './elf.ts';
 import { type ImageModule, type ModuleSource, placeModules } from './module.ts';
@@ -46,15 +46,13 @@ export interface Image {
   readonly modules: readonly ImageModule[];
 }
 
-export interface ImageSource {
+export interface ImageSource extends SiteShape {
   readonly functions: readonly ScriptFunction[];
   readonly data: readonly ScriptData[];
   readonly elf?: LoadedElf | undefined;
   readonly modules?: readonly ModuleSource[];
   /** Kernel symbols that code may call. */
   readonly stubs: ReadonlyMap<string, Address>;
-  /** Whether scripted functions begin with `lpad 0`, so that their site is at +4. */
-  readonly landingPad: boolean;
 }
 
 /** Without a compiled file data begins at the next multiple of this. */
@@ -83,18 +81,18 @@ export function buildImage(source: ImageSource): Image {
   const core = { compiled, scripted, symbols };
   const modules = placeModules(source.modules ?? [], {
     resolve: (name) => symbolOf(source, core, name),
-    landingPad: source.landingPad,
+    shape: source,
   });
   const moduleFunctions = modules.flatMap((module) => module.functions);
   const dataSymbols = withModuleData(symbols, modules);
   const linker = linkerOf(source, { ...core, moduleFunctions, symbols: dataSymbols });
-  const { landingPad } = source;
-  writeScripts(source.functions, { placed: scripted, base: IMAGE_BASE, text, landingPad, linker });
+  const main = { placed: scripted, base: IMAGE_BASE, text, shape: source, linker };
+  writeScripts(source.functions, main);
   source.modules?.forEach((module, index) => {
     if ('object' in module) return;
     const { functions: placed, object } = known(modules[index], 'every module has its place');
     const { base, bytes } = object.text;
-    writeScripts(module.functions, { placed, base, text: bytes, landingPad, linker });
+    writeScripts(module.functions, { placed, base, text: bytes, shape: source, linker });
   });
   const functions = [...compiled, ...scripted, ...moduleFunctions];
   return { text, data, dataBase, functions, dataSymbols, modules };
@@ -105,18 +103,19 @@ interface ScriptsPlaced {
   /** Where `text` begins. */
   readonly base: Address;
   readonly text: Uint8Array;
-  readonly landingPad: boolean;
+  readonly shape: SiteShape;
   readonly linker: Linker;
 }
 
 /** Assembles scripted functions where they were placed. */
 function writeScripts(
   functions: readonly ScriptFunction[],
-  { placed, base, text, landingPad, linker }: ScriptsPlaced,
+  { placed, base, text, shape, linker }: ScriptsPlaced,
 ): void {
   functions.forEach((fn, index) => {
     const { address } = known(placed[index], 'every scripted function has its place');
-    const halves = assembleFunction(fn, { at: address, landingPad, linker });
+    const { landingPad, siteBytes } = shape;
+    const halves = assembleFunction(fn, { at: address, landingPad, siteBytes, linker });
     text.set(new Uint8Array(halves.buffer), address - base);
   });
 }
@@ -206,7 +205,7 @@ function withModuleData(
 }
 
 function placeFunctions(source: ImageSource, textBase: Address): FunctionSymbol[] {
-  const placed = placeScripts(source.functions, textBase, source.landingPad);
+  const placed = placeScripts(source.functions, textBase, source);
   const last = placed.at(-1);
   if (last !== undefined) checkFits(source, last.address + last.size);
   return placed;

@@ -9,7 +9,7 @@ import { attendGuest, stepGuest } from './guest.ts';
 import { takePending } from './interrupt.ts';
 import type { Machine } from './machine.ts';
 import { STOP_ATTENTION } from './riscv/stop.ts';
-import { leaveIdle, offerPreemption } from './schedule.ts';
+import { givesWayAnywhere, leaveIdle, offerPreemption } from './schedule.ts';
 import { schedulingOptions } from './scheduling-options.ts';
 import { stepPath } from './step-path.ts';
 import type { Task } from './task.ts';
@@ -124,7 +124,7 @@ function questionsAhead(machine: Machine, cpu: Cpu): readonly ChoiceKind[] | und
   const { injector } = machine;
   const others = machine.readyMask !== cpu.bit || (injector.left > 0 && injector.strikesOther(cpu));
   const inject = injector.left > 0 && injector.hasEligible(cpu);
-  const preempt = machine.options.preempt && cpu.runQueue.length > 0 && cpu.preemptible();
+  const preempt = givesWayAnywhere(cpu) && cpu.runQueue.length > 0 && cpu.preemptible();
   if (preempt && cpu.current.kind !== 'task') return undefined;
   if (preempt && cpu.runQueue.some((task) => task.kind === 'kthread')) return undefined;
   return QUESTIONS[(others ? 1 : 0) + (inject ? 2 : 0) + (preempt ? 4 : 0)];

@@ -30,10 +30,12 @@ import { isReady } from './ready.ts';
 import { type FaultReason, FRAME_HI, FRAME_WORDS, Hart, REG, restoreFrame } from './regs.ts';
 import { Core } from './riscv/core.ts';
 import { Slab, touch } from './slab.ts';
+import type { Stoppers } from './stop-machine.ts';
 import { Stubs } from './stubs.ts';
 import { Task, type TaskKind, writeTaskStruct } from './task.ts';
 import { Text } from './text.ts';
 import { Timers } from './timer.ts';
+import type { UserProgram } from './user.ts';
 
 export interface MachineOptions {
   readonly cpus: number;
@@ -49,6 +51,9 @@ export interface MachineOptions {
 /** By how many steps a grace period may end late; 0, the earliest legal moment, is calm (CC-M15). */
 const WAIT_DELAYS = [0, 16, 256] as const;
 const ENTRY_FLAGS = FLAG.visible | FLAG.attention | FLAG.entry;
+
+/** Where a running task gives way: anywhere, nowhere, or between two calls of what it runs. */
+export type Preemption = 'full' | 'none' | 'voluntary';
 
 /** How a run ended. */
 export type Ending = 'run_end' | 'oops' | 'deadlock' | 'no_progress';
@@ -114,6 +119,11 @@ export class Machine {
   readonly textCell: Cell<number>;
   readonly slabCell: Cell<number>;
   readonly everyInstruction: boolean;
+  preemption: Preemption;
+  /** By the number of their system call. */
+  programs: readonly UserProgram[] = [];
+  /** Undefined: nobody stops this machine. */
+  stoppers: Stoppers | undefined;
   /** The question being asked; `choose` fills it. */
   private readonly point: { kind: ChoiceKind; cpu: number; options: Int32Array };
   /** Room for the options of questions other than `schedule`. */
@@ -164,6 +174,7 @@ export class Machine {
       call: fetched('call'),
     };
     this.everyInstruction = options.grain === 'instruction';
+    this.preemption = options.preempt ? 'full' : 'none';
     this.core = new Core(this.memory);
     const heap = this.memory.addSegment({
       name: 'heap',

@@ -5,6 +5,7 @@
 // use each other's symbols; data that goes with its module (a run's counters are read when it is over).
 import { assert, InputError } from '../assert.ts';
 import { type Address, hexAddress, MODULE_BASE, MODULE_BYTES_MAX, NO_ADDRESS } from './address.ts';
+import type { SiteShape } from './assemble.ts';
 import { type LoadedObject, type ObjectFile, placeObject } from './elf-object.ts';
 import { FLAG } from './flags.ts';
 import type { FunctionSymbol } from './image.ts';
@@ -39,7 +40,7 @@ export interface ImageModule {
 export interface ModulePlacing {
   /** Knows the names of the kernel and of the rest of the image. */
   readonly resolve: (name: string) => Address | undefined;
-  readonly landingPad: boolean;
+  readonly shape: SiteShape;
 }
 
 const MODULE_ALIGNMENT = 16;
@@ -84,9 +85,9 @@ function placeFile(
 function placeScript(
   { name, functions: scripts, init, exit }: ScriptModuleSource,
   base: Address,
-  { landingPad }: ModulePlacing,
+  { shape }: ModulePlacing,
 ): ImageModule {
-  const placed = placeScripts(scripts, base, landingPad);
+  const placed = placeScripts(scripts, base, shape);
   const functions: FunctionSymbol[] = [];
   for (const fn of placed) functions.push({ ...fn, module: name });
   const addressOf = (wanted: string | null): Address =>

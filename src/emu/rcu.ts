@@ -1,13 +1,14 @@
 // Layer emu. Regions, read sections and grace periods (CC-M3, CC-M10..M13, CC-M17). A wait is a
 // snapshot in one step and an end in another; the end comes at the earliest legal moment or later.
 //
-// Left out: CC-M14 (2.6.31), CPU hotplug, user mode.
+// Left out: CC-M14 (2.6.31).
 import { assert } from '../assert.ts';
 import { NO_ADDRESS } from './address.ts';
 import type { Cell } from './cell.ts';
 import { type Context, LEVEL } from './context.ts';
 import type { Cpu } from './cpu.ts';
 import { EMU_EVENTS } from './event.ts';
+import { standIn } from './hotplug-idle.ts';
 import type { Machine } from './machine.ts';
 import { act, type Path, sleepUntil } from './path.ts';
 import type { Task } from './task.ts';
@@ -62,6 +63,11 @@ export class Rcu {
   /** A task slept of its own accord, or died. */
   slept(task: Task): void {
     task.sleeps++;
+    this.quiescent(task);
+  }
+
+  /** It holds nothing up that waits for tasks: it slept, died, or is in user mode (CC-M12). */
+  quiescent(task: Task): void {
     for (const period of this.periods.slice()) {
       if (period.tasks.delete(task)) this.endIfOver(period);
     }
@@ -124,7 +130,7 @@ export class Rcu {
     period.open.set(0);
     const callback = period.callback;
     if (callback === undefined) return;
-    const cpu = period.cpu;
+    const cpu = standIn(period.cpu);
     cpu.pending.push({
       level: LEVEL.softirq,
       handler: NO_ADDRESS,
@@ -157,9 +163,10 @@ function counts(cpu: Cpu, kind: GracePeriod['kind']): boolean {
   return kind === 'synchronize_rcu_tasks_rude' || cpu.watching;
 }
 
-/** Running or preempted (or woken and not run yet), not idle, not the waiter (CC-M12, FT-33). */
+/** Running or preempted (or woken and not run yet), not idle, not in user mode, not the waiter (CC-M12, FT-33). */
 function holdsOut(task: Task, waiter: Context): boolean {
   if (task.kind === 'idle' || task === waiter.task) return false;
+  if (task.mode === 'user') return false;
   return task.state === 'running' || task.state === 'ready';
 }
 

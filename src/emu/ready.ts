@@ -9,10 +9,15 @@ export function isReady(cpu: Cpu): boolean {
 
 /** As `isReady`, but for what is pending. */
 export function canGoOn(cpu: Cpu): boolean {
+  if (!cpu.online) return false;
   const activity = cpu.top.top;
   if (activity?.kind === 'guest') return true;
   if (activity === undefined) {
-    return cpu.runQueue.length > 0 || (cpu.idleRuns !== undefined && cpu.idleRuns.left > 0);
+    return (
+      cpu.runQueue.length > 0 ||
+      cpu.hotplug !== undefined ||
+      (cpu.idleRuns !== undefined && cpu.idleRuns.left > 0)
+    );
   }
   const { pending } = activity;
   if (pending?.kind !== ACCESS.spin) return true;

@@ -4,15 +4,17 @@ import { CHOICE } from './choose.ts';
 import type { Context } from './context.ts';
 import type { Cpu } from './cpu.ts';
 import { EMU_EVENTS } from './event.ts';
-import { act, callGuest, type Path, type PathStart } from './path.ts';
+import { hotplugBody, standIn } from './hotplug-idle.ts';
+import { ACCESS, act, callGuest, type Path, type PathStart } from './path.ts';
 import { changePreemptCount } from './preempt.ts';
 import { restoreFrame, saveFrame } from './regs.ts';
-import type { Task } from './task.ts';
+import { moveTask, type Task } from './task.ts';
 import { abandonCalls } from './true-call.ts';
 
 /** Makes a new task ready; it begins `program` when it first runs. */
 export function start(task: Task, program: PathStart<unknown>): void {
   assert(task.state === 'new', 'a task starts once');
+  if (!task.cpu.active) moveTask(task, standIn(task.cpu));
   task.program = program;
   task.state = 'ready';
   task.cpu.runQueue.push(task);
@@ -72,7 +74,14 @@ export function preempt(cpu: Cpu, next: Task): void {
 export function offerPreemption(cpu: Cpu): boolean {
   const machine = cpu.machine;
   if (cpu.runQueue.length === 0 || !cpu.preemptible() || cpu.current.kind === 'idle') return false;
-  if (!machine.options.preempt) return false;
+  if (cpu.current === cpu.stopper) return false;
+  if (!givesWay(cpu)) return false;
+  const stopper = dueStopper(cpu);
+  if (stopper !== undefined) {
+    if (machine.chooseAt(cpu, CHOICE.deliver, 2) !== 0) return false;
+    preempt(cpu, stopper);
+    return true;
+  }
   const urgent = cpu.runQueue.find((task) => task.kind === 'kthread');
   if (urgent !== undefined && cpu.current.kind === 'task') {
     if (machine.chooseAt(cpu, CHOICE.deliver, 2) !== 0) return false;
@@ -89,11 +98,37 @@ export function offerPreemption(cpu: Cpu): boolean {
   return true;
 }
 
+/** The stopper thread of `cpu`, if it is due: it comes before every other task. */
+function dueStopper({ runQueue, stopper }: Cpu): Task | undefined {
+  return stopper !== undefined && runQueue.includes(stopper) ? stopper : undefined;
+}
+
+/** Is the running task preempted wherever it is: by a kernel that does so, or in user mode? */
+export function givesWayAnywhere({ current, machine }: Cpu): boolean {
+  return machine.preemption === 'full' || current.mode === 'user';
+}
+
+/** May the running task be switched away here? Without preemption: where it is about to make its next call. */
+function givesWay(cpu: Cpu): boolean {
+  const { preemption } = cpu.machine;
+  if (givesWayAnywhere(cpu)) return true;
+  if (preemption === 'none') return false;
+  const { activities, top } = cpu.top;
+  return activities.length === 1 && top?.kind === 'path' && top.pending?.kind === ACCESS.call;
+}
+
 /** An idle CPU takes a ready task, or does idle work. */
 export function leaveIdle(cpu: Cpu): void {
   assert(cpu.current.kind === 'idle', 'only an idle CPU leaves idle');
   if (cpu.runQueue.length > 0) {
     switchTo(cpu, pickNext(cpu), 'idle');
+    return;
+  }
+  const { hotplug } = cpu;
+  if (hotplug !== undefined) {
+    cpu.hotplug = undefined;
+    const { context } = cpu.idle;
+    context.begin(() => hotplugBody(context, hotplug));
     return;
   }
   const work = cpu.idleRuns;
@@ -120,6 +155,11 @@ function* idleBody(cx: Context, func: number): Path<void> {
 function pickNext(cpu: Cpu): Task {
   const count = cpu.runQueue.length;
   if (count === 0) return cpu.idle;
+  const stopper = dueStopper(cpu);
+  if (stopper !== undefined) {
+    removeFromQueue(cpu, stopper);
+    return stopper;
+  }
   let chosen = 0;
   if (count > 1) {
     cpu.runQueue.forEach((task, i) => (cpu.machine.options32[i] = task.pid));
@@ -145,6 +185,7 @@ function switchTo(cpu: Cpu, next: Task, state: string): void {
   saveFrame(hart, prev.context.frame);
   machine.memory.unreserve(hart);
   cpu.replaceTask(next);
+  cpu.settle();
   restoreFrame(hart, next.context.frame);
   hart.stackBase = next.stackBase;
   const program = next.program;

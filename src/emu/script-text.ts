@@ -2,7 +2,7 @@
 // Where scripted functions lie: one behind the other. Sizes do not depend on addresses, so one unlinked assembly
 // places everything, and a second one, when all names have their addresses, writes it.
 import { type Address, IMAGE_BASE, NO_ADDRESS } from './address.ts';
-import { assembleFunction, type Linker, siteOffset } from './assemble.ts';
+import { assembleFunction, type Linker, siteOffset, type SiteShape } from './assemble.ts';
 import type { FunctionSymbol } from './image.ts';
 import type { ScriptFunction } from './script.ts';
 
@@ -17,12 +17,12 @@ const UNLINKED: Linker = {
 export function placeScripts(
   functions: readonly ScriptFunction[],
   base: Address,
-  landingPad: boolean,
+  { landingPad, siteBytes }: SiteShape,
 ): FunctionSymbol[] {
   let at = base;
   return functions.map((fn) => {
     const address = at;
-    const size = assembleFunction(fn, { at, landingPad, linker: UNLINKED }).byteLength;
+    const size = assembleFunction(fn, { at, landingPad, siteBytes, linker: UNLINKED }).byteLength;
     at += size;
     const offset = siteOffset(fn, landingPad);
     return {

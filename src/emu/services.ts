@@ -30,7 +30,7 @@ export function defineServices(machine: Machine): void {
     ...memory(),
     ...kthreadServices(machine),
     _printk: { now: printk },
-    num_online_cpus: { now: () => machine.cpus.length },
+    num_online_cpus: { now: () => machine.cpus.filter(({ online }) => online).length },
     smp_processor_id: { now: (cx) => cx.cpu.id },
     ktime_get: { now: () => machine.step * NS_PER_STEP, wide: true },
     raise_softirq: {

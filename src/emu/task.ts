@@ -1,4 +1,5 @@
-// Layer emu. Tasks: workload tasks, kernel threads and the idle task of each CPU. A task never migrates.
+// Layer emu. Tasks: workload tasks, kernel threads and the idle task of each CPU. A task migrates only when its CPU
+// is taken down (hotplug.ts).
 import {
   type Address,
   GUARD_BYTES,
@@ -30,6 +31,8 @@ const FLAGS: Readonly<Record<TaskKind, number>> = {
 };
 
 export type TaskState = 'new' | 'ready' | 'running' | 'sleeping' | 'dead';
+/** `border`: kernel code between user mode and the point from which RCU watches (CC-M3). */
+export type TaskMode = 'kernel' | 'border' | 'user';
 export type TaskKind = 'task' | 'kthread' | 'idle';
 
 export class Task {
@@ -38,7 +41,7 @@ export class Task {
   /** At most 15 characters, as the kernel's comm. */
   readonly name: string;
   readonly kind: TaskKind;
-  readonly cpu: Cpu;
+  cpu: Cpu;
   readonly context: Context;
   /** Of all tasks, idle ones included, from 0. */
   readonly index: number;
@@ -47,6 +50,9 @@ export class Task {
   /** Its `struct task_struct`: what `current` points to. */
   readonly structAddress: Address;
   state: TaskState = 'new';
+  mode: TaskMode = 'kernel';
+  /** How many system calls its program has made. */
+  syscalls = 0;
   /** What it begins with when it first runs. */
   program: PathStart<unknown> | undefined;
   /** A thread that serves a queue: sleeping on this cell when the run ends is no deadlock. */
@@ -90,7 +96,14 @@ export class Task {
   }
 }
 
-/** Fills in what guest code sees of the task. Nothing of it ever changes. */
+/** `task`, which is not running, belongs to `to` from here on. */
+export function moveTask(task: Task, to: Cpu): void {
+  task.cpu = to;
+  task.context.cpu = to;
+  to.machine.memory.store32(task.structAddress + TASK_CPU, to.id);
+}
+
+/** Fills in what guest code sees of the task. Of this only its CPU ever changes. */
 export function writeTaskStruct(memory: Memory, task: Task): void {
   const { structAddress: at, name } = task;
   memory.store32(at + TASK_PID, task.pid);

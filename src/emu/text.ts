@@ -12,6 +12,7 @@ import type { Cpu } from './cpu.ts';
 import { EMU_EVENTS } from './event.ts';
 import { FLAG } from './flags.ts';
 import type { Machine } from './machine.ts';
+import { Pairs } from './pair.ts';
 import { act, type Path, waitUntil } from './path.ts';
 import { changePreemptCount } from './preempt.ts';
 
@@ -51,6 +52,8 @@ export class Text {
   private readonly machine: Machine;
   /** `text_mutex`, once somebody has made it: who patches holds it. */
   guard: Guard | undefined;
+  /** Sites of two instructions (FT-12). */
+  readonly pairs: Pairs;
   private readonly sites = new Map<Address, Site>();
   /** Sites that some CPU may still see an old version of. */
   private stale: Site[] = [];
@@ -62,6 +65,7 @@ export class Text {
 
   constructor(machine: Machine) {
     this.machine = machine;
+    this.pairs = new Pairs(machine);
   }
 
   /** The newest whole word at `ip`. */
@@ -115,6 +119,7 @@ export class Text {
 
   /** All of `cpu`'s views become the latest (CC-M5). */
   see(cpu: Cpu): void {
+    this.pairs.see(cpu);
     if (this.stale.length === 0) return;
     for (const site of this.stale) for (const part of site.parts) catchUp(part, cpu.id);
     for (const site of this.stale) site.stale = !site.parts.every(isSettled);
@@ -130,6 +135,7 @@ export class Text {
 
   /** Freed code: executing it is an illegal instruction, which the machine reports as poison. */
   poison(address: Address, bytes: number): void {
+    this.pairs.forget(address, bytes);
     for (let at = address; at < address + bytes; at += 2) this.machine.core.writeHalf(at, 0);
   }
 
@@ -145,7 +151,7 @@ export class Text {
   sendSync(cx: Context, each?: (cpu: Cpu) => void): number {
     const number = ++this.syncCount;
     if (each !== undefined) this.calls.set(number, each);
-    const cpus = this.machine.cpus;
+    const cpus = this.machine.cpus.filter(({ online }) => online);
     this.due.set(number, this.machine.cells.cell(`sync/${number}`, cpus.length - 1));
     for (const cpu of cpus) {
       if (cpu === cx.cpu) continue;
@@ -230,7 +236,7 @@ export function writeHalf(cx: Context, ip: Address, part: 0 | 1, value: number):
   const { text, textCell } = cx.cpu.machine;
   return act(textCell, () => {
     const { guard } = text;
-    if (guard !== undefined) assert(guard.holder === cx, `text is written under ${guard.name}`);
+    if (guard !== undefined) assert(cx.holds(guard), `text is written under ${guard.name}`);
     text.store(cx.cpu, ip, part, value);
   });
 }

@@ -1,8 +1,10 @@
 // Layer replay. The plan's probes and modules as objects of the tracing subsystem, and its operations as calls.
 import { InputError, known } from '../assert.ts';
+import { NO_ADDRESS } from '../emu/address.ts';
 import type { Context } from '../emu/context.ts';
 import { functionsNamed, type Image } from '../emu/image.ts';
 import type { Path } from '../emu/path.ts';
+import { cpuOperation } from '../trace/cpu.ts';
 import {
   FTRACE_OPS_FL_IPMODIFY,
   FTRACE_OPS_FL_PERMANENT,
@@ -19,6 +21,7 @@ import { fileOperation, operation, type OperationRequest } from '../trace/operat
 import type { OperationName, OpsFlag, ProbeOperationName } from './workload/model.ts';
 import type {
   Plan,
+  PlanCpuOperation,
   PlanModuleOperation,
   PlanOperation,
   PlanProbeOperation,
@@ -43,6 +46,8 @@ export const OPERATION_NAMES = {
   delete_module: 'delete_module',
   ftrace_enabled: 'ftrace_enabled',
   set_ftrace_pid: 'set_ftrace_pid',
+  cpu_down: 'cpu_down',
+  cpu_up: 'cpu_up',
 } as const satisfies Record<ProbeOperationName, OperationRequest['op']> &
   Record<OperationName, string>;
 
@@ -91,9 +96,15 @@ export class Operations {
 
   /** Performs one; 0 or a negative errno. Task context; may sleep. */
   perform(cx: Context, planned: PlanOperation): Path<number> {
+    if ('which' in planned) return this.#performOnCpu(cx, planned);
     if ('module' in planned) return this.#performOnModule(cx, planned);
     if (!('probe' in planned)) return fileOperation(cx, this.#k, planned);
     return operation(cx, this.#k, this.probe(planned.probe).ops, this.#request(planned));
+  }
+
+  #performOnCpu(cx: Context, { op, run, which }: PlanCpuOperation): Path<number> {
+    const func = run === null ? NO_ADDRESS : addressOf(this.#image, run);
+    return cpuOperation(cx, this.#k, { op, which, func });
   }
 
   #performOnModule(cx: Context, planned: PlanModuleOperation): Path<number> {

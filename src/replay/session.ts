@@ -1,11 +1,13 @@
 // Layer replay. A run being executed: machine, tracing subsystem, tasks and timeline built from a plan.
 // Recording and replaying both drive one; they differ only in the chooser and in what they do with frames.
 import { assert, InputError, known } from '../assert.ts';
+import { type Address, NO_ADDRESS } from '../emu/address.ts';
 import type { Chooser } from '../emu/choose.ts';
 import type { Context } from '../emu/context.ts';
 import { readObject } from '../emu/elf-object.ts';
 import { loadElf } from '../emu/elf.ts';
 import type { EventSink } from '../emu/event.ts';
+import { standIn } from '../emu/hotplug-idle.ts';
 import { buildImage, functionsNamed, type Image } from '../emu/image.ts';
 import { guestHandler } from '../emu/interrupt.ts';
 import { LIMITS } from '../emu/limits.ts';
@@ -15,8 +17,11 @@ import { type Ending, Machine } from '../emu/machine.ts';
 import { act, callGuest, type Path } from '../emu/path.ts';
 import { start } from '../emu/schedule.ts';
 import { defineServices } from '../emu/services.ts';
+import { startStoppers } from '../emu/stop-machine.ts';
 import { PATH_STUBS_FIRST, TRACE_STUBS_FIRST } from '../emu/stub-table.ts';
 import type { Task } from '../emu/task.ts';
+import { loadPrograms, runProgram, type UserProgram } from '../emu/user.ts';
+import { MCOUNT_INSN_SIZE } from '../trace/ftrace-insn.ts';
 import { bootKernel, type Kernel, publishStubs } from '../trace/kernel.ts';
 import type { Profile } from '../trace/profile.ts';
 import { TRACE_STUBS } from '../trace/stub-table.ts';
@@ -92,10 +97,12 @@ export class Session {
     });
     this.image = loadPlanImage(machine, plan);
     this.#definePaths(options.handlers ?? []);
-    const { recordRecursion, strict, trampolines, regs, ifSupportedGivesRegs } = plan.machine;
+    const { recordRecursion, strict, patching, trampolines, regs, ifSupportedGivesRegs } =
+      plan.machine;
     const arch = { regs, ifSupportedGivesRegs };
-    const boot = { ...options, recordRecursion, strict, trampolines, arch };
+    const boot = { ...options, recordRecursion, strict, patching, trampolines, arch };
     this.kernel = bootKernel(machine, this.image.functions, boot);
+    if (isStopped(plan)) startStoppers(machine);
     const probes = makeProbes(this.kernel, plan, this.image);
     this.operations = new Operations(this.kernel, probes, this.image);
     const tasks = plan.tasks.map((task) => this.#newTask(task.name, task.cpu));
@@ -111,6 +118,7 @@ export class Session {
     // From here on what is written makes this run (`stateDigest`); what boot wrote, the plan says.
     machine.memory.cleanPages();
     const { task } = this.#control;
+    loadPrograms(machine, this.#programs());
     const setUp = (): Path<void> => this.#setUp(task.context, tasks);
     start(task, () => this.#control.program(task.context, setUp));
   }
@@ -177,6 +185,24 @@ export class Session {
     return this.machine.newTask(name, 'task', known(this.machine.cpus[cpu], 'the CPU was checked'));
   }
 
+  /** The programs of tasks in user mode, in the order of the plan. */
+  #programs(): UserProgram[] {
+    const place = (name: string | null): Address =>
+      name === null ? NO_ADDRESS : this.address(name);
+    return this.plan.tasks.flatMap(({ run, user }) =>
+      user === null
+        ? []
+        : [
+            {
+              work: user.work,
+              syscall: place(run),
+              entry: place(user.entry),
+              exit: place(user.exit),
+            },
+          ],
+    );
+  }
+
   #newControl(): Task {
     const first = known(this.machine.cpus[0], 'there is a first CPU');
     return this.machine.newTask(CONTROL_TASK, 'kthread', first);
@@ -233,8 +259,14 @@ export class Session {
       start(task, () => thread.program(cx, nothing));
       return;
     }
-    const func = this.address(planned.run);
-    start(task, () => runTimes(cx, func, planned.times));
+    const { run, times, user } = planned;
+    if (user === null) {
+      const func = this.address(run);
+      start(task, () => runTimes(cx, func, times));
+      return;
+    }
+    const programs = this.plan.tasks.filter((one) => one.user !== null);
+    start(task, () => runProgram(cx, programs.indexOf(planned), times));
   }
 
   #act(entry: PlanEntry, action: PlanAction, firedOn: number): void {
@@ -257,7 +289,7 @@ export class Session {
 
   #raise(index: number, cpuId: number): void {
     const source = known(this.plan.sources[index], 'a source was planned');
-    const cpu = known(this.machine.cpus[cpuId], 'the CPU was checked');
+    const cpu = standIn(known(this.machine.cpus[cpuId], 'the CPU was checked'));
     const handler = this.address(source.run);
     const entry = entryOf(source, (name) => this.address(name));
     const body = guestHandler(handler, entry);
@@ -279,8 +311,16 @@ function machineOptions(plan: Plan): ConstructorParameters<typeof Machine>[0] {
       plan.paths.length > 0
         ? PATH_STUBS_FIRST + plan.paths.length
         : TRACE_STUBS_FIRST + TRACE_STUBS.length,
-    tasksMax: machine.cpus + plan.tasks.length + 1 + LIMITS.kthreadsMax,
+    tasksMax: machine.cpus * (isStopped(plan) ? 2 : 1) + plan.tasks.length + 1 + LIMITS.kthreadsMax,
   };
+}
+
+/** Does anything stop the whole machine, so that it has threads for that? */
+function isStopped({ machine, timeline }: Plan): boolean {
+  const moves = timeline.some(
+    ({ action }) => action.kind === 'operation' && 'which' in action.operation,
+  );
+  return machine.patching === 'stopMachine' || moves;
 }
 
 function loadPlanImage(machine: Machine, plan: Plan): Image {
@@ -294,6 +334,7 @@ function loadPlanImage(machine: Machine, plan: Plan): Image {
     ),
     stubs: machine.stubs.addresses(),
     landingPad: plan.machine.landingPad,
+    siteBytes: MCOUNT_INSN_SIZE[plan.machine.patching],
   });
   loadImage(machine, image);
   return image;

@@ -4,6 +4,7 @@ import { NO_ADDRESS } from '../emu/address.ts';
 import { LEVEL, type Level } from '../emu/context.ts';
 import type { Cpu } from '../emu/cpu.ts';
 import { EMU_EVENTS } from '../emu/event.ts';
+import { standIn } from '../emu/hotplug-idle.ts';
 import { guestHandler } from '../emu/interrupt.ts';
 import type { Machine } from '../emu/machine.ts';
 import type { InterruptName } from './workload/model.ts';
@@ -64,9 +65,10 @@ function arm(armed: Armed, due: number, left: number): void {
   machine.timers.add({
     due,
     fire: () => {
-      machine.report(cpu, EMU_EVENTS.timer.id, handler);
-      cpu.pending.push({ level: LEVEL.hardirq, handler, body: guestHandler(handler) });
-      machine.touchCpu(cpu);
+      const taker = standIn(cpu);
+      machine.report(taker, EMU_EVENTS.timer.id, handler);
+      taker.pending.push({ level: LEVEL.hardirq, handler, body: guestHandler(handler) });
+      machine.touchCpu(taker);
       arm(armed, due + timer.every, left - 1);
     },
   });

@@ -49,7 +49,7 @@ function opsCallbackBegins(
   { depth, below }: Pick<OpenCallback, 'depth' | 'below'>,
 ): void {
   const ops = k.ops.byAddress.get(register(cx, REG.a2));
-  const isDirect = register(cx, REG.ra) === k.caller.innerCall + MCOUNT_INSN_SIZE;
+  const isDirect = register(cx, REG.ra) === k.caller.innerCall + MCOUNT_INSN_SIZE[k.patching];
   const generation = ops === undefined ? 0 : calledGeneration(cx, k, ops);
   const object = ops === undefined || generation === 0 ? 0 : ops.object;
   const isHook = object !== 0 || isDirect;
@@ -78,7 +78,7 @@ function callbackEnds(cx: Context, k: Kernel): void {
  */
 export function calledGeneration(cx: Context, k: Kernel, ops: FtraceOps): number {
   const caller = register(cx, REG.ra);
-  const isDirect = caller === k.caller.innerCall + MCOUNT_INSN_SIZE;
+  const isDirect = caller === k.caller.innerCall + MCOUNT_INSN_SIZE[k.patching];
   if (isDirect || isTrampoline(caller)) return ops.generation.value;
   return caller === RETURN_STUB ? (cx.cpu.hart.lo[REG.a4] as number) : 0;
 }

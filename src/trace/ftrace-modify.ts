@@ -4,15 +4,17 @@ import { known } from '../assert.ts';
 import { type Address, addressHi, addressLo, NO_ADDRESS } from '../emu/address.ts';
 import type { Context } from '../emu/context.ts';
 import { mutexLock, mutexUnlock } from '../emu/lock.ts';
+import { HALF_BYTES } from '../emu/pair.ts';
 import { act, type Path, writeOnce } from '../emu/path.ts';
 import { REG } from '../emu/regs.ts';
 import { sync } from '../emu/text.ts';
 import { TRACE_EVENTS } from './event.ts';
-import { callWord } from './ftrace-insn.ts';
+import { callWords } from './ftrace-insn.ts';
 import { FTRACE_OPS_FL_RCU, FTRACE_OPS_FL_RECURSION, opsHas } from './ftrace-ops-flags.ts';
 import type { FtraceOps } from './ftrace-ops.ts';
 import { FUNCTION_TRACE_OP, isReachable } from './ftrace-trampoline.ts';
 import type { Kernel } from './kernel.ts';
+import type { TextPokeLoc } from './text-poke.ts';
 
 /** `update_ftrace_function` (FT-24, CC-S4.4, CC-S5.3): whom the generic caller ought to call. */
 export function updateFtraceFunction(cx: Context, k: Kernel): void {
@@ -42,7 +44,7 @@ export function ftraceMustUpdate(cx: Context, k: Kernel, stale: boolean): boolea
 /** `ftrace_run_update_code` (CC-S3). Caller holds `ftrace_lock`. */
 export function* ftraceRunUpdateCode(cx: Context, k: Kernel): Path<void> {
   yield* mutexLock(cx, k.textMutex);
-  yield* k.fn.ftraceModifyAllCode(cx, k);
+  yield* k.fn.archFtraceUpdateCode(cx, k);
   yield* mutexUnlock(cx, k.textMutex);
 }
 
@@ -84,8 +86,12 @@ export function* setFunctionTraceOp(cx: Context, k: Kernel): Path<void> {
   });
 }
 
-/** CC-S3.4: from here on no caller passes the old one, unless it was interrupted or preempted (CC-N1). */
+/**
+ * CC-S3.4: from here on no caller passes the old one, unless it was interrupted or preempted (CC-N1). With
+ * interrupts off this is stop_machine, where nobody else runs, and nobody could answer.
+ */
 export function* syncFunctionTraceOp(cx: Context): Path<void> {
+  if (!cx.make(() => cx.cpu.hart.irqsOn)) return;
   yield* sync(cx);
 }
 
@@ -98,7 +104,7 @@ export function* ftraceUpdateFtraceFunc(cx: Context, k: Kernel, target: Address)
   const ip = k.caller.innerCall;
   const believed = cx.read(innerCalls);
   if (believed === target) return;
-  if (!holds(cx, k, ip, callWord(ip, believed, REG.ra))) {
+  if (!holds(cx, k, { ip, target: believed, link: REG.ra })) {
     k.fn.ftraceBug(cx, k, ip);
     return;
   }
@@ -112,7 +118,7 @@ export function* ftraceReplaceCode(cx: Context, k: Kernel): Path<void> {
     (record) => k.fn.ftraceGetAddrNew(cx, k, record) !== cx.read(record.calls),
   );
   for (const { ip, calls } of stale) {
-    if (holds(cx, k, ip, callWord(ip, cx.read(calls), REG.t0))) continue;
+    if (holds(cx, k, { ip, target: cx.read(calls), link: REG.t0 })) continue;
     k.fn.ftraceBug(cx, k, ip);
     return;
   }
@@ -127,9 +133,12 @@ export function* ftraceReplaceCode(cx: Context, k: Kernel): Path<void> {
   });
 }
 
-/** `ftrace_verify_code`: is that the word at `ip`? */
-function holds(cx: Context, k: Kernel, ip: Address, word: number): boolean {
-  return cx.make(() => k.machine.text.word(ip)) === word;
+/** `ftrace_verify_code`: is that what stands there? */
+function holds(cx: Context, k: Kernel, loc: TextPokeLoc): boolean {
+  const { text } = k.machine;
+  return callWords(k.patching, loc).every(
+    (word, i) => cx.make(() => text.word(loc.ip + i * HALF_BYTES)) === word,
+  );
 }
 
 /** `ftrace_bug` and `ftrace_kill` (FT-11): the text is not what it must be; nothing works from here on. */

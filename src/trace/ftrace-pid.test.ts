@@ -18,6 +18,7 @@ import { type Context, LEVEL } from '../emu/context.ts';
 import { type Path } from '../emu/path.ts';
 import type { ScriptOp } from '../emu/script.ts';
 import { sleepFor } from '../emu/timer.ts';
+import { cpuOperation } from './cpu.ts';
 import { EBUSY, ENOMEM } from './errno.ts';
 import {
   FTRACE_OPS_FL_IPMODIFY,
@@ -284,4 +285,31 @@ test('M-34: who comes back calls the check, and the check itself (FT-18)', () =>
     entered.lastIndexOf(m.fn('cb').address),
   );
   expect(ending).not.toBe('run_end');
+});
+
+test('a CPU that was gone when a list came goes by what it knew until it changes tasks (CC-N4)', () => {
+  const m = kernel({ patching: 'stopMachine' });
+  const ops = pidOps(m);
+  const move = (cx: Context, name: 'cpu_down' | 'cpu_up', func: number): Path<number> =>
+    cpuOperation(cx, m.k, { op: name, which: 1, func });
+  m.control(function* (cx) {
+    yield* perform(cx, m.k, ops, REGISTER);
+    yield* move(cx, 'cpu_down', m.fn('a1').address);
+    yield* writePids(cx, m.k, [77]);
+    yield* move(cx, 'cpu_up', m.fn('a2').address);
+    m.task('other', 1, 'a1');
+    yield* sleepFor(cx, 500);
+    yield* move(cx, 'cpu_down', m.fn('a1').address);
+  });
+  const hits = (name: 'cb_begin' | 'skip'): unknown[] =>
+    m.events(name).map(({ cpu, ip, pid }) => [cpu, pid, ip === m.fn('a2').site ? 'a2' : 'a1']);
+  expect(hits('cb_begin')).toEqual([
+    [1, 0, 'a1'],
+    [1, 0, 'a2'],
+  ]);
+  const other = m.machine.tasks.find(({ name }) => name === 'other')?.pid;
+  expect(hits('skip')).toEqual([
+    [1, other, 'a1'],
+    [1, 0, 'a1'],
+  ]);
 });

@@ -61,7 +61,7 @@ export function newRecords(
 export function ftraceLocation(k: Kernel, address: Address): DynFtrace | undefined {
   return k.records.find(
     ({ ip, func }) =>
-      address === func.address || (address >= ip && address < ip + MCOUNT_INSN_SIZE),
+      address === func.address || (address >= ip && address < ip + MCOUNT_INSN_SIZE[k.patching]),
   );
 }
 

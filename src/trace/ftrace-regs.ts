@@ -3,7 +3,7 @@
 // t0, which the call site itself takes, and a stack pointer that a callback changes.
 import { REG } from '../emu/regs.ts';
 import { Assembler } from '../emu/riscv/assembler.ts';
-import { MCOUNT_INSN_SIZE } from './ftrace-insn.ts';
+import { MCOUNT_INSN_SIZE, type Patching } from './ftrace-insn.ts';
 
 /**
  * `struct ftrace_regs`: a0..a7 from 0, then what is listed. The word at `t0` is where the function goes on, an even
@@ -54,33 +54,46 @@ export interface SavingText {
   readonly leave: Uint16Array;
 }
 
+/** By how long the sites are. */
+export type SavingTexts = Readonly<Record<Patching, SavingText>>;
+
 /** Saves what the C calling convention lets a callback clobber. */
-export const SAVES_ARGUMENTS: SavingText = {
-  enter: assembled((text) => {
+export const SAVES_ARGUMENTS: SavingTexts = forSites(enterWithArguments, leaveWithArguments());
+
+/** Saves all registers (SAVE_REGS), and restores what a callback has made of them, but for `ip`. */
+export const SAVES_REGS: SavingTexts = forSites(enterWithRegs, leaveWithRegs(RESUME));
+
+/** And goes on at `ip` (IPMODIFY). */
+export const SAVES_REGS_IPMODIFY: SavingTexts = forSites(enterWithRegs, leaveWithRegs(PT_REGS_IP));
+
+/** `ip` is found from the address behind the site. */
+function forSites(enter: (siteBytes: number) => Uint16Array, leave: Uint16Array): SavingTexts {
+  return {
+    breakpoint: { enter: enter(MCOUNT_INSN_SIZE.breakpoint), leave },
+    stopMachine: { enter: enter(MCOUNT_INSN_SIZE.stopMachine), leave },
+  };
+}
+
+function enterWithArguments(siteBytes: number): Uint16Array {
+  return assembled((text) => {
     text.emit('addi', { rd: sp, rs1: sp, imm: -FTRACE_REGS_BYTES });
     for (const [rs2, imm] of argumentPlaces()) text.emit('sd', { rs1: sp, rs2, imm });
     text.emit('sd', { rs1: sp, rs2: ra, imm: FTRACE_REGS.ra });
     text.emit('sd', { rs1: sp, rs2: t0, imm: FTRACE_REGS.t0 });
-    passArguments(text);
-  }),
-  leave: assembled((text) => {
+    passArguments(text, siteBytes);
+  });
+}
+
+function leaveWithArguments(): Uint16Array {
+  return assembled((text) => {
     text.emit('ld', { rd: ra, rs1: sp, imm: FTRACE_REGS.ra });
     text.emit('ld', { rd: t0, rs1: sp, imm: FTRACE_REGS.t0 });
     for (const [rd, imm] of argumentPlaces()) text.emit('ld', { rd, rs1: sp, imm });
     goOn(text, FTRACE_REGS_BYTES);
-  }),
-};
+  });
+}
 
-/** Saves all registers (SAVE_REGS), and restores what a callback has made of them, but for `ip`. */
-export const SAVES_REGS: SavingText = { enter: enterWithRegs(), leave: leaveWithRegs(RESUME) };
-
-/** And goes on at `ip` (IPMODIFY). */
-export const SAVES_REGS_IPMODIFY: SavingText = {
-  enter: enterWithRegs(),
-  leave: leaveWithRegs(PT_REGS_IP),
-};
-
-function enterWithRegs(): Uint16Array {
+function enterWithRegs(siteBytes: number): Uint16Array {
   return assembled((text) => {
     text.emit('addi', { rd: sp, rs1: sp, imm: -PT_REGS_FRAME });
     for (const [rs2, imm] of argumentPlaces()) text.emit('sd', { rs1: sp, rs2, imm });
@@ -92,7 +105,7 @@ function enterWithRegs(): Uint16Array {
     text.emit('sd', { rs1: sp, rs2: t0, imm: RESUME });
     text.emit('addi', { rd: t1, rs1: sp, imm: PT_REGS_FRAME });
     text.emit('sd', { rs1: sp, rs2: t1, imm: PT_REGS_SP });
-    passArguments(text);
+    passArguments(text, siteBytes);
   });
 }
 
@@ -106,8 +119,8 @@ function leaveWithRegs(goesOnAt: number): Uint16Array {
   });
 }
 
-function passArguments(text: Assembler): void {
-  text.emit('addi', { rd: REG.a0, rs1: t0, imm: -MCOUNT_INSN_SIZE });
+function passArguments(text: Assembler, siteBytes: number): void {
+  text.emit('addi', { rd: REG.a0, rs1: t0, imm: -siteBytes });
   text.emit('addi', { rd: REG.a1, rs1: ra, imm: 0 });
   text.emit('addi', { rd: REG.a3, rs1: sp, imm: 0 });
 }

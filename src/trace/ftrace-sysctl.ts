@@ -7,6 +7,7 @@ import { EBUSY, ENODEV, type Errno } from './errno.ts';
 import { FTRACE_OPS_FL_PERMANENT, opsHas } from './ftrace-ops-flags.ts';
 import { useOps } from './ftrace-ops-memory.ts';
 import type { FtraceOps } from './ftrace-ops.ts';
+import { whileTextRests } from './ftrace-stop.ts';
 import type { Kernel } from './kernel.ts';
 
 /** `ftrace_enable_sysctl` (CC-S7): a write of 0 or 1. Task context; sleeps. */
@@ -60,8 +61,10 @@ export function isPermanentRefused(cx: Context, k: Kernel, ops: FtraceOps): bool
 export function* ftraceStartupSysctl(cx: Context, k: Kernel): Path<void> {
   if (cx.read(k.ftrace.startUp) === 0) return;
   yield* mutexLock(cx, k.textMutex); // CC-S7
-  yield* k.fn.ftraceInnerToListFunc(cx, k);
-  if (!cx.read(k.ftrace.disabled)) yield* k.fn.ftraceModifyAllCode(cx, k);
+  yield* whileTextRests(cx, k, function* (own) {
+    yield* k.fn.ftraceInnerToListFunc(own, k);
+    if (!own.read(k.ftrace.disabled)) yield* k.fn.ftraceModifyAllCode(own, k);
+  });
   yield* mutexUnlock(cx, k.textMutex); // CC-S7
 }
 
@@ -69,6 +72,6 @@ export function* ftraceStartupSysctl(cx: Context, k: Kernel): Path<void> {
 export function* ftraceShutdownSysctl(cx: Context, k: Kernel): Path<void> {
   if (cx.read(k.ftrace.startUp) === 0) return;
   yield* mutexLock(cx, k.textMutex); // CC-S7
-  yield* k.fn.ftraceReplaceCode(cx, k);
+  yield* whileTextRests(cx, k, (own) => k.fn.ftraceReplaceCode(own, k));
   yield* mutexUnlock(cx, k.textMutex); // CC-S7
 }

@@ -1,5 +1,6 @@
 // Layer trace. Trampolines are guest text (FT-19, FT-20, CC-H3): a task can be preempted at each of their
 // instructions, and one that was freed is poison. What they save is in `ftrace-regs.ts`.
+import { assert } from '../assert.ts';
 import { NO_ADDRESS, type Address, TRAMPOLINE_BASE, TRAMPOLINE_BYTES_MAX } from '../emu/address.ts';
 import type { Cell } from '../emu/cell.ts';
 import type { Context } from '../emu/context.ts';
@@ -10,7 +11,7 @@ import type { Path } from '../emu/path.ts';
 import { REG } from '../emu/regs.ts';
 import { Assembler } from '../emu/riscv/assembler.ts';
 import { allocate, type KObject, release } from '../emu/slab.ts';
-import { MCOUNT_INSN_SIZE } from './ftrace-insn.ts';
+import { beginsCall, callWords, MCOUNT_INSN_SIZE, type Patching } from './ftrace-insn.ts';
 import { FTRACE_OPS_FL_IPMODIFY, opsHas, wantsRegs } from './ftrace-ops-flags.ts';
 import { useOps } from './ftrace-ops-memory.ts';
 import type { FtraceOps } from './ftrace-ops.ts';
@@ -20,15 +21,14 @@ import {
   SAVES_REGS_IPMODIFY,
   type SavingText,
 } from './ftrace-regs.ts';
+import { whileTextRests } from './ftrace-stop.ts';
 import type { Kernel } from './kernel.ts';
 
 /** How far a `jal` reaches. */
 const JAL_REACH = 0x100000;
-/** `jal ra` to anywhere, and what tells it from other instructions. */
-const CALL: number = (REG.ra << 7) | 0x6f;
-const CALL_MASK = 0xfff;
 /** No instruction. */
 const ILLEGAL = 0;
+const INSTRUCTION_BYTES = 4;
 /** Each trampoline has a place of one of these sizes; the first one holds the generic caller. */
 const TRAMPOLINE_BYTES = 128;
 const REGS_TRAMPOLINE_BYTES = 384;
@@ -83,42 +83,51 @@ export interface CallerOptions {
    * called with where trampolines are.
    */
   readonly passesOp: boolean;
+  readonly patching: Patching;
 }
 
 /** Maps the trampolines' text and writes the generic callers into it. */
 export function newFtraceCaller(machine: Machine, options: CallerOptions): FtraceCaller {
-  const { listFunc, listFuncWithRegs, passesOp } = options;
+  const { listFunc, passesOp, patching } = options;
   machine.core.addText(TRAMPOLINE_BASE, REGS_CALLER - TRAMPOLINE_BASE);
   const text = new Assembler(TRAMPOLINE_BASE);
-  const stub = text.label('ftrace_stub');
-  text.append(SAVES_ARGUMENTS.enter);
+  const { enter, leave } = SAVES_ARGUMENTS[patching];
+  text.append(enter);
   if (passesOp) loadOp(machine, text);
   else text.emit('addi', { rd: REG.a2, rs1: REG.zero, imm: 0 });
   const innerCall = text.here;
-  text.jal(REG.ra, stub);
-  text.append(SAVES_ARGUMENTS.leave);
-  text.bind(stub);
-  const stubAt = text.here;
+  // Only what follows lies between the call and the stub.
+  const stub = innerCall + MCOUNT_INSN_SIZE[patching] + leave.byteLength;
+  writeCall(text, patching, stub);
+  text.append(leave);
+  assert(text.here === stub, 'the stub is where it is called');
   text.plain('ret');
   writeText(machine, text);
-  const regsEntry =
-    listFuncWithRegs === undefined ? NO_ADDRESS : writeRegsCaller(machine, listFuncWithRegs);
-  return { entry: TRAMPOLINE_BASE, regsEntry, innerCall, stub: stubAt, listFunc };
+  const regsEntry = writeRegsCaller(machine, options);
+  return { entry: TRAMPOLINE_BASE, regsEntry, innerCall, stub, listFunc };
 }
 
 /**
  * The list function tests every hash, whoever is registered, so its call need not be patched; and it is what keeps
  * an ops without IPMODIFY from redirecting the function (FT-46).
  */
-function writeRegsCaller(machine: Machine, listFunc: Address): Address {
+function writeRegsCaller(machine: Machine, { listFuncWithRegs, patching }: CallerOptions): Address {
+  if (listFuncWithRegs === undefined) return NO_ADDRESS;
   // A region of its own: one that reached from the first place to here would all be mapped.
   machine.core.addText(REGS_CALLER, REGS_TRAMPOLINE_BYTES);
   const text = new Assembler(REGS_CALLER);
-  text.append(SAVES_REGS_IPMODIFY.enter);
-  text.call(listFunc);
-  text.append(SAVES_REGS_IPMODIFY.leave);
+  const { enter, leave } = SAVES_REGS_IPMODIFY[patching];
+  text.append(enter);
+  writeCall(text, patching, listFuncWithRegs);
+  text.append(leave);
   writeText(machine, text);
   return REGS_CALLER;
+}
+
+/** A call that can be patched as sites are. */
+function writeCall(text: Assembler, patching: Patching, target: Address): void {
+  const call = { ip: text.here, target, link: REG.ra };
+  for (const word of callWords(patching, call)) text.word(word);
 }
 
 /** Gives `function_trace_op` its memory; loads it into a2, which is a step of its own (CC-H4.1). */
@@ -153,7 +162,8 @@ export function* ftraceUpdateTrampoline(cx: Context, k: Kernel, ops: FtraceOps):
   const func = k.fn.ftraceOpsGetFunc(cx, k, ops);
   const saving = savingText(cx, k, ops);
   cx.make(() => {
-    writeText(k.machine, trampolineText(address, { ops: ops.address, func, saving }));
+    const { patching } = k;
+    writeText(k.machine, trampolineText(address, { ops: ops.address, func, saving, patching }));
   });
   cx.write(ops.trampoline, memory);
 }
@@ -178,8 +188,9 @@ function takePlace(
 }
 
 function savingText(cx: Context, k: Kernel, ops: FtraceOps): SavingText {
-  if (!wantsRegs(cx, k, ops)) return SAVES_ARGUMENTS;
-  return opsHas(cx, ops, FTRACE_OPS_FL_IPMODIFY) ? SAVES_REGS_IPMODIFY : SAVES_REGS;
+  if (!wantsRegs(cx, k, ops)) return SAVES_ARGUMENTS[k.patching];
+  const texts = opsHas(cx, ops, FTRACE_OPS_FL_IPMODIFY) ? SAVES_REGS_IPMODIFY : SAVES_REGS;
+  return texts[k.patching];
 }
 
 /**
@@ -195,14 +206,15 @@ export function* ftraceRefreshTrampoline(cx: Context, k: Kernel, ops: FtraceOps)
   // The assist function stays; it reads ops->func itself.
   if (ip === undefined || !isReachable(ip, target) || target === k.assistFunc) return;
   yield* mutexLock(cx, k.textMutex); // CC-S21.5
-  yield* k.fn.textPoke(cx, k, [{ ip, target, link: REG.ra }]);
+  const call = { ip, target, link: REG.ra };
+  yield* whileTextRests(cx, k, (own) => k.fn.textPoke(own, k, [call]));
   yield* mutexUnlock(cx, k.textMutex); // CC-S21.5
 }
 
 /** Where a trampoline calls; undefined when it calls nobody. */
 function callIn(k: Kernel, { address, bytes }: KObject): Address | undefined {
-  for (let ip = address; ip < address + bytes; ip += MCOUNT_INSN_SIZE) {
-    if ((k.machine.text.word(ip) & CALL_MASK) === CALL) return ip;
+  for (let ip = address; ip < address + bytes; ip += INSTRUCTION_BYTES) {
+    if (beginsCall(k.patching, k.machine.text.word(ip), REG.ra)) return ip;
   }
   return undefined;
 }
@@ -226,15 +238,17 @@ interface TrampolineParts {
   readonly ops: Address;
   readonly func: Address;
   readonly saving: SavingText;
+  readonly patching: Patching;
 }
 
-function trampolineText(at: Address, { ops, func, saving }: TrampolineParts): Assembler {
+function trampolineText(at: Address, parts: TrampolineParts): Assembler {
+  const { ops, func, saving, patching } = parts;
   const text = new Assembler(at);
   text.append(saving.enter);
   const low = text.upper(REG.a2, ops);
   text.emit('addi', { rd: REG.a2, rs1: REG.a2, imm: low });
   // A func that no call reaches is a jump to nowhere at the first hit.
-  if (isReachable(text.here, func)) text.call(func);
+  if (isReachable(text.here, func)) writeCall(text, patching, func);
   else text.word(ILLEGAL);
   text.append(saving.leave);
   return text;
@@ -248,7 +262,7 @@ export function isReachable(from: Address, to: Address): boolean {
 /** Writes code that nobody executes yet; each instruction of it is a step (CC-H3). */
 function writeText({ core, text: memory }: Machine, text: Assembler): void {
   memory.writeCode(text.base, text.halves());
-  for (let ip = text.base; ip < text.here; ip += MCOUNT_INSN_SIZE) {
+  for (let ip = text.base; ip < text.here; ip += INSTRUCTION_BYTES) {
     core.setFlags(ip, core.flagsAt(ip) | FLAG.visible);
   }
 }

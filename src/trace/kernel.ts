@@ -12,6 +12,7 @@ import { stubAddress, TRACE_STUBS_FIRST } from '../emu/stub-table.ts';
 import { TRACE_EVENTS } from './event.ts';
 import { FPROBE_OPTIONS_DEFAULT, type FprobeOptions } from './fprobe-options.ts';
 import { type Fprobe, type FprobeTable, newFprobeTable } from './fprobe.ts';
+import type { Patching } from './ftrace-insn.ts';
 import { newOpsTable, type OpsTable } from './ftrace-ops.ts';
 import { type FtracePids, newFtracePids } from './ftrace-pid.ts';
 import { type DynFtrace, newRecords } from './ftrace-record.ts';
@@ -45,6 +46,7 @@ export interface Kernel {
   readonly arch: Arch;
   /** Undefined: no ops has one of its own, and all sites call the generic caller. */
   readonly trampolines: TrampolinePlaces | undefined;
+  readonly patching: Patching;
   readonly poke: PokeDescriptor;
   /** Every traceable function, by address of its site. Those of modules come and go, under `ftrace_lock`. */
   records: readonly DynFtrace[];
@@ -90,6 +92,8 @@ export interface BootOptions {
   readonly strict?: boolean;
   /** What of them differs from FPROBE_OPTIONS_DEFAULT. */
   readonly fprobe?: Partial<FprobeOptions>;
+  /** Machine option `patching`; default `breakpoint`. */
+  readonly patching?: Patching | undefined;
 }
 
 /** Publishes the tracing layer's kernel symbols, as far as the era has them: before an image is linked. */
@@ -107,11 +111,13 @@ export function bootKernel(
 ): Kernel {
   const fn: LinkTable = { ...LINKS, ...options.profile.links };
   for (const { links } of options.variants) Object.assign(fn, links);
-  const { trampolines, arch = ARCH_DEFAULT } = options;
+  const { trampolines, patching = 'breakpoint', arch = ARCH_DEFAULT } = options;
+  if (!fn.ftraceAllowsPreemption(patching)) machine.preemption = 'voluntary';
   const caller = newFtraceCaller(machine, {
     listFunc: traceStub('ftrace_ops_list_func'),
     listFuncWithRegs: arch.regs ? traceStub('ftrace_ops_list_func_regs') : undefined,
     passesOp: !trampolines,
+    patching,
   });
   const directMutex = new Mutex(machine.cells, 'direct_mutex');
   const ftrace = newFtraceState(machine, caller);
@@ -128,6 +134,7 @@ export function bootKernel(
     assistFunc: traceStub('ftrace_ops_assist_func'),
     arch,
     trampolines: trampolines ? newTrampolinePlaces(base) : undefined,
+    patching,
     poke: newPokeDescriptor(base),
     records: newRecords(
       base,
@@ -146,6 +153,13 @@ export function bootKernel(
     fprobeOptions: { ...FPROBE_OPTIONS_DEFAULT, ...options.fprobe },
     currentKprobes: Array.from({ length: machine.cpus.length }),
   };
+  answerMachine(k);
+  return k;
+}
+
+/** What the machine asks this layer for from here on. */
+function answerMachine(k: Kernel): void {
+  const { machine } = k;
   machine.breakpoint = (cx, pc) => pokeInt3Handler(cx, k, pc);
   machine.closing = () => {
     reportState(k);
@@ -156,7 +170,6 @@ export function bootKernel(
     };
   }
   defineStubs(k);
-  return k;
 }
 
 /** What a run leaves behind, for judges of quiescence (CC-O11). */

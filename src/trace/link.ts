@@ -76,6 +76,11 @@ import {
   ftraceUsersWantRegs,
 } from './ftrace-record.ts';
 import {
+  archFtraceUpdateCode,
+  ftraceAllowsPreemption,
+  localFlushIcacheAll,
+} from './ftrace-stop.ts';
+import {
   ftraceEnableSysctl,
   ftraceSetEnabled,
   ftraceShutdownSysctl,
@@ -150,6 +155,9 @@ export interface LinkTable {
   readonly ftraceGetAddrNew: typeof ftraceGetAddrNew;
   readonly ftraceHashRecDisable: typeof ftraceHashRecDisable;
   readonly ftraceHashRecEnable: typeof ftraceHashRecEnable;
+  readonly archFtraceUpdateCode: typeof archFtraceUpdateCode;
+  readonly ftraceAllowsPreemption: typeof ftraceAllowsPreemption;
+  readonly localFlushIcacheAll: typeof localFlushIcacheAll;
   readonly ftraceBug: typeof ftraceBug;
   readonly ftraceInnerToListFunc: typeof ftraceInnerToListFunc;
   readonly ftraceModifyAllCode: typeof ftraceModifyAllCode;
@@ -248,6 +256,9 @@ export const LINKS: LinkTable = {
   ftraceGetAddrNew,
   ftraceHashRecDisable,
   ftraceHashRecEnable,
+  archFtraceUpdateCode,
+  ftraceAllowsPreemption,
+  localFlushIcacheAll,
   ftraceBug,
   ftraceInnerToListFunc,
   ftraceModifyAllCode,

@@ -109,6 +109,23 @@ test('F17: a filter outlives the module that it names, which is hooked again fro
   expect(done.verdict('quiescence')).toMatchObject({ status: 'held' });
 });
 
+test('sites of two instructions come and go with a module as well (FT-12, FT-49)', () => {
+  const yaml = USUAL.replace('cpus: 2', 'cpus: 2, patching: stopMachine');
+  const settings = { yaml, tasks: USER };
+  const leave = 'at: start, unregister: ops';
+  const timeline = [LOAD, FILTER, REGISTER, UNLOAD, LOAD, UNLOAD, LOAD, leave, UNLOAD];
+  const done = run(timeline, settings);
+  expect(done.results).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0]);
+  expect([0, 1].map((nth) => within(done, 'delete_module', nth) > 0)).toEqual([true, true]);
+  expect(within(done, 'init_module', 1)).toBeGreaterThan(0);
+  const site = known(done.events('symbol').find((e) => e.name === 'victim_fn')?.site, 'its site');
+  expect(done.events('text_pair').filter(({ ip }) => ip === site)).toHaveLength(4);
+  expect(done.events('oops')).toEqual([]);
+  for (const name of ['quiescence', 'text', 'memory', 'return']) {
+    expect(done.verdict(name).status).not.toBe('broken');
+  }
+});
+
 test('an ops without a filter hooks all that comes with a module, the init function too (FT-2, FT-37)', () => {
   const done = run([REGISTER, LOAD, UNLOAD, UNREGISTER]);
   expect(within(done, 'init_module', 0)).toBe(6); // init, fn and four times part.

@@ -5,10 +5,11 @@ import { assert } from '../assert.ts';
 import { type Address, addressHi, addressLo, NO_ADDRESS } from '../emu/address.ts';
 import type { Cell } from '../emu/cell.ts';
 import type { Context } from '../emu/context.ts';
+import { writePair } from '../emu/pair.ts';
 import { enter, fetchAdd, type Path, readOnce, update, waitUntil, writeOnce } from '../emu/path.ts';
 import { FRAME_HI } from '../emu/regs.ts';
 import { C_EBREAK, sync, writeHalf } from '../emu/text.ts';
-import { callWord, MCOUNT_INSN_SIZE } from './ftrace-insn.ts';
+import { callPair, callWord, MCOUNT_INSN_SIZE } from './ftrace-insn.ts';
 import type { Kernel } from './kernel.ts';
 
 /** One instruction to replace: by a call of `target` with its return address in `link`, or by a nop. */
@@ -16,7 +17,7 @@ export interface TextPokeLoc {
   readonly ip: Address;
   /** NO_ADDRESS: a nop. */
   readonly target: Address;
-  /** Register that the call leaves ip + 4 in. */
+  /** Register that the call leaves the address behind the site in. */
   readonly link: number;
 }
 
@@ -39,9 +40,18 @@ export function newPokeDescriptor(k: Pick<Kernel, 'machine'>): PokeDescriptor {
   };
 }
 
-/** Replaces all of `locs`, in address order, batch by batch. Caller holds `text_mutex`. */
+/**
+ * PATCH: replaces all of `locs`, in address order; batch by batch, or one by one while the machine is stopped.
+ * Caller holds `text_mutex`.
+ */
 export function* textPoke(cx: Context, k: Kernel, locs: readonly TextPokeLoc[]): Path<void> {
   const sorted = locs.toSorted((a, b) => a.ip - b.ip);
+  if (k.patching === 'stopMachine') {
+    for (const { ip, target, link } of sorted) {
+      yield* writePair(cx, ip, callPair(ip, target, link)); // CC-S2.2
+    }
+    return;
+  }
   for (let first = 0; first < sorted.length; first += TP_VEC_MAX) {
     yield* enter(k.fn.textPokeBpBatch(cx, k, sorted.slice(first, first + TP_VEC_MAX)));
   }
@@ -104,7 +114,7 @@ export function* pokeInt3Handler(cx: Context, k: Kernel, pc: Address): Path<Addr
 
 /** Does to the interrupted registers what the new instruction does; where it leads. */
 function emulate(cx: Context, { ip, target, link }: TextPokeLoc): Address {
-  const after = ip + MCOUNT_INSN_SIZE;
+  const after = ip + MCOUNT_INSN_SIZE.breakpoint;
   if (target === NO_ADDRESS) return after;
   cx.make(() => {
     cx.frame[link] = addressLo(after);

@@ -89,6 +89,17 @@ test('a callback of an interrupt ends before it does, on its CPU', () => {
   );
 });
 
+const moves = (moved: number, to: number): Told => ['task_migrate', { cpu: 1, pid: 3, moved, to }];
+
+test('a task whose CPU goes takes its callback along, and to nowhere else', () => {
+  const begin = begins(1, 1, 'vfs_open', { cpu: 1 });
+  const end = ends(1, 1, 'vfs_open');
+  expect(judge(context, [...START, begin, moves(1, 0), end]).status).toBe('never exercised');
+  for (const other of [moves(2, 0), moves(1, 2)])
+    expect(judge(context, [...START, begin, other, end]).status).toBe('broken');
+  expect(judge(context, [...START, moves(1, 0), begin, end]).status).toBe('broken');
+});
+
 const turns = (on: boolean, asked: boolean): Told => ['irqs', { on, asked }];
 
 test('interrupts are at the end of a callback as at its beginning, unless it asked', () => {

@@ -48,6 +48,8 @@ interface Findings {
   readonly held: Map<number, EventOf<'recursion_lock'>[]>;
   /** In order; most callbacks have none behind them. */
   readonly turns: Turn[];
+  /** The last event that took each task to another CPU, by pid. */
+  readonly migrated: Map<number, EventOf<'task_migrate'>>;
 }
 
 const TASK = 0;
@@ -64,17 +66,7 @@ export const context: Guarantee = {
   section: 'Protect your callback',
   rules: ['FT-22', 'FT-53', 'FT-55', 'CC-G23'],
   start(story) {
-    const found: Findings = {
-      story,
-      first: undefined,
-      locks: 0,
-      interrupts: 0,
-      unwatched: 0,
-      callbacks: 0,
-      cpus: [],
-      held: new Map(),
-      turns: [],
-    };
+    const found = newFindings(story);
     return {
       on: {
         region_open: (e) => {
@@ -83,6 +75,7 @@ export const context: Guarantee = {
         region_close: (e) => {
           regionClosed(found, e);
         },
+        task_migrate: (e) => found.migrated.set(e.moved, e),
         recursion_lock: (e) => {
           locked(found, e);
         },
@@ -124,6 +117,21 @@ export const context: Guarantee = {
     };
   },
 };
+
+function newFindings(story: Story): Findings {
+  return {
+    story,
+    first: undefined,
+    locks: 0,
+    interrupts: 0,
+    unwatched: 0,
+    callbacks: 0,
+    cpus: [],
+    held: new Map(),
+    turns: [],
+    migrated: new Map(),
+  };
+}
 
 function cpuOf({ cpus }: Findings, number: number): Cpu {
   return (cpus[number] ??= { region: undefined, irqsOn: true, watching: true, irqsBelow: [] });
@@ -207,12 +215,18 @@ function interruptEnded(found: Findings, e: EventOf<'irq_exit'> | EventOf<'trap_
 function callbackEnded(found: Findings, callback: Callback, e: EventOf<'cb_end'>): void {
   const { begin } = callback;
   if (begin.level > TASK) found.interrupts++;
-  if (e.cpu !== begin.cpu) {
+  if (e.cpu !== cpuSince(found, begin)) {
     const ended = theEnd(found, callback, e);
     report(found, e.index, `${ended} on another CPU than CPU ${begin.cpu}`, [begin.index]);
     return;
   }
   if (found.turns.length > 0) checkInterrupts(found, callback, e);
+}
+
+/** Where what began there must end: a task whose CPU was taken down meanwhile goes on elsewhere. */
+function cpuSince({ migrated }: Findings, begin: EventOf<'cb_begin'>): number {
+  const last = begin.level === TASK ? migrated.get(begin.pid) : undefined;
+  return last !== undefined && last.index > begin.index ? last.to : begin.cpu;
 }
 
 /** Between the two, interrupts above come and go without a trace: what counts is turned in the context itself. */

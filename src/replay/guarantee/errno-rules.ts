@@ -73,7 +73,9 @@ function filterResults({ before, change }: Control): readonly number[] {
   const { possible, removed, reset, strict } = change;
   if (!possible) return [EINVAL];
   if (!strict) return [0, EBUSY, EINVAL];
-  const isIn = before.map((hash) => !reset && removed.every((site) => hash.has(site)));
+  // Who is named twice is gone at the second time.
+  const isTwice = new Set(removed).size < removed.length;
+  const isIn = before.map((hash) => !reset && !isTwice && removed.every((site) => hash.has(site)));
   const absent = isIn.some((one) => !one) ? [ENOENT] : [];
   return isIn.some((one) => one) ? [0, EBUSY, EINVAL, ...absent] : [EINVAL, ...absent];
 }

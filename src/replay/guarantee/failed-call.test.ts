@@ -136,6 +136,15 @@ test('removing by address what is absent is -ENOENT, and nothing else (FT-49)', 
   );
 });
 
+test('an array that removes a function twice is refused: it is gone at the second time (FT-49)', () => {
+  const SET_IPS = 'ftrace_set_filter_ips';
+  const at = `0xffffffff8000${site('vfs_read').toString(16).padStart(4, '0')}`;
+  const once = fails(SET_IPS, ENOENT, READ, { text: at, flags: REMOVE });
+  const twice = fails(SET_IPS, ENOENT, READ, { text: `${at} ${at}`, flags: REMOVE });
+  expect(verdictOf([...filtered, ...twice])).toBe('held');
+  expect(verdictOf([...filtered, ...once])).toMatch(/but 0 or -EBUSY or -EINVAL is right$/u);
+});
+
 test('-ENOMEM is right when an allocation failed in the call, and only then', () => {
   const failed: Told = ['alloc_failed', { pid: 3, kind: 'ftrace_hash' }];
   const [begin, ...rest] = fails(FILTER, ENOMEM, READ, { text: 'vfs_open' });

@@ -1,7 +1,7 @@
 // Layer replay. Grace periods that somebody waits for, and whether they ought to be over: whatever they may be
 // waiting for has passed (CC-M10..M12). This asks for more than any of the waits does, so that what it says is
-// certain: since the waiter fell asleep every CPU has changed tasks (it was in no region then), every other
-// task that was awake has slept or ended, and every read section that was open is closed.
+// certain: since the waiter fell asleep every CPU has changed tasks (it was in no region then) or is gone, every other
+// task that was awake has slept, ended or entered user mode, and every read section that was open is closed.
 import type { Event, EventOf } from '../schema.ts';
 
 /** What a wait may be waiting for, from the moment on at which the waiter fell asleep. */
@@ -56,6 +56,32 @@ export function tasksSwitch(all: GracePeriods, e: EventOf<'sched_switch'>): void
   for (const wait of all.waits.values()) {
     wait.cpus.delete(e.cpu);
     if (gone) wait.tasks.delete(e.prev);
+    settle(wait, e);
+  }
+}
+
+/** A CPU that is gone has left its last region; one that comes may have entered one (CC-M11). */
+export function cpuMoves(all: GracePeriods, e: EventOf<'cpu_online'>): void {
+  if (e.on) {
+    all.cpus.add(e.which);
+    return;
+  }
+  all.cpus.delete(e.which);
+  for (const wait of all.waits.values()) {
+    wait.cpus.delete(e.which);
+    settle(wait, e);
+  }
+}
+
+/** In user mode a task is as good as asleep (CC-M12). */
+export function userModeTurns(all: GracePeriods, e: EventOf<'user_mode'>): void {
+  if (!e.on) {
+    all.awake.add(e.pid);
+    return;
+  }
+  all.awake.delete(e.pid);
+  for (const wait of all.waits.values()) {
+    wait.tasks.delete(e.pid);
     settle(wait, e);
   }
 }

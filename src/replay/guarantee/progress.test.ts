@@ -170,6 +170,33 @@ test('not flagged: a step limit when the waiter was woken, or fell asleep again'
   expect(finding(waiting, [readerSleeps, ...again, passed], limit(5000))).toMatch(/does not end/u);
 });
 
+test('broken: a wait outlasts CPUs that are gone, and programs in user mode', () => {
+  const gone: Told = ['cpu_online', { which: 1, on: false }];
+  const user: Told = ['user_mode', { ...reader, on: true }];
+  expect(finding(waiting, [gone, user], limit(5000))).toMatch(/over at step 150$/u);
+  expect(finding(waiting, [user, gone], limit(5000))).toMatch(/over at step 150$/u);
+  expect(finding([user], waiting, [gone], limit(5000))).toMatch(/over at step 150$/u);
+  for (const one of [gone, user]) expect(finding(waiting, [one], limit(5000))).toMatch(/^No lock/u);
+});
+
+test('not flagged: a program is back in the kernel, and a CPU that came up', () => {
+  const [away, back]: Told[] = [true, false].map((on) => ['user_mode', { ...reader, on }]);
+  const up: Told = ['cpu_online', { which: 2, on: true }];
+  const [begin, sleep] = [waiting.slice(0, -1), waiting.slice(-1)];
+  const elsewhere = switches({ prev: 0, pid: 0, cpu: 1, next: 2, state: 'idle' });
+  const told = (...between: readonly (Told | undefined)[]): number | string =>
+    finding(
+      begin,
+      between.filter((one): one is Told => one !== undefined),
+      sleep,
+      [elsewhere],
+      limit(5000),
+    );
+  expect(told(away)).toMatch(/does not end/u);
+  expect(told(away, back)).toMatch(/^No lock/u);
+  expect(told(away, up)).toMatch(/^No lock/u);
+});
+
 test('never exercised: a run that is only long', () => {
   expect(finding(limit(5000))).toBe(
     'No lock was taken while another was held, and no grace period ended.',

@@ -8,6 +8,7 @@
 // Exercised: each lock that was taken while another was held, and each grace period that ended.
 import type { EventOf } from '../schema.ts';
 import {
+  cpuMoves,
   type GracePeriods,
   newGracePeriods,
   overdueWait,
@@ -15,6 +16,7 @@ import {
   sectionOpens,
   taskAwakes,
   tasksSwitch,
+  userModeTurns,
   waitBegins,
   waitEnds,
 } from './grace-periods.ts';
@@ -94,6 +96,12 @@ export const progress: Guarantee = {
         },
         sched_switch: (e) => {
           tasksSwitch(periods, e);
+        },
+        cpu_online: (e) => {
+          cpuMoves(periods, e);
+        },
+        user_mode: (e) => {
+          userModeTurns(periods, e);
         },
         deadlock: (e) => {
           stuck(found, e);

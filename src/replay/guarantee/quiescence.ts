@@ -28,7 +28,7 @@ interface Findings {
   /** Objects whose filters were freed: their last operation. */
   readonly freed: Set<number>;
   /** Halfwords of call sites that are not those of a nop: twice the site, and 1 more for the second. */
-  readonly patched: Open<EventOf<'text_write'>>;
+  readonly patched: Open<EventOf<'text_write'> | EventOf<'text_pair'>>;
   readonly locks: Open<EventOf<'lock'>>;
   /** By site. */
   readonly claims: Open<EventOf<'ipmodify'>>;
@@ -55,6 +55,7 @@ interface Left {
 
 /** The halfwords of `addi x0, x0, 0`. */
 const NOP_HALVES: readonly number[] = [0x13, 0];
+const NOP = 0x13;
 const OWN_LOCKS = /^(?:direct_mutex|ftrace_lock|text_mutex|regex_lock\/.*)$/u;
 
 export const quiescence: Guarantee = {
@@ -117,6 +118,11 @@ function ownListeners(found: Findings): ReturnType<Guarantee['start']>['on'] {
     symbol_gone: ({ site }) => {
       for (const part of [0, 1]) patched.delete(2 * site + part);
       claims.delete(site);
+    },
+    text_pair: (e) => {
+      if (!found.story.functions.bySite.has(e.ip)) return;
+      if (e.first === NOP && e.second === NOP) found.patched.delete(2 * e.ip);
+      else found.patched.set(2 * e.ip, e);
     },
     lock: (e) => {
       if (OWN_LOCKS.test(e.name)) locks.set(e.name, e);

@@ -99,6 +99,28 @@ test.each([
   expect(reasonOf(judge(filterSwap, run))).toBe(HELD);
 });
 
+test('the idle task of a CPU that came up is held against nobody before it changes tasks (CC-N4)', () => {
+  const [idle, busy] = [{ pid: 0, cpu: 1 }, { cpu: 1 }];
+  const up: Told = ['cpu_online', { which: 1, on: true }];
+  const switches: Told = ['sched_switch', { ...busy, prev: 0, next: 1, state: 'idle' }];
+  const first = [...pidOps, ...listed, up, ...hit(1, 1, 'vfs_read', idle)];
+  expect(reasonOf(judge(filterSwap, first))).toBe(HELD);
+  const later = [...pidOps, ...listed, up, switches, ...hit(1, 1, 'vfs_read', idle)];
+  expect(judge(filterSwap, later).status).toBe('broken');
+  const elsewhere = [...pidOps, ...listed, up, ...hit(1, 1, 'vfs_read')];
+  expect(judge(filterSwap, elsewhere).status).toBe('broken');
+});
+
+test('a write is over where its task is by then', () => {
+  const moved: Told[] = [
+    ['ctl_begin', { pid: 3, cpu: 1, op: ENABLED, text: '0' }],
+    ['task_migrate', { cpu: 1, moved: 3, to: 0 }],
+    ['ctl_end', { pid: 3, cpu: 0, op: ENABLED }],
+  ];
+  const run = [...ops, ...moved, ...hit(1, 1, 'vfs_read')];
+  expect(judge(filterSwap, run).status).toBe('broken');
+});
+
 test('a list that could not be replaced stays', () => {
   const run = [...pidOps, ...listed, ...write(PIDS, '1', -12), ...hit(1, 1, 'vfs_read')];
   expect(judge(filterSwap, run).status).toBe('broken');

@@ -2,6 +2,7 @@
 // writes alone (FT-18, FT-48). While a write is under way, and after writes that overlapped, nothing is known: nobody
 // is blamed then, and nothing counts as exercised.
 import type { EventOf } from '../schema.ts';
+import { contextKey } from './hit.ts';
 
 /** A value that writes replace. */
 interface Setting<T> {
@@ -21,12 +22,14 @@ type Pids = ReadonlySet<number> | 'all';
 export interface Settings {
   readonly enabled: Setting<boolean>;
   readonly pids: Setting<Pids>;
+  /** CPUs that came up and have not changed tasks since: they go by the pids that they knew (CC-N4). */
+  readonly outdated: Set<number>;
 }
 
 const RESET = 1;
 
 export function newSettings(): Settings {
-  return { enabled: newSetting(true), pids: newSetting<Pids>('all') };
+  return { enabled: newSetting(true), pids: newSetting<Pids>('all'), outdated: new Set() };
 }
 
 function newSetting<T>(value: T): Setting<T> {
@@ -34,7 +37,7 @@ function newSetting<T>(value: T): Setting<T> {
 }
 
 /** Writes that are under way, by task and level. */
-export type Writes = Map<string, EventOf<'ctl_begin'>>;
+export type Writes = Map<number, EventOf<'ctl_begin'>>;
 
 export function writeBegins(
   { enabled, pids }: Settings,
@@ -60,12 +63,8 @@ export function writeEnds(
   else end(pids, pidsAfter(pids.before, began, ok), e.index);
 }
 
-function writerOf(e: {
-  readonly pid: number;
-  readonly level: number;
-  readonly cpu: number;
-}): string {
-  return `${e.pid} ${e.level} ${e.cpu}`;
+function writerOf({ pid, cpu, level }: EventOf<'ctl_begin'> | EventOf<'ctl_end'>): number {
+  return contextKey(pid, cpu, level);
 }
 
 /** A write that failed may have emptied the list before (O_TRUNC). */

@@ -74,6 +74,16 @@ test('broken: of two probes one is left out, while the other one comes', () => {
   expect(reasonOf(judge(start, run))).toMatch(/without the callback of ops1/u);
 });
 
+/** A call of vfs_read that runs no callback, and in which `op` is called. */
+function silentDuring(op: string): Told[] {
+  return [...read, ...enters('vfs_read'), calls(op, 0), returns(op, 0), leaves('vfs_read')];
+}
+
+test('broken: a callback that is missing while a CPU goes; what is written to a file may be why', () => {
+  expect(judge(start, silentDuring('cpu_down')).status).toBe('broken');
+  expect(judge(start, silentDuring('ftrace_enabled')).status).toBe('never exercised');
+});
+
 test('held: a call while another probe comes', () => {
   const run = [...read, calls(REGISTER, 2), ...hit(1, 1, 'vfs_read', other)];
   expect(judge(start, run)).toMatchObject({ parts: { alone: 0, besides: 1 } });

@@ -56,6 +56,7 @@ interface Findings {
 
 const RECURSION = 'recursion';
 const RCU = 'rcu';
+const CPU_OPERATIONS: ReadonlySet<string> = new Set(['cpu_down', 'cpu_up']);
 /** Object of a skip that concerns whoever would have been called. */
 const NOBODY = 0;
 
@@ -100,11 +101,11 @@ export const start: Guarantee = {
         skip: (e) => {
           skipped(found, e);
         },
-        ctl_begin: () => {
-          callTurned(found);
+        ctl_begin: (e) => {
+          callTurned(found, e.op);
         },
-        ctl_end: () => {
-          callTurned(found);
+        ctl_end: (e) => {
+          callTurned(found, e.op);
         },
         kill: () => {
           found.dead = true;
@@ -115,11 +116,11 @@ export const start: Guarantee = {
   },
 };
 
-function callTurned(found: Findings): void {
+function callTurned(found: Findings, op: string): void {
   const { story, turns } = found;
   if (story.control === undefined) {
-    // A file may have been written, which concerns all of them (FT-18, FT-48).
-    found.writes++;
+    // A file may have been written, which concerns all of them (FT-18, FT-48). A CPU that goes concerns none.
+    if (!CPU_OPERATIONS.has(op)) found.writes++;
     return;
   }
   const { ops } = story.control;

@@ -45,15 +45,15 @@ export function isTraced({ settings }: Story, ops: Ops, pid: number): boolean {
 /** Why no callback may run for a hit that began when this one did (FT-18, FT-48), and the event that told it. */
 export function whyUntraced(
   { settings }: Story,
-  { ops, hitBegan: began, begin: { pid } }: Callback,
+  { ops, hitBegan: began, begin: { cpu, pid } }: Callback,
 ): { readonly why: string; readonly told: number } | undefined {
-  const { enabled, pids } = settings;
+  const { enabled, outdated, pids } = settings;
   if (enabled.value === false && enabled.since < began) {
     return { why: 'ftrace_enabled was 0', told: enabled.since };
   }
   const { value: list, since } = pids;
   // unregister takes the check off before it waits for the hits that are late (CC-S5.3).
-  if (!ops.obeysPids || !isRegistered(ops)) return undefined;
+  if (!ops.obeysPids || !isRegistered(ops) || outdated.has(cpu)) return undefined;
   if (ops.registeredAt > began || since > began) return undefined;
   if (list === undefined || list === 'all' || list.has(pid)) return undefined;
   return { why: `set_ftrace_pid left task ${pid} out`, told: since };
@@ -66,6 +66,8 @@ const FTRACE_KINDS: ReadonlySet<string> = new Set(['ftrace', 'ftrace_ops', STATI
 const TASK = 0;
 /** Bytes of a call. */
 const CALL_BYTES = 4;
+/** The same of two instructions (FT-12). */
+const PAIR_BYTES = 8;
 
 /** A callback of an ftrace_ops that began. */
 export interface Callback {
@@ -113,8 +115,8 @@ export interface Story {
   readonly contexts: Map<number, Context>;
   /** The last event at which each CPU answered a text sync. */
   readonly answered: Map<number, number>;
-  /** The call inside the generic caller (FT-13); -1 while it was not patched. */
-  innerCall: number;
+  /** Where the call inside the generic caller (FT-13) returns to; -1 while it was not patched. */
+  innerReturn: number;
   /** Control calls under way. */
   readonly calls: Control[];
   readonly settings: Settings;
@@ -140,7 +142,7 @@ export function newStory(): Story {
     tasks: new Map(),
     contexts: new Map(),
     answered: new Map(),
-    innerCall: -1,
+    innerReturn: -1,
     calls: [],
     settings: newSettings(),
     writes: new Map(),
@@ -161,13 +163,22 @@ export function storyListeners(story: Story): Listeners {
     },
     sched_switch: (e) => {
       contextOf(story, { pid: e.prev, cpu: e.cpu, level: TASK }).switched = e.index;
+      story.settings.outdated.delete(e.cpu);
       if (e.state === 'sleeping') markSlept(story, e.prev);
+    },
+    cpu_online: ({ on, which }) => {
+      if (on) story.settings.outdated.add(which);
     },
     sync_ack: (e) => {
       story.answered.set(e.cpu, e.index);
     },
     text_write: (e) => {
-      if (!story.functions.bySite.has(e.ip) && !isInTrampoline(story, e.ip)) story.innerCall = e.ip;
+      if (story.functions.bySite.has(e.ip) || isInTrampoline(story, e.ip)) return;
+      story.innerReturn = e.ip + CALL_BYTES;
+    },
+    text_pair: (e) => {
+      if (story.functions.bySite.has(e.ip) || isInTrampoline(story, e.ip)) return;
+      story.innerReturn = e.ip + PAIR_BYTES;
     },
     alloc: (e) => {
       if (e.kind === 'trampoline') story.trampolines.set(e.address, e.address + e.bytes);
@@ -316,7 +327,7 @@ function callbackBegan(story: Story, e: EventOf<'cb_begin'>): Callback {
     hitBegan: hitBegan(context, e.ip),
     hit: frameBefore(context, entered === -1 ? e.index : context.callbackIndex),
     entered,
-    isDirect: returnsTo !== -1 && returnsTo === story.innerCall + CALL_BYTES,
+    isDirect: returnsTo !== -1 && returnsTo === story.innerReturn,
     interrupted: lastInterruption(story, e),
     returnsTo,
     slept: false,

@@ -75,6 +75,18 @@ function finding(...told: readonly (Told | readonly Told[])[]): number | string 
   return verdict.status === 'held' ? verdict.exercised : verdict.why;
 }
 
+test('a CPU that is gone is asked by no sync, and is up to date when it comes', () => {
+  const [off, on]: Told[] = [false, true].map((up) => ['cpu_online', { which: 2, on: up }]);
+  const early = syncs(7);
+  const without: Told[] = [breakpoint, ...syncs(1, 2), tail, ...syncs(2, 2), head, ...syncs(3, 2)];
+  const old = fetches('nop', 0, { cpu: 2 });
+  expect(finding(early, without)).toMatch(/CPU 2/u);
+  expect(finding(early, off ?? [], without, on ?? [])).not.toMatch(/CPU 2/u);
+  expect(finding(early, off ?? [], without, on ?? [], old)).toMatch(
+    /^an old version was fetched .* although this CPU had been brought up to date/u,
+  );
+});
+
 test('held: each phase is fetched as old or new, and afterwards as new', () => {
   const phases = [
     [fetches('nop', 0), fetches('break', 1, { cpu: 2 }), fetches('break', 1)],

@@ -7,7 +7,11 @@
 // that is not what was written; and by a trap at a function's site that does neither what the old instruction
 // does nor what the new one does. A breakpoint that is part of a guest's own code is not looked at.
 //
-// Exercised: a site was fetched while it was being rewritten, that is before the next sync of all CPUs was done.
+// A site of two instructions (FT-12) is written at once, while all CPUs are stopped: whoever leaves the stop must
+// see the new version.
+//
+// Exercised: a site was fetched while it was being rewritten, that is before the next sync of all CPUs was done;
+// where that cannot be, by another CPU than the one that wrote it.
 import type { Event, EventOf } from '../schema.ts';
 import { hexOfAddress, nameOfSite } from './functions.ts';
 import { broken, type Broken, type Guarantee, type Verdict } from './judge.ts';
@@ -17,7 +21,9 @@ import {
   newPatchedSite,
   type PatchedSite,
   replacedAt,
+  PAIR_BYTES,
   SITE_BYTES,
+  writePair,
   writeSite,
 } from './patched-site.ts';
 import type { Story } from './story.ts';
@@ -55,7 +61,7 @@ export const text: Guarantee = {
     'both, never a breakpoint that nobody claims, and nothing old once it has answered a sync.',
   document: 'Using ftrace to hook to functions',
   section: 'The ftrace context',
-  rules: ['FT-7', 'FT-8', 'FT-9', 'CC-M5', 'CC-M7', 'CC-G24', 'CC-O9'],
+  rules: ['FT-7', 'FT-8', 'FT-9', 'FT-12', 'CC-M5', 'CC-M7', 'CC-G24', 'CC-O9'],
   start(story) {
     const found: Findings = {
       story,
@@ -78,6 +84,14 @@ export const text: Guarantee = {
         },
         // What lay there before is gone: the site of a module that comes is new.
         symbol: ({ site }) => found.sites.delete(site),
+        text_pair: (e) => {
+          writePair(siteAt(found, e.ip, PAIR_BYTES), e);
+        },
+        stop_leave: upToDate,
+        cpu_online: (e) => {
+          if (e.on) upToDate({ cpu: e.which, index: e.index });
+          else found.cpus &= ~bit(e.which);
+        },
         site_fetch: (e) => {
           fetched(found, e);
         },
@@ -112,15 +126,19 @@ function bit(cpu: number): number {
 }
 
 function written(found: Findings, e: EventOf<'text_write'>): void {
-  let site = found.sites.get(e.ip);
-  if (site === undefined) {
-    site = newPatchedSite(e.ip);
-    found.sites.set(e.ip, site);
-  }
+  const site = siteAt(found, e.ip, SITE_BYTES);
   writeSite(site, e);
   if (site.traps.length === 0 || isBreakpoint(site)) return;
   for (const trap of site.traps) checkTrap(found, site, trap);
   site.traps.length = 0;
+}
+
+function siteAt(found: Findings, ip: number, bytes: number): PatchedSite {
+  const known = found.sites.get(ip);
+  if (known !== undefined) return known;
+  const site = newPatchedSite(ip, bytes);
+  found.sites.set(ip, site);
+  return site;
 }
 
 /** What the breakpoint stands for may not have been written yet. */
@@ -148,7 +166,8 @@ function fetched(found: Findings, e: EventOf<'site_fetch'>): void {
   }
   if (site === undefined) return;
   const changing = site.lastWritten > found.allCurrent;
-  if (changing) found.exercised++;
+  const isPair = site.bytes === PAIR_BYTES;
+  if (isPair ? e.cpu !== site.writer : changing) found.exercised++;
   if (e.does === 'break') found.broke[e.cpu] = e.index;
   const replaced = replacedAt(site, e.seen);
   if (replaced !== undefined) oldFetched(found, e, { site, replaced });
@@ -202,8 +221,8 @@ function oopsed(found: Findings, e: EventOf<'oops'>): void {
     const shows = [site.lastWritten, found.broke[e.cpu] ?? -1];
     report(found, e, `nobody claimed the breakpoint at ${siteOf(found, e.pc)}`, shows);
   } else if (e.reason === 'illegal') {
-    for (const { ip, lastWritten } of found.sites.values()) {
-      if (e.pc < ip || e.pc >= ip + SITE_BYTES) continue;
+    for (const { ip, bytes, lastWritten } of found.sites.values()) {
+      if (e.pc < ip || e.pc >= ip + bytes) continue;
       report(found, e, `what stands at ${siteOf(found, ip)} is no instruction`, [lastWritten]);
     }
   }

@@ -5,7 +5,13 @@ import type { TraceStub } from '../../trace/stub-table.ts';
 import type { DefinedPath, Handler } from '../handler.ts';
 import type { EventName } from '../schema.ts';
 import type { IdleModel, OnEvent, ProbeModel, TaskModel, TimelineItem } from './model.ts';
-import type { CounterExpectation, HandlerModel, GuaranteeName, ParamsModel } from './model.ts';
+import type {
+  CounterExpectation,
+  HandlerModel,
+  GuaranteeName,
+  ParamsModel,
+  UserModel,
+} from './model.ts';
 
 export type ReferenceKind =
   | 'module'
@@ -121,6 +127,8 @@ interface Stands {
     readonly tasks: readonly Reference<'task' | 'control'>[];
     readonly append?: boolean;
   };
+  readonly cpu_down: HotplugSpec;
+  readonly cpu_up: HotplugSpec;
   readonly counter: Reference<'counter' | 'data'>;
   readonly irq: Raises<'irq'>;
   readonly softirq: Raises<'softirq'>;
@@ -136,8 +144,17 @@ type With<T> = T extends readonly unknown[]
     ? { readonly [K in keyof T]: K extends keyof Stands ? Stands[K] : With<T[K]> }
     : T;
 
-export interface TaskSpec extends Omit<TaskModel, 'run'> {
+export interface TaskSpec extends Omit<TaskModel, 'run' | 'user'> {
   readonly run: Runs | DefinedPath;
+  readonly user?: UserSpec;
+}
+interface HotplugSpec {
+  readonly which: number;
+  readonly run?: Runs;
+}
+interface UserSpec extends Omit<UserModel, 'entry' | 'exit'> {
+  readonly entry?: Runs;
+  readonly exit?: Runs;
 }
 export type IdleSpec = With<IdleModel>;
 export type ProbeSpec = With<ProbeModel>;

@@ -23,7 +23,7 @@ export function checkTimeline(scope: Scope): Finding[] {
   for (const [index, item] of (scope.workload.timeline ?? []).entries()) {
     const path = ['timeline', index];
     findings.push(...checkTrigger(scope, item, path), ...checkOperation(scope, item, path));
-    findings.push(...checkModuleItem(scope, item, path));
+    findings.push(...checkModuleItem(scope, item, path), ...checkHotplug(scope, item, path));
     for (const kind of INTERRUPTS) findings.push(...checkInterrupt(scope, item, kind, path));
     findings.push(...checkBy(scope, item, path), ...checkPids(scope, item, path));
   }
@@ -85,10 +85,16 @@ function isDone(
 
 /** The probe or the module that an operation is about, if it is about one. */
 function objectOf(
-  operand: string | number | SetPid | { readonly probe: string } | { readonly module: string },
+  operand:
+    | string
+    | number
+    | SetPid
+    | { readonly which: number }
+    | { readonly probe: string }
+    | { readonly module: string },
 ): string | undefined {
   if (typeof operand === 'string') return operand;
-  if (typeof operand === 'number' || 'tasks' in operand) return undefined;
+  if (typeof operand === 'number' || 'tasks' in operand || 'which' in operand) return undefined;
   return 'probe' in operand ? operand.probe : operand.module;
 }
 
@@ -221,4 +227,17 @@ function checkBy(scope: Scope, item: TimelineItem, path: KeyPath): Finding[] {
       free.map(([name]) => name),
     ),
   ];
+}
+
+function checkHotplug(scope: Scope, item: TimelineItem, path: KeyPath): Finding[] {
+  const findings: Finding[] = [];
+  for (const op of ['cpu_down', 'cpu_up'] as const) {
+    const moved = item[op];
+    if (moved === undefined) continue;
+    findings.push(...checkCpu(scope.workload, moved.which, [...path, op, 'which']));
+    if (moved.run !== undefined) {
+      findings.push(...checkFunction(scope, moved.run, [...path, op, 'run']));
+    }
+  }
+  return findings;
 }

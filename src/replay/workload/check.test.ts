@@ -296,3 +296,17 @@ expect: [{ counter: stats+32, is: 0 }]
     /the name 'table_find' is taken: it is defined in the image too/u,
   );
 });
+
+test('compiled code has no sites of two instructions (FT-12)', () => {
+  const stopped = BASE.replace('cpus: 2', 'cpus: 2, patching: stopMachine');
+  const { workload, positions } = parseWorkload(`${stopped}image: a.elf\n`, 'f.yaml');
+  const scripted = parseWorkload(stopped, 'f.yaml');
+  expect(() => {
+    check(scripted.workload, scripted.positions);
+  }).not.toThrow();
+  expect(() => {
+    check(workload, positions);
+  }).toThrow(
+    "f.yaml:2:31: compiled functions have short call sites: expected 'patching: breakpoint'",
+  );
+});

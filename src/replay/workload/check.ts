@@ -37,6 +37,7 @@ export function check(workload: Workload, positions: Positions, files: ScopeFile
     [
       ...checkNames(scope),
       ...checkSizes(workload),
+      ...checkPatching(workload),
       ...checkModules(scope),
       ...checkBodies(scope),
       ...checkRunners(scope),
@@ -104,6 +105,16 @@ function checkSizes(workload: Workload): Finding[] {
   return findings;
 }
 
+/** Compiled files have sites of one instruction. */
+function checkPatching({ image, machine, modules }: Workload): Finding[] {
+  if (machine.patching !== 'stopMachine') return [];
+  const message = "compiled functions have short call sites: expected 'patching: breakpoint'";
+  const path = ['machine', 'patching'];
+  const files = entries(modules).filter(([, module]) => module.image !== undefined);
+  if (image === undefined && files.length === 0) return [];
+  return [{ path, part: 'value', message }];
+}
+
 function checkBodies(scope: Scope): Finding[] {
   const findings: Finding[] = [];
   for (const section of ['functions', 'callbacks'] as const) {
@@ -154,6 +165,11 @@ function checkRunners(scope: Scope): Finding[] {
     findings.push(...checkCpu(workload, task.cpu, ['tasks', name, 'cpu']));
     if (task.run !== undefined) {
       findings.push(...checkFunction(scope, task.run, ['tasks', name, 'run']));
+    }
+    for (const way of ['entry', 'exit'] as const) {
+      const called = task.user?.[way];
+      if (called === undefined) continue;
+      findings.push(...checkFunction(scope, called, ['tasks', name, 'user', way]));
     }
   }
   const owners = new Map<number, number>();

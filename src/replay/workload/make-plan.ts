@@ -9,6 +9,7 @@ import {
   LIMIT,
   type ModuleModel,
   type Ratio,
+  type UserModel,
   type Workload,
 } from './model.ts';
 import { makeSources, makeTimeline } from './plan-timeline.ts';
@@ -19,6 +20,7 @@ import {
   type PlanOperation,
   type PlanPath,
   type PlanTimer,
+  type PlanUser,
 } from './plan.ts';
 import { entries, isBuiltIn } from './scope.ts';
 
@@ -47,11 +49,12 @@ export function makePlan(workload: Workload, image?: Uint8Array, modules?: Modul
     })),
     functions: makeFunctions(workload),
     data: makeData(workload),
-    tasks: entries(workload.tasks).map(([name, { cpu, run, times }]) => ({
+    tasks: entries(workload.tasks).map(([name, { cpu, run, times, user }]) => ({
       name,
       cpu,
       run: run ?? null,
       times: times ?? 1,
+      user: user === undefined ? null : makeUser(user),
     })),
     idle: (workload.idle ?? []).map(({ cpu, run, times }) => ({ cpu, run, times: times ?? 1 })),
     sources: makeSources(workload),
@@ -89,6 +92,10 @@ function makeMachine({ machine }: Workload): PlanMachine {
     inject: machine.random?.inject ?? INJECT_DEFAULT,
     alloc: machine.random?.alloc ?? ALLOC_DEFAULT,
   };
+}
+
+function makeUser({ work, entry, exit }: UserModel): PlanUser {
+  return { work: work ?? 1, entry: entry ?? null, exit: exit ?? null };
 }
 
 /** What a generated callback and its counter are called: no name of a workload has a dot. */

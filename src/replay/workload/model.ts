@@ -55,7 +55,7 @@ export interface MachineModel {
   readonly strict?: boolean;
   readonly grain?: 'visible' | 'instruction';
   readonly steps_max?: number;
-  readonly patching?: 'breakpoint';
+  readonly patching?: Patching;
   /** Kinds of allocations that the chooser may let fail. */
   readonly fail_alloc?: readonly AllocKind[];
   readonly random?: {
@@ -64,6 +64,10 @@ export interface MachineModel {
     readonly alloc?: Ratio;
   };
 }
+
+/** How call sites are rewritten: breakpoints first, or all CPUs stopped (FT-6, FT-12). */
+export const PATCHINGS = ['breakpoint', 'stopMachine'] as const;
+export type Patching = (typeof PATCHINGS)[number];
 
 /** What can be allocated while a run goes on, by the `kind` of `alloc` events. `heap` is kmalloc. */
 export const ALLOC_KINDS = ['heap', 'ftrace_hash', 'trampoline', 'module'] as const;
@@ -124,6 +128,16 @@ export interface TaskModel {
   readonly cpu: number;
   readonly run?: string;
   readonly times?: number;
+  readonly user?: UserModel;
+}
+
+/** A task that is a program in user mode, whose system calls run the task's function. */
+export interface UserModel {
+  /** Instructions of the program before each system call. */
+  readonly work?: number;
+  /** Functions that run on the way in and out, where RCU does not watch. */
+  readonly entry?: string;
+  readonly exit?: string;
 }
 
 /** What the idle task of a CPU runs, with RCU not watching, each time that the CPU falls idle. */
@@ -190,6 +204,8 @@ export interface TimelineItem {
   readonly delete_module?: string;
   readonly ftrace_enabled?: 0 | 1;
   readonly set_ftrace_pid?: SetPid;
+  readonly cpu_down?: HotplugModel;
+  readonly cpu_up?: HotplugModel;
   readonly irq?: Raised;
   readonly softirq?: Raised;
   readonly nmi?: Raised;
@@ -250,6 +266,12 @@ export interface InitModule {
   readonly params?: ParamsModel;
 }
 
+/** A CPU goes or comes; `run` is the last or first that it runs, where RCU does not watch. */
+export interface HotplugModel {
+  readonly which: number;
+  readonly run?: string;
+}
+
 /** A handler or a function by name, or `{ run: FUNCTION }`. */
 export type Raised = string | { readonly run: string };
 
@@ -276,7 +298,13 @@ const PROBE_OPERATIONS = [
 export type ProbeOperationName = (typeof PROBE_OPERATIONS)[number];
 const MODULE_OPERATIONS = ['init_module', 'delete_module'] as const;
 const FILE_OPERATIONS = ['ftrace_enabled', 'set_ftrace_pid'] as const;
-export const OPERATIONS = [...PROBE_OPERATIONS, ...MODULE_OPERATIONS, ...FILE_OPERATIONS] as const;
+const CPU_OPERATIONS = ['cpu_down', 'cpu_up'] as const;
+export const OPERATIONS = [
+  ...PROBE_OPERATIONS,
+  ...MODULE_OPERATIONS,
+  ...FILE_OPERATIONS,
+  ...CPU_OPERATIONS,
+] as const;
 export type OperationName = (typeof OPERATIONS)[number];
 
 export const INTERRUPTS = ['irq', 'softirq', 'nmi'] as const;
@@ -329,6 +357,8 @@ export const LIMIT = {
   blockDepth: 4,
   work: 1000,
   loop: 1000,
+  /** As much as a program has room for (`src/emu/user.ts`). */
+  userWork: 200,
   times: 1_000_000,
   microseconds: 1_000_000,
   steps: LIMITS.stepsMax as number,

@@ -156,7 +156,7 @@ function makeModuleOperation(workload: Workload, item: TimelineItem): PlanOperat
   const { init_module: init, delete_module: gone } = item;
   if (init === undefined && gone === undefined) return makeFileOperation(workload, item);
   if (gone !== undefined) return { op: 'delete_module', module: moduleIndex(workload, gone) };
-  if (init === undefined) return undefined;
+  if (init === undefined) return makeCpuOperation(item);
   const { module: name, params } = typeof init === 'string' ? { module: init, params: {} } : init;
   const all = { ...entry(workload.modules, name)?.params, ...params };
   return {
@@ -169,9 +169,17 @@ function makeModuleOperation(workload: Workload, item: TimelineItem): PlanOperat
 function makeFileOperation(workload: Workload, item: TimelineItem): PlanOperation | undefined {
   const { ftrace_enabled: enabled, set_ftrace_pid: set } = item;
   if (enabled !== undefined) return { op: 'ftrace_enabled', enabled: enabled === 1 };
-  if (set === undefined) return undefined;
+  if (set === undefined) return makeCpuOperation(item);
   const pids = set.tasks.map((name) => pidOf(workload, name));
   return { op: 'set_ftrace_pid', pids, reset: set.append !== true };
+}
+
+function makeCpuOperation(item: TimelineItem): PlanOperation | undefined {
+  for (const op of ['cpu_down', 'cpu_up'] as const) {
+    const moved = item[op];
+    if (moved !== undefined) return { op, which: moved.which, run: moved.run ?? null };
+  }
+  return undefined;
 }
 
 /** Pids are given in the order of the tasks, and then to `control`. */

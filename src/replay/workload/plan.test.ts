@@ -155,8 +155,8 @@ test('a defined callback is used as it is, even when it is called count', () => 
 
 test('tasks, control threads, idle functions, timers and handlers', () => {
   expect(rest.tasks).toEqual([
-    { name: 't', cpu: 1, run: 'f', times: 1 },
-    { name: 'c', cpu: 1, run: null, times: 1 },
+    { name: 't', cpu: 1, run: 'f', times: 1, user: null },
+    { name: 'c', cpu: 1, run: null, times: 1, user: null },
   ]);
   expect(rest.idle).toEqual([{ cpu: 0, run: 'g', times: 5 }]);
   expect(rest.timers).toEqual([{ name: 'clock', run: 'g', cpu: 0, first: 10, every: 0, times: 1 }]);

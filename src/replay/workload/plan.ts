@@ -10,6 +10,7 @@ import type {
   InterruptName,
   OperationName,
   OpsFlag,
+  Patching,
   Ratio,
 } from './model.ts';
 
@@ -57,7 +58,7 @@ export interface PlanMachine {
   readonly landingPad: boolean;
   readonly grain: 'visible' | 'instruction';
   readonly stepsMax: number;
-  readonly patching: 'breakpoint';
+  readonly patching: Patching;
   readonly trampolines: boolean;
   readonly regs: boolean;
   readonly ifSupportedGivesRegs: boolean;
@@ -98,6 +99,14 @@ interface PlanTask {
   /** Name of the function, or null for a control thread. */
   readonly run: string | null;
   readonly times: number;
+  /** A program in user mode, whose system call is `run`. */
+  readonly user: PlanUser | null;
+}
+
+export interface PlanUser {
+  readonly work: number;
+  readonly entry: string | null;
+  readonly exit: string | null;
 }
 
 interface PlanIdle {
@@ -139,12 +148,23 @@ interface PlanProbe {
 }
 
 /** A control operation. `probe` is an index into `Plan.probes`, `module` into `Plan.modules`. */
-export type PlanOperation = PlanProbeOperation | PlanModuleOperation | PlanFileOperation;
+export type PlanOperation =
+  | PlanProbeOperation
+  | PlanModuleOperation
+  | PlanFileOperation
+  | PlanCpuOperation;
 
 /** A write to a file of the kernel. */
 type PlanFileOperation =
   | { readonly op: 'ftrace_enabled'; readonly enabled: boolean }
   | { readonly op: 'set_ftrace_pid'; readonly pids: readonly number[]; readonly reset: boolean };
+
+export interface PlanCpuOperation {
+  readonly op: 'cpu_down' | 'cpu_up';
+  readonly which: number;
+  /** Name of the function that runs where RCU does not watch, or null. */
+  readonly run: string | null;
+}
 
 export type PlanModuleOperation =
   | { readonly op: 'init_module'; readonly module: number; readonly params: readonly PlanParam[] }

@@ -224,6 +224,8 @@ export const ACTIONS: readonly [
   'delete_module',
   'ftrace_enabled',
   'set_ftrace_pid',
+  'cpu_down',
+  'cpu_up',
   'irq',
   'softirq',
   'nmi',

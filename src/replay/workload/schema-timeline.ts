@@ -15,6 +15,7 @@ import { callable, probe, setIp, setIps, setPattern } from './schema-filter.ts';
 import { initModule, moduleName } from './schema-module.ts';
 import { cpu, taskName } from './schema-names.ts';
 import * as part from './schema-parts.ts';
+import { hotplugModel } from './schema-user.ts';
 
 const nth = part.whole(1, LIMIT.times, 'Which occurrence; default the first.').exactOptional();
 
@@ -116,6 +117,8 @@ export const timelineItem: z.ZodType<TimelineItem> = part
     set_ftrace_pid: setPid
       .meta({ description: 'Writes set_ftrace_pid: which tasks probes with the flag PID trace.' })
       .exactOptional(),
+    cpu_down: hotplugModel(cpu, callable).exactOptional(),
+    cpu_up: hotplugModel(cpu, callable).exactOptional(),
     irq: raised.meta({ description: 'Raises a hardware interrupt.' }).exactOptional(),
     softirq: raised.meta({ description: 'Raises a softirq.' }).exactOptional(),
     nmi: raised.meta({ description: 'Raises an NMI.' }).exactOptional(),

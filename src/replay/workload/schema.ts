@@ -11,6 +11,7 @@ import {
   INTERRUPTS,
   LIMIT,
   OPS_FLAGS,
+  PATCHINGS,
   type ProbeModel,
   type TaskModel,
   type Workload,
@@ -20,6 +21,7 @@ import { moduleModel, moduleName } from './schema-module.ts';
 import { cpu, taskName } from './schema-names.ts';
 import * as part from './schema-parts.ts';
 import { timelineItem } from './schema-timeline.ts';
+import { userModel } from './schema-user.ts';
 
 const times = part.whole(1, LIMIT.times, 'How many times; default 1.');
 const microseconds = part.whole(1, LIMIT.microseconds, 'Microseconds; one step takes one.');
@@ -49,7 +51,13 @@ const machine: z.ZodType<MachineModel> = part
     steps_max: part
       .whole(1, LIMIT.steps, `A run ends here at the latest; default ${LIMIT.stepsDefault}.`)
       .exactOptional(),
-    patching: part.word(['breakpoint'], 'How call sites are patched.').exactOptional(),
+    patching: part
+      .word(
+        PATCHINGS,
+        'How call sites are patched: one instruction, by breakpoints; or two, with all CPUs stopped, and then ' +
+          'tasks are not preempted in kernel code. Default breakpoint.',
+      )
+      .exactOptional(),
     trampolines: part
       .flag('Each probe gets a trampoline of its own; without, all share one caller.', true)
       .exactOptional(),
@@ -114,8 +122,9 @@ const task: z.ZodType<TaskModel> = part
       .meta({ description: 'What it calls. Without: a control thread, see `by`.' })
       .exactOptional(),
     times: times.exactOptional(),
+    user: userModel(callable).exactOptional(),
   })
-  .check(part.belongsTo(['times'], ['run']))
+  .check(part.belongsTo(['times', 'user'], ['run']))
   .meta({ description: 'A task.', examples: [{ cpu: 0, run: 'vfs_open', times: 20 }] });
 
 const idle: z.ZodType<IdleModel> = part

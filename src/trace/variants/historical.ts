@@ -1,5 +1,6 @@
 // Layer trace. Historical bugs (docs/spec/mutants.md, section 2) by the ids of their fixes: most are a seeded fault
-// under another name, as the table there says. H-12 is in recursion.ts, H-34 and H-35 in module.ts. Left out: H-37.
+// under another name, as the table there says. H-12 is in recursion.ts, H-34 and H-35 in module.ts,
+// H-37 in ftrace-stop.ts.
 import { writeOnce } from '../../emu/path.ts';
 import { addFtraceOps } from '../ftrace.ts';
 import { CALLER_VARIANTS } from './caller.ts';

@@ -5,7 +5,7 @@ import { mutexLock, mutexUnlock } from '../../emu/lock.ts';
 import { REG } from '../../emu/regs.ts';
 import { encode } from '../../emu/riscv/encode.ts';
 import { allocate } from '../../emu/slab.ts';
-import { callWord, MCOUNT_INSN_SIZE } from '../ftrace-insn.ts';
+import { beginsCall, callWords } from '../ftrace-insn.ts';
 import { ftraceRunUpdateCode } from '../ftrace-modify.ts';
 import { FTRACE_REGS } from '../ftrace-regs.ts';
 import { ftraceUpdateTrampoline } from '../ftrace-trampoline.ts';
@@ -13,8 +13,7 @@ import { unregisterFtraceFunction } from '../ftrace.ts';
 import type { Variant } from './variant.ts';
 
 const SLOT_BYTES = 8;
-const CALL_MASK = 0xfff;
-const CALL = (REG.ra << 7) | 0x6f;
+const WORD_BYTES = 4;
 const SAVES_RA = encode('sd', { rs1: REG.sp, rs2: REG.ra, imm: FTRACE_REGS.ra });
 const RESTORES_RA = encode('ld', { rd: REG.ra, rs1: REG.sp, imm: FTRACE_REGS.ra });
 
@@ -41,10 +40,13 @@ const M_97: Variant = {
           places.map((at) => text.word(at)),
           slot.address,
         );
-        const halves = places.flatMap((at, i) => {
-          const word = words[i] ?? 0;
-          const own = (word & CALL_MASK) === CALL ? callWord(at, func, REG.ra) : word;
-          return [own & 0xffff, own >>> 16];
+        // It has moved, and calls the same.
+        const call = words.findIndex((word) => beginsCall(k.patching, word, REG.ra));
+        const ip = address + call * WORD_BYTES;
+        const moved = call < 0 ? [] : callWords(k.patching, { ip, target: func, link: REG.ra });
+        const halves = places.flatMap((_, i) => {
+          const word = moved[i - call] ?? words[i] ?? 0;
+          return [word & 0xffff, word >>> 16];
         });
         text.writeCode(address, halves);
       });
@@ -53,7 +55,7 @@ const M_97: Variant = {
 };
 
 function placesOf(address: Address, bytes: number): readonly Address[] {
-  return Array.from({ length: bytes / MCOUNT_INSN_SIZE }, (_, i) => address + i * MCOUNT_INSN_SIZE);
+  return Array.from({ length: bytes / WORD_BYTES }, (_, i) => address + i * WORD_BYTES);
 }
 
 /** The words of a trampoline with `slot` in place of its stack slot for ra. */
@@ -82,7 +84,7 @@ const M_98: Variant = {
     },
     *ftraceRunUpdateCode(cx, k) {
       const held = cx.make(() => k.textMutex.holder === cx);
-      yield* held ? k.fn.ftraceModifyAllCode(cx, k) : ftraceRunUpdateCode(cx, k);
+      yield* held ? k.fn.archFtraceUpdateCode(cx, k) : ftraceRunUpdateCode(cx, k);
     },
   },
 };

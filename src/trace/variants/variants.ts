@@ -2,6 +2,7 @@
 import { CALLER_VARIANTS } from './caller.ts';
 import { FILE_VARIANTS } from './files.ts';
 import { FLAGS_VARIANTS } from './flags.ts';
+import { FTRACE_STOP_VARIANTS } from './ftrace-stop.ts';
 import { FTRACE_VARIANTS } from './ftrace.ts';
 import { HISTORICAL_VARIANTS } from './historical.ts';
 import { MODULE_VARIANTS } from './module.ts';
@@ -22,5 +23,6 @@ export const VARIANTS: ReadonlyMap<string, Variant> = new Map(
     ...PLANTED_VARIANTS,
     ...HISTORICAL_VARIANTS,
     ...MODULE_VARIANTS,
+    ...FTRACE_STOP_VARIANTS,
   ].map((variant) => [variant.id, variant]),
 );
