@@ -93,15 +93,19 @@ test.each(names)('%s: another msgpack decoder reads the same', (name) => {
   const recording = readRecording(trace(name));
   const [preamble, header, ...rest] = [...decodeMulti(trace(name))];
   expect(preamble).toEqual(['reprobe', FORMAT_VERSION]);
-  expect(header).toEqual([recording.header, expect.stringMatching(/^[0-9a-f]{16}$/u)]);
-  expect(rest.pop()).toEqual([recording.end, expect.stringMatching(/^[0-9a-f]{16}$/u)]);
-  expect(rest.length).toBe(recording.frames.length);
+  const { header: own, frames, end } = recording;
+  expect(header).toEqual([own, FORMAT_VERSION, expect.stringMatching(/^[0-9a-f]{16}$/u)]);
+  const { eventCount = 0, choices } = frames.at(-1) ?? {};
+  const ended = { ...end, last: [eventCount, choices], header: own };
+  expect(rest.pop()).toEqual([ended, expect.stringMatching(/^[0-9a-f]{16}$/u)]);
+  expect(rest.length).toBe(frames.length);
   let strings = 0;
   for (const [index, frame] of recording.frames.entries()) {
     const { firstEvent, eventCount, choices, stateDigest, digest } = frame;
     const [first, count, columns, ...others] = rest[index] as [number, number, Uint8Array];
     expect([first, count]).toEqual([firstEvent, eventCount]);
-    expect(others).toEqual([choices, frame.strings, stateDigest, digest]);
+    const before = index === 0 ? null : [frames[index - 1]?.eventCount, frames[index - 1]?.choices];
+    expect(others).toEqual([choices, frame.strings, stateDigest, before, digest]);
     strings += frame.strings.length;
     const { rows } = decodeColumns(new Uint8Array(columns), { events: count, strings });
     expect(areEqual(bytesOf(rows), bytesOf(recording.log.rows(first, first + count)))).toBe(true);

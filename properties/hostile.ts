@@ -7,7 +7,10 @@ import { FORMAT_MAGIC, FORMAT_VERSION, SEAL_NONE, sealed } from '../src/replay/s
 import { SAMPLE_HEADER } from './sample-recording.ts';
 
 const BYTES = 200_000;
-const START = joinBytes([pack([FORMAT_MAGIC, FORMAT_VERSION]), sealed([SAMPLE_HEADER, SEAL_NONE])]);
+const START = joinBytes([
+  pack([FORMAT_MAGIC, FORMAT_VERSION]),
+  sealed([SAMPLE_HEADER, FORMAT_VERSION, SEAL_NONE]),
+]);
 const NO_CHOICES = new Uint8Array(1);
 /** One event of kind `run_end`. */
 const ONE_EVENT = Uint8Array.of(0, 34, 0);
@@ -27,7 +30,8 @@ function frame({
   choices = NO_CHOICES,
   strings = [],
 }: FrameParts): Uint8Array {
-  return sealed([first, count, columns, choices, strings, null, SEAL_NONE]);
+  const before = first === 0 ? null : [count, choices];
+  return sealed([first, count, columns, choices, strings, null, before, SEAL_NONE]);
 }
 
 function repeated(bytes: readonly number[] | Uint8Array, total: number): Uint8Array {
@@ -71,11 +75,11 @@ function overlapping(): Uint8Array {
   for (let at = 0; at + 20 < end; at += 20) {
     const left = end - at - 8;
     bytes.set(
-      [0x97, 1, 1, 0xc6, left >>> 24, (left >>> 16) & 255, (left >>> 8) & 255, left & 255],
+      [0x98, 1, 1, 0xc6, left >>> 24, (left >>> 16) & 255, (left >>> 8) & 255, left & 255],
       at,
     );
   }
-  bytes.set([0xc4, 1, 0, 0x90, 0xc0, 0xb0, ...Array.from({ length: 16 }, () => 0x30)], end);
+  bytes.set([0xc4, 1, 0, 0x90, 0xc0, 0xc0, 0xb0, ...Array.from({ length: 16 }, () => 0x30)], end);
   return joinBytes([START, bytes]);
 }
 
@@ -83,9 +87,9 @@ function overlapping(): Uint8Array {
 const LONG_ARRAY = Uint8Array.of(0xdd, 0, 0x0f, 0xff, 0xff);
 
 export const HOSTILE_RECORDINGS: Readonly<Record<string, () => Uint8Array>> = {
-  'nothing but beginnings of frames': () => joinBytes([START, new Uint8Array(BYTES).fill(0x97)]),
+  'nothing but beginnings of frames': () => joinBytes([START, new Uint8Array(BYTES).fill(0x98)]),
   'frames that claim a long list': () =>
-    joinBytes([START, repeated([0x97, 1, 1, 0xc4, 0, 0xc4, 0, ...LONG_ARRAY], BYTES)]),
+    joinBytes([START, repeated([0x98, 1, 1, 0xc4, 0, 0xc4, 0, ...LONG_ARRAY], BYTES)]),
   'frames that overlap': overlapping,
   'a long array before every frame': () =>
     frames(() => joinBytes([frame({ first: 5, count: 0, columns: new Uint8Array() }), LONG_ARRAY])),
@@ -98,14 +102,14 @@ export const HOSTILE_RECORDINGS: Readonly<Record<string, () => Uint8Array>> = {
   'a model of empty lists': () => {
     const model = Array.from({ length: BYTES }, () => []);
     const header = { ...SAMPLE_HEADER, workload: { ...SAMPLE_HEADER.workload, model } };
-    return joinBytes([START.subarray(0, 10), sealed([header, SEAL_NONE])]);
+    return joinBytes([START.subarray(0, 10), sealed([header, FORMAT_VERSION, SEAL_NONE])]);
   },
   'more lists than an object may have': () => {
     const header = {
       ...SAMPLE_HEADER,
       options: { lists: Array.from({ length: 1.1e6 }, () => []) },
     };
-    return joinBytes([START.subarray(0, 10), sealed([header, SEAL_NONE])]);
+    return joinBytes([START.subarray(0, 10), sealed([header, FORMAT_VERSION, SEAL_NONE])]);
   },
   'thousands of strings': () => {
     const strings = Array.from({ length: BYTES / 8 }, (_, i) => i.toString(36));

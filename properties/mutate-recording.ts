@@ -129,7 +129,7 @@ const changeValue: ObjectMutator = (objects, draws) => {
 const changeBins: ObjectMutator = (objects, draws) => {
   const at = 2 + draws.below(objects.length - 3);
   const value = unpack(objects[at] ?? new Uint8Array());
-  if (!Array.isArray(value) || value.length < 7) return objects;
+  if (!Array.isArray(value) || value.length < 8) return objects;
   const item = 2 + draws.below(2);
   const bin: unknown = value[item];
   if (!(bin instanceof Uint8Array)) return objects;

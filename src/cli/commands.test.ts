@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { known } from '../assert.ts';
-import { readRecording, RecordingWriter } from '../replay/recording.ts';
+import { pack } from '../replay/packed.ts';
+import { joinBytes, readRecording, RecordingWriter } from '../replay/recording.ts';
 import { GUARANTEE_NAMES } from '../replay/workload/model.ts';
 import { type CaptureOptions, capture } from './captured-shell.ts';
 import { main } from './cli.ts';
@@ -158,7 +159,7 @@ test('json outcomes can be parsed', async () => {
 
 test('reports are for people, kernels and programs', async () => {
   const text = await reprobe('report little.trace');
-  expect(text.out).toMatch(/^-- reprobe recording, format 1\n/u);
+  expect(text.out).toMatch(/^-- reprobe recording, format 2\n/u);
   const kernel = await reprobe('report little.trace --format ftrace');
   expect(kernel.out).toMatch(/^# tracer: function\n/u);
   expect(kernel.out.match(/ inner <-outer\n/gu)).toHaveLength(40);
@@ -254,13 +255,12 @@ test('reprobe variants lists what --variant takes', async () => {
 });
 
 test('a file of a newer version names both versions', async () => {
-  const bytes = Uint8Array.from(read('little.trace'));
-  expect(bytes[9]).toBe(1); // fixarray(2), fixstr(7) "reprobe", then the version.
-  bytes[9] = 2;
-  write('newer.trace', bytes);
+  write('newer.trace', joinBytes([pack(['reprobe', 3]), pack([{ unheard: 'of' }, 3])]));
   const { status, err } = await reprobe('replay newer.trace');
   expect(status).toBe(2);
-  expect(err).toMatch(/^reprobe: newer\.trace: .*format version 2, but .* up to 1.*\n$/u);
+  expect(err).toMatch(
+    /^reprobe: newer\.trace: .*format version 3, but this reprobe reads version 2.*\n$/u,
+  );
 });
 
 test.each([

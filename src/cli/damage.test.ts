@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { scanFrames } from '../replay/frame-scan.ts';
 import { joinBytes, readRecording, RecordingWriter } from '../replay/recording.ts';
 import { recordRun } from '../replay/run.ts';
 import { capture } from './captured-shell.ts';
@@ -50,8 +51,43 @@ afterAll(() => {
   rmSync(cwd, { recursive: true });
 });
 
-test('a recording without a header is reported and judged, not replayed', async () => {
+test('a recording whose header is damaged is whole: the end repeats it', async () => {
   const bytes = LITTLE.slice();
+  bytes[11] = 0xc1;
+  writeFileSync(join(cwd, 'copied.trace'), bytes);
+  const [report, replay] = await Promise.all([
+    reprobe('report copied.trace'),
+    reprobe('replay copied.trace'),
+  ]);
+  expect(report.out).toContain('\n-- workload {"name":"little",');
+  expect(replay.out).toMatch(/^identical: 90 events, 163 steps, /u);
+  for (const { status, err } of [report, replay]) {
+    expect(status).toBe(2);
+    expect(err).toContain(
+      'copied.trace: header (byte 10): it has a value of type 0xc1, but the end repeats it',
+    );
+  }
+});
+
+test('a lost frame is made again by a replay', async () => {
+  const bytes = LITTLE.slice();
+  const at = readRecording(LITTLE).frames[0]?.offset ?? 0;
+  bytes[at + 40] = (bytes[at + 40] ?? 0) ^ 1;
+  writeFileSync(join(cwd, 'lost.trace'), bytes);
+  const replay = await reprobe('replay lost.trace');
+  expect(replay.out).toMatch(/^identical: 0 events, 90 lost events made again, 163 steps, /u);
+  expect(replay.err).toContain(
+    'the 90 lost events were made again by the same choices, and the digest of the whole run is as recorded',
+  );
+  expect(replay.status).toBe(2);
+  const report = await reprobe('report lost.trace --json');
+  expect(report.out).toBe('{"lost":[0,89]}\n');
+});
+
+test('a recording without a header is reported and judged, not replayed', async () => {
+  const { frames } = readRecording(LITTLE);
+  const end = scanFrames(LITTLE, frames[0]?.offset ?? 0).objects.at(-1)?.offset;
+  const bytes = LITTLE.slice(0, end);
   bytes[11] = 0xc1;
   writeFileSync(join(cwd, 'headless.trace'), bytes);
   const [report, judge, replay] = await Promise.all([

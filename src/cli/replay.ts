@@ -60,9 +60,10 @@ function replay(
 
 function outcomeLines(outcome: ReplayOutcome, paint: Paint): readonly string[] {
   if (outcome.status === 'identical') {
-    const { events, steps, digest, behind = 0 } = outcome;
+    const { events, steps, digest, behind = 0, made = 0 } = outcome;
+    const lost = made === 0 ? '' : `, ${made} lost events made again`;
     const more = behind === 0 ? '' : `, ${behind} events behind the damage`;
-    const counts = `${events} events, ${steps} steps, digest ${digest}${more}`;
+    const counts = `${events} events${lost}${more}, ${steps} steps, digest ${digest}`;
     return [`${paint('green', 'identical')}: ${counts}`];
   }
   const { at, recorded, replayed, before, state } = outcome;

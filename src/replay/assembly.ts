@@ -1,24 +1,28 @@
 // Layer replay. The whole frames of a recording in the order of their events: one log up to the first event
 // that is lost, islands behind it. In a file without damage that is the order in which they lie. Also says,
 // frame by frame, what is damaged.
-import { type DigestHex, RunDigest } from './digest.ts';
+import { RunDigest } from './digest.ts';
+import { type ReadEnd, readEnd, type RecordingEnd, type RunTotals } from './end-read.ts';
 import { EventLog } from './event-log.ts';
-import { choicesIn, isCount, readFrame, type RecordedFrame, sizeOf } from './frame-read.ts';
+import {
+  choicesIn,
+  type FrameBefore,
+  readFrame,
+  type RecordedFrame,
+  repeatsFrame,
+  sizeOf,
+} from './frame-read.ts';
 import type { FoundObject, Scan } from './frame-scan.ts';
-import { endOfIsland, type Island, type IslandFrame, IslandTexts } from './island.ts';
-import { unpack } from './packed.ts';
+import {
+  endOfIsland,
+  type Island,
+  type IslandFrame,
+  IslandTexts,
+  type LostChoices,
+} from './island.ts';
+import { type RecordingHeader, sameHeader } from './recording-header.ts';
 
-/** What the run came to; the last object of a complete file. */
-export interface RecordingEnd {
-  readonly events: number;
-  readonly steps: number;
-  readonly choices: number;
-  readonly strings: number;
-  /** `RunDigest` of all events. */
-  readonly digest: DigestHex;
-  /** Where each frame starts in the file, and its first event. */
-  readonly frames: readonly (readonly [offset: number, firstEvent: number])[];
-}
+export type { RecordingEnd } from './end-read.ts';
 
 export interface Damage {
   readonly part: 'header' | 'frame';
@@ -34,8 +38,18 @@ export interface Assembled {
   readonly frames: readonly RecordedFrame[];
   readonly islands: readonly Island[];
   readonly end: RecordingEnd | undefined;
+  /** What a whole end says of a run of which events are lost. */
+  readonly claim: Claim | undefined;
+  /** The header that the end repeats. */
+  readonly headerCopy: RecordingHeader | undefined;
   /** In the order of the file. */
   readonly damages: readonly Damage[];
+}
+
+interface Claim {
+  readonly totals: RunTotals;
+  /** Of the frames between the last whole one and the end; undefined if they are lost. */
+  readonly lost: LostChoices | undefined;
 }
 
 export interface Surroundings {
@@ -43,6 +57,8 @@ export interface Surroundings {
   readonly from: number | undefined;
   /** Something before the frames is damaged: they may lie elsewhere than they were written. */
   readonly isMoved: boolean;
+  /** The header before them, if it is whole. */
+  readonly header: RecordingHeader | undefined;
 }
 
 export function assemble(bytes: Uint8Array, scan: Scan, around: Surroundings): Assembled {
@@ -52,10 +68,16 @@ export function assemble(bytes: Uint8Array, scan: Scan, around: Surroundings): A
 /** This frame and those behind it: asked for once, at the first gap. */
 type Rest = () => readonly FoundObject[];
 
+/** What is told of the end of a file. */
+type Ending = Pick<Assembled, 'end' | 'claim'>;
+const ENDLESS: Ending = { end: undefined, claim: undefined };
+
 interface Fault {
   readonly offset: number;
   readonly what: string;
 }
+
+const FOLLOWS_ANOTHER = 'it does not follow the frame before it';
 
 class Assembly {
   readonly #bytes: Uint8Array;
@@ -63,27 +85,32 @@ class Assembly {
   readonly #log = new EventLog();
   readonly #frames: RecordedFrame[] = [];
   readonly #digest = new RunDigest();
-  readonly #islands: { firstEvent: number; frames: IslandFrame[]; texts: IslandTexts }[] = [];
-  readonly #choicesBefore: Island['choicesBefore'][] = [];
+  readonly #islands: (Island & { readonly frames: IslandFrame[] })[] = [];
   readonly #faults: Fault[] = [];
   /** Ends of broken objects, by where they start. */
   readonly #broken = new Map<number, number>();
   readonly #endObject: FoundObject | undefined;
-  readonly #endValue: Partial<Record<keyof RecordingEnd, unknown>>;
+  readonly #endRead: ReadEnd | string | undefined;
   readonly #isMoved: boolean;
+  readonly #header: RecordingHeader | undefined;
   #choices = 0;
   /** Number of the event that comes next. */
   #next = 0;
   /** Where the frame taken last ends. */
   #at: number | undefined;
 
-  constructor(bytes: Uint8Array, scan: Scan, { from, isMoved }: Surroundings) {
+  constructor(bytes: Uint8Array, scan: Scan, { from, isMoved, header }: Surroundings) {
     this.#isMoved = isMoved;
+    this.#header = header;
     this.#bytes = bytes;
     this.#scan = scan;
     this.#at = from;
     this.#endObject = scan.objects.find(({ kind }) => kind === 'end');
-    this.#endValue = this.#endObject === undefined ? {} : endValueAt(bytes, this.#endObject);
+    this.#endRead = this.#endObject === undefined ? undefined : readEnd(bytes, this.#endObject);
+  }
+
+  get #said(): ReadEnd | undefined {
+    return typeof this.#endRead === 'object' ? this.#endRead : undefined;
   }
 
   read(): Assembled {
@@ -96,16 +123,14 @@ class Assembly {
       if (found.firstEvent < this.#next) this.#fault(found.offset, 'its events were there before');
       else this.#take(found, () => sorted.slice(index));
     }
-    const end = this.#readEnd();
+    const ending = this.#readEnding();
     this.#faults.push(...this.#ruinFaults());
     return {
       log: this.#log,
       frames: this.#frames,
-      islands: this.#islands.map((island, index) => ({
-        ...island,
-        choicesBefore: this.#choicesBefore[index],
-      })),
-      end,
+      islands: this.#islands,
+      ...ending,
+      headerCopy: this.#said?.header,
       damages: this.#damages(frames),
     };
   }
@@ -139,6 +164,7 @@ class Assembly {
     const before = this.#frames.at(-1);
     if (before !== undefined && (frame.eventCount === 0 || before.eventCount === 0))
       return 'a frame without events is not the only one';
+    if (!repeatsFrame(frame.before, before)) return FOLLOWS_ANOTHER;
     for (const text of frame.strings) {
       strings.id(text);
       this.#digest.text(text);
@@ -160,15 +186,21 @@ class Assembly {
     });
     if (read.fault !== undefined) return read.fault;
     const frame = { ...read.frame, rows: read.rows.slice() };
-    texts.add(frame.strings);
+    const { firstEvent, before } = frame;
+    const island = this.#islands.at(-1);
     if (isGap) {
+      if (before === null || before.eventCount > firstEvent - this.#next) return FOLLOWS_ANOTHER;
       // Where bytes lie in between, those are what is damaged.
       if (this.#at !== undefined && found.offset <= this.#at)
         this.#fault(found.offset, `it does not start with event ${this.#next}`);
-      this.#choicesBefore.push(this.#choicesBetween(this.#at, found.offset));
-      this.#islands.push({ firstEvent: frame.firstEvent, frames: [frame], texts });
-    } else this.#islands.at(-1)?.frames.push(frame);
-    this.#next = frame.firstEvent + frame.eventCount;
+      const lost = this.#lostChoices(before, { events: firstEvent - this.#next, to: found.offset });
+      this.#islands.push({ firstEvent, frames: [frame], texts, lost });
+    } else {
+      if (!repeatsFrame(before, island?.frames.at(-1))) return FOLLOWS_ANOTHER;
+      island?.frames.push(frame);
+    }
+    texts.add(frame.strings);
+    this.#next = firstEvent + frame.eventCount;
     return undefined;
   }
 
@@ -176,8 +208,8 @@ class Assembly {
   #textsBehind(rest: Rest): IslandTexts {
     const { strings } = this.#log;
     const listed = this.#islands.length > 0 ? undefined : this.#stringsListed(rest());
-    const total = this.#endValue.strings;
-    if (listed === undefined || !isCount(total)) return new IslandTexts(strings, undefined);
+    const total = this.#said?.totals.strings;
+    if (listed === undefined || total === undefined) return new IslandTexts(strings, undefined);
     const lost = total - strings.count - listed;
     const isPossible = lost >= 0 && lost <= this.#bytes.length;
     return new IslandTexts(strings, isPossible ? lost : undefined);
@@ -193,11 +225,21 @@ class Assembly {
       next = firstEvent + size.events;
       listed += size.strings;
     }
-    return next === this.#endValue.events ? listed : undefined;
+    return next === this.#said?.totals.events ? listed : undefined;
+  }
+
+  /** Choices of lost `events` before byte `to`, where an object starts that repeats the last lost frame. */
+  #lostChoices(
+    last: FrameBefore,
+    { events, to }: { readonly events: number; readonly to: number },
+  ): LostChoices | undefined {
+    if (last.eventCount === events) return { choices: [last.choices], isSealed: true };
+    const found = this.#choicesBetween(this.#at, to);
+    return found && { choices: [...found.slice(0, -1), last.choices], isSealed: false };
   }
 
   /** The choices of what lies in [from, to), if that is nothing but broken frames. */
-  #choicesBetween(from: number | undefined, to: number): Island['choicesBefore'] {
+  #choicesBetween(from: number | undefined, to: number): readonly Uint8Array[] | undefined {
     if (from === undefined) return undefined;
     const found: Uint8Array[] = [];
     let at = from;
@@ -211,41 +253,59 @@ class Assembly {
     return at === to ? found : undefined;
   }
 
-  #readEnd(): RecordingEnd | undefined {
+  #readEnding(): Ending {
     const object = this.#endObject;
-    if (object === undefined) {
+    const read = this.#endRead;
+    if (object === undefined || read === undefined) {
       const isCut = this.#scan.ruins.at(-1)?.end !== this.#bytes.length;
       const what = 'the file stops here: the run never came to its end';
       if (isCut) this.#fault(this.#bytes.length, what);
-      return undefined;
+      return ENDLESS;
     }
     if (object.end < this.#bytes.length)
       this.#fault(object.end, 'more bytes follow the end of the recording');
+    if (typeof read === 'string') return this.#refuseEnd(object, read);
+    if (this.#header !== undefined && !sameHeader(read.header, this.#header))
+      return this.#refuseEnd(object, 'it repeats another header');
     // Where events are lost, the totals are of more than what is here.
     const isLossy = this.#scan.ruins.length > 0 || this.#broken.size > 0;
-    if (this.#islands.length > 0 || (isLossy && this.#endValue.events !== this.#log.count))
-      return undefined;
-    const end = this.#checkEnd(isLossy || this.#isMoved || this.#faults.length > 0);
-    if (typeof end !== 'string') return end;
-    this.#fault(object.offset, end);
-    return undefined;
+    if (this.#islands.length > 0 || (isLossy && read.totals.events !== this.#log.count))
+      return { end: undefined, claim: this.#claimOf(read, object) };
+    const end = this.#checkEnd(read, isLossy || this.#isMoved || this.#faults.length > 0);
+    return typeof end === 'string' ? this.#refuseEnd(object, end) : { end, claim: undefined };
+  }
+
+  #refuseEnd({ offset }: FoundObject, what: string): Ending {
+    this.#fault(offset, what);
+    return ENDLESS;
+  }
+
+  /** Undefined where frames say otherwise than the end. */
+  #claimOf({ totals, last }: ReadEnd, { offset: to }: FoundObject): Claim | undefined {
+    const events = totals.events - this.#next;
+    if (events === 0) {
+      const frame = this.#islands.at(-1)?.frames.at(-1);
+      return repeatsFrame(last, frame)
+        ? { totals, lost: { choices: [], isSealed: true } }
+        : undefined;
+    }
+    if (last === null || last.eventCount > events) return undefined;
+    return { totals, lost: this.#lostChoices(last, { events, to }) };
   }
 
   /** With `isMoved`, frames are not where they were written. */
-  #checkEnd(isMoved: boolean): RecordingEnd | string {
-    const { events, steps, choices, strings, digest, frames } = this.#endValue;
-    if (events !== this.#log.count) return 'its number of events is wrong';
-    if (strings !== this.#log.strings.count) return 'its number of strings is wrong';
-    if (choices !== this.#choices) return 'its number of choices is wrong';
-    if (!isCount(steps)) return 'its number of steps is none';
-    if (digest !== this.#digest.hex()) return 'the digest of all events is wrong';
-    if (!Array.isArray(frames)) return 'its index is no list';
+  #checkEnd({ totals, last, frames }: ReadEnd, isMoved: boolean): RecordingEnd | string {
+    if (totals.events !== this.#log.count) return 'its number of events is wrong';
+    if (totals.strings !== this.#log.strings.count) return 'its number of strings is wrong';
+    if (totals.choices !== this.#choices) return 'its number of choices is wrong';
+    if (totals.digest !== this.#digest.hex()) return 'the digest of all events is wrong';
+    if (!repeatsFrame(last, this.#frames.at(-1))) return FOLLOWS_ANOTHER;
     const index = this.#frames.map(({ offset, firstEvent }): [number, number] => [
       offset,
       firstEvent,
     ]);
     if (!isMoved && JSON.stringify(frames) !== JSON.stringify(index)) return 'its index is wrong';
-    return { events, steps, choices, strings, digest, frames: index };
+    return { ...totals, frames: index };
   }
 
   /** What follows the end was named as a whole. */
@@ -266,33 +326,25 @@ class Assembly {
 
   /** The numbers of frames by offset, if the end tells them. */
   #indexNumbers(): ReadonlyMap<unknown, number> {
-    const { frames } = this.#endValue;
-    const entries = Array.isArray(frames) ? (frames as readonly unknown[]) : [];
+    const entries = this.#said?.frames ?? [];
     return new Map(
       entries.map((entry, number) => [Array.isArray(entry) ? entry[0] : entry, number]),
     );
   }
 }
 
-/** The map in the end, whatever is in it. */
-function endValueAt(
-  bytes: Uint8Array,
-  { offset, end }: FoundObject,
-): Partial<Record<keyof RecordingEnd, unknown>> {
-  const value = unpack(bytes.subarray(offset, end));
-  const first: unknown = Array.isArray(value) ? value[0] : undefined;
-  return typeof first === 'object' && first !== null ? first : {};
-}
-
-/** Events that are known to be lost: [from, to] for each gap between frames. */
+/** Events that are known to be lost: [from, to] for each gap before an island, and for one before the end. */
 export function lostEvents({
   log,
   islands,
-}: Pick<Assembled, 'log' | 'islands'>): readonly (readonly [from: number, to: number])[] {
+  claim,
+}: Pick<Assembled, 'log' | 'islands' | 'claim'>): readonly (readonly [from: number, to: number])[] {
   let next = log.count;
-  return islands.map((island) => {
-    const lost = [next, island.firstEvent - 1] as const;
+  const lost: [from: number, to: number][] = [];
+  for (const island of islands) {
+    lost.push([next, island.firstEvent - 1]);
     next = endOfIsland(island);
-    return lost;
-  });
+  }
+  const total = claim?.totals.events ?? next;
+  return total > next ? [...lost, [next, total - 1]] : lost;
 }

@@ -8,6 +8,12 @@ import type { FoundObject } from './frame-scan.ts';
 import { unpack } from './packed.ts';
 import { plainBytes } from './recording-header.ts';
 
+/** What a frame repeats of the one before it, in case that one gets lost. */
+export interface FrameBefore {
+  readonly eventCount: number;
+  readonly choices: Uint8Array;
+}
+
 /** Some events, and the choices that were made up to the last of them. */
 export interface RecordedFrame {
   readonly offset: number;
@@ -20,6 +26,8 @@ export interface RecordedFrame {
   readonly strings: readonly string[];
   /** The machine's state after its last event; null where a frame was cut within a step. */
   readonly stateDigest: DigestHex | null;
+  /** Null in the first frame of a run. */
+  readonly before: FrameBefore | null;
   /** Of the frame's own bytes. */
   readonly digest: DigestHex;
 }
@@ -51,9 +59,10 @@ export function readFrame(bytes: Uint8Array, found: FoundObject, context: FrameC
     strings: context.strings + strings.length,
   });
   if (read.fault !== undefined) return { fault: read.fault };
-  const { firstEvent, stateDigest, digest } = fields;
+  const { firstEvent, stateDigest, before, digest } = fields;
   const frame = { offset: found.offset, firstEvent, eventCount, choices, choiceCount };
-  return { frame: { ...frame, strings, stateDigest, digest }, rows: read.rows, fault: undefined };
+  const rest = { strings, stateDigest, before, digest };
+  return { frame: { ...frame, ...rest }, rows: read.rows, fault: undefined };
 }
 
 interface FrameFields {
@@ -63,12 +72,16 @@ interface FrameFields {
   readonly choices: Uint8Array;
   readonly strings: readonly string[];
   readonly stateDigest: DigestHex | null;
+  readonly before: FrameBefore | null;
   readonly digest: DigestHex;
 }
 
+/** Items of a frame. */
+const FRAME_ITEMS = 8;
+
 function fieldsOf(value: unknown): FrameFields | string {
-  if (!Array.isArray(value) || value.length !== 7) return 'this is no frame';
-  const [firstEvent, eventCount, columns, choices, strings, stateDigest, digest] =
+  if (!Array.isArray(value) || value.length !== FRAME_ITEMS) return 'this is no frame';
+  const [firstEvent, eventCount, columns, choices, strings, stateDigest, repeats, digest] =
     value as readonly unknown[];
   if (!isDigest(digest) || !isCount(firstEvent)) return 'this is no frame';
   if (!isCount(eventCount) || eventCount > FRAME_EVENTS_MAX)
@@ -77,8 +90,32 @@ function fieldsOf(value: unknown): FrameFields | string {
     return 'its columns or choices are no bytes';
   if (stateDigest !== null && !isDigest(stateDigest)) return 'its state is no digest';
   if (!isTexts(strings)) return 'its strings are no texts';
-  const plainChoices = plainBytes(choices);
-  return { firstEvent, eventCount, columns, choices: plainChoices, strings, stateDigest, digest };
+  const before = readBefore(repeats);
+  if (typeof before === 'string') return before;
+  const made = { choices: plainBytes(choices), strings, stateDigest, before };
+  return { firstEvent, eventCount, columns, ...made, digest };
+}
+
+/** What a frame, or the end, repeats of the frame before it; a text says what is wrong with that. */
+export function readBefore(value: unknown): FrameBefore | null | string {
+  if (value === null) return null;
+  const what = 'what it repeats of the frame before it is nothing of the kind';
+  if (!Array.isArray(value) || value.length !== 2) return what;
+  const [eventCount, choices] = value as readonly unknown[];
+  if (!isCount(eventCount) || !(choices instanceof Uint8Array)) return what;
+  return readChoices(choices).fault ?? { eventCount, choices: plainBytes(choices) };
+}
+
+/** Is `frame` what `before` repeats? */
+export function repeatsFrame(
+  before: FrameBefore | null,
+  frame: RecordedFrame | undefined,
+): boolean {
+  if (frame === undefined || before === null) return frame === undefined && before === null;
+  const { choices } = frame;
+  if (frame.eventCount !== before.eventCount || choices.length !== before.choices.length)
+    return false;
+  return choices.every((byte, i) => byte === before.choices[i]);
 }
 
 /**
@@ -87,7 +124,7 @@ function fieldsOf(value: unknown): FrameFields | string {
  */
 export function choicesIn(bytes: Uint8Array): Uint8Array | undefined {
   const value = unpack(bytes);
-  if (!Array.isArray(value) || value.length !== 7) return undefined;
+  if (!Array.isArray(value) || value.length !== FRAME_ITEMS) return undefined;
   const choices: unknown = value[3];
   if (!(choices instanceof Uint8Array)) return undefined;
   const plain = plainBytes(choices);
@@ -99,7 +136,7 @@ export function sizeOf(
   bytes: Uint8Array,
 ): { readonly events: number; readonly strings: number } | undefined {
   const value = unpack(bytes);
-  if (!Array.isArray(value) || value.length !== 7) return undefined;
+  if (!Array.isArray(value) || value.length !== FRAME_ITEMS) return undefined;
   const [, events, , , strings] = value as readonly unknown[];
   if (!isCount(events) || !Array.isArray(strings)) return undefined;
   return { events, strings: strings.length };

@@ -33,10 +33,10 @@ export function scanFrames(bytes: Uint8Array, from: number): Scan {
   return new Scanner(bytes).scan(from);
 }
 
-const FRAME_TYPE = 0x97;
+const FRAME_TYPE = 0x98;
 const END_TYPE = 0x92;
-/** The end: an array of two, of which the first is a map of six that begins with the key `events`. */
-const END_START = [END_TYPE, 0x86, 0xa6, ...Array.from('events', (letter) => letter.charCodeAt(0))];
+/** The end: an array of two, of which the first is a map of eight that begins with the key `events`. */
+const END_START = [END_TYPE, 0x88, 0xa6, ...Array.from('events', (letter) => letter.charCodeAt(0))];
 /** Per byte of the file, and for any file: what may be looked at in vain. */
 const VAIN_PER_BYTE = 8;
 const VAIN_FIRST = 0x4000;

@@ -15,11 +15,15 @@ export interface Island {
   readonly firstEvent: number;
   readonly frames: readonly IslandFrame[];
   readonly texts: IslandTexts;
-  /**
-   * Choices found in the damaged frames between these and the whole ones before: probably those that were
-   * made. Undefined when no such choices can be read.
-   */
-  readonly choicesBefore: readonly Uint8Array[] | undefined;
+  /** Of the frames between these and the whole ones before; undefined if they are gone. */
+  readonly lost: LostChoices | undefined;
+}
+
+/** Choices that were made in lost frames. */
+export interface LostChoices {
+  readonly choices: readonly Uint8Array[];
+  /** Repeated by a whole object. Otherwise found in the damaged frames: probably those that were made. */
+  readonly isSealed: boolean;
 }
 
 /** The strings of an island. Those of lost frames, and of which it is not known which they are, read `?7`. */

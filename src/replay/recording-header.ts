@@ -2,6 +2,7 @@
 // from a file is `unknown` until it went through here.
 import { InputError } from '../assert.ts';
 import { DIGEST_HEX, type DigestHex } from './digest.ts';
+import { pack } from './packed.ts';
 import { wellFormed } from './strings.ts';
 
 /** Plain data: what JSON can say. */
@@ -68,6 +69,12 @@ export function plainHeader(header: RecordingHeader): RecordingHeader {
     image: image === null ? null : plainImage(image),
     ...(modules === undefined ? {} : { modules: modules.map(plainModule) }),
   };
+}
+
+/** Are these, which files gave, the same? */
+export function sameHeader(a: RecordingHeader, b: RecordingHeader): boolean {
+  const [left, right] = [pack(a), pack(b)];
+  return left.length === right.length && left.every((byte, i) => byte === right[i]);
 }
 
 /** Checks what a file holds in the header's place; a text says what is wrong. */

@@ -9,9 +9,11 @@ import { checkHeader, plainBytes, type RecordingHeader } from './recording-heade
 import { FORMAT_MAGIC, FORMAT_VERSION, isSealed } from './seal.ts';
 
 /** What a file holds, whatever happened to it. */
-export interface Salvage extends Omit<Assembled, 'damages'> {
-  /** Undefined when nothing sensible can be read in its place. */
+export interface Salvage extends Omit<Assembled, 'damages' | 'headerCopy'> {
+  /** Undefined when nothing sensible can be read in its place, nor in the end, which repeats it. */
   readonly header: RecordingHeader | undefined;
+  /** Is the header damaged, and what is there now has to do for it? */
+  readonly isHeaderDoubtful: boolean;
   /** The first damage; undefined for a whole file. */
   readonly damage: Damage | undefined;
   /** Every place that is damaged, the first included, in the order of the file. */
@@ -48,48 +50,69 @@ export function salvageRecording(bytes: Uint8Array, file?: string): Salvage {
   const preamble = readPreamble(plain, file);
   const header = readHeader(plain, preamble.end);
   const { value, fault } = header;
+  const isHeader = value !== undefined && fault === undefined;
+  // A whole header says the version, too: then it is the preamble that is damaged.
+  if (preamble.isOther && !isHeader) throw preamble.fault;
   const at = preamble.fault === undefined ? preamble.end : 0;
   const { scan, from } = scanBehind(plain, at, header);
-  const isHeader = value !== undefined && fault === undefined;
   if (scan.objects.length === 0 && !isHeader) {
     if (preamble.fault !== undefined) throw preamble.fault;
     if (value === undefined)
       throw new InputError(`the header of the recording is damaged: ${fault}`, file);
   }
-  const damages: Damage[] = [];
-  const damaged = (offset: number, what: string | undefined): void => {
-    if (what !== undefined) damages.push({ part: 'header', frame: undefined, offset, what });
-  };
-  damaged(0, preamble.fault === undefined ? undefined : 'this is not how a recording begins');
-  damaged(preamble.end, fault);
   // What lies where the header should be is the header's damage, not a frame's.
   const ruins = scan.ruins.filter(({ offset }) => offset > at);
-  const assembled = assemble(plain, { ...scan, ruins }, { from, isMoved: damages.length > 0 });
-  damages.push(...assembled.damages);
-  return { ...assembled, header: value, damage: damages[0], damages };
+  const isMoved = preamble.fault !== undefined || fault !== undefined;
+  const { headerCopy, ...assembled } = assemble(
+    plain,
+    { ...scan, ruins },
+    { from, isMoved, header: isHeader ? value : undefined },
+  );
+  const headerFaults: Damage[] = [];
+  const damaged = (offset: number, what: string | undefined): void => {
+    if (what !== undefined) headerFaults.push({ part: 'header', frame: undefined, offset, what });
+  };
+  damaged(0, preamble.fault === undefined ? undefined : 'this is not how a recording begins');
+  damaged(preamble.end, fault === undefined || headerCopy === undefined ? fault : fault + COPIED);
+  const damages = [...headerFaults, ...assembled.damages];
+  return {
+    ...assembled,
+    header: isHeader ? value : (headerCopy ?? value),
+    isHeaderDoubtful: !isHeader && headerCopy === undefined,
+    damage: damages[0],
+    damages,
+  };
 }
 
-/** Where the header starts; `fault` if that is only where it would be in a file of ours. */
-function readPreamble(
-  bytes: Uint8Array,
-  file: string | undefined,
-): { readonly end: number; readonly fault: InputError | undefined } {
+const COPIED = ', but the end repeats it';
+
+interface PreambleRead {
+  /** Where the header starts. */
+  readonly end: number;
+  /** Set if that is only where it would be in a file of ours. */
+  readonly fault: InputError | undefined;
+  /** Nothing is wrong but the version. */
+  readonly isOther: boolean;
+}
+
+function readPreamble(bytes: Uint8Array, file: string | undefined): PreambleRead {
   const expected = 'expected a recording (.trace)';
   if (bytes.length === 0) throw new InputError(`${expected}, the file is empty`, file);
   const { end } = measure(bytes, 0, PREAMBLE_ITEMS_MAX);
   const value = end === undefined ? undefined : unpack(bytes.subarray(0, end));
-  const refuse = (found: string): InputError => new InputError(`${expected}, found ${found}`, file);
+  const refuse = (found: string): PreambleRead => {
+    const fault = new InputError(`${expected}, found ${found}`, file);
+    return { end: PREAMBLE_BYTES, fault, isOther: false };
+  };
   if (end === undefined || !Array.isArray(value) || value[0] !== FORMAT_MAGIC)
-    return { end: PREAMBLE_BYTES, fault: refuse('something else') };
+    return refuse('something else');
   const version: unknown = value[1];
   if (typeof version !== 'number' || value.length !== 2 || !(version >= 1))
-    return { end: PREAMBLE_BYTES, fault: refuse('no format version') };
-  if (version > FORMAT_VERSION) {
-    const found = `format version ${version}, but this reprobe reads versions up to`;
-    const what = `the recording has ${found} ${FORMAT_VERSION}; use the reprobe that wrote it`;
-    throw new InputError(what, file);
-  }
-  return { end, fault: undefined };
+    return refuse('no format version');
+  if (version === FORMAT_VERSION) return { end, fault: undefined, isOther: false };
+  const found = `format version ${version}, but this reprobe reads version ${FORMAT_VERSION}`;
+  const what = `the recording has ${found}; use the reprobe that wrote it`;
+  return { end, fault: new InputError(what, file), isOther: true };
 }
 
 /**
@@ -120,7 +143,7 @@ function readHeader(bytes: Uint8Array, at: number): HeaderRead {
   const { end } = measured;
   if (end === undefined) return { value: undefined, end, fault: measured.fault };
   const value = unpack(bytes.subarray(at, end));
-  if (!Array.isArray(value) || value.length !== 2)
+  if (!Array.isArray(value) || value.length !== 3 || value[1] !== FORMAT_VERSION)
     return { value: undefined, end: undefined, fault: 'it is no header' };
   const header = checkHeader(value[0]);
   // What it says about its own length is not worth more than the rest of it.
@@ -133,22 +156,24 @@ function readHeader(bytes: Uint8Array, at: number): HeaderRead {
 }
 
 /** One line that says where a file is damaged and what is left. */
-export function damageText(found: Pick<Salvage, 'damages' | 'frames' | 'log' | 'islands'>): string {
+export function damageText(
+  found: Pick<Salvage, 'damages' | 'frames' | 'log' | 'islands' | 'claim'>,
+): string {
   const { damages, frames, log, islands } = found;
   if (damages.length === 0) return 'whole';
   const places = damages.slice(0, DAMAGES_SHOWN).map(placeText);
   const more = damages.length - places.length;
   if (more > 0) places.push(`${more} more places are damaged`);
   const left = `${frames.length} whole frames with ${log.count} events can be used`;
-  if (islands.length === 0) return `${places.join('; ')}; ${left}`;
   const gaps = lostEvents(found).map(([from, to]) => `${from} to ${to}`);
+  if (gaps.length === 0) return `${places.join('; ')}; ${left}`;
   const shown =
     gaps.slice(0, DAMAGES_SHOWN).join(', ') + (gaps.length > DAMAGES_SHOWN ? ', ...' : '');
   const behind = islands.flatMap((island) => island.frames);
   const events = behind.reduce((sum, { eventCount }) => sum + eventCount, 0);
   const lost = `events ${shown} are lost`;
-  const rest = `${behind.length} frames with ${events} events behind them can be read`;
-  return `${places.join('; ')}; ${lost}; ${left}, ${rest}`;
+  const rest = `, ${behind.length} frames with ${events} events behind them can be read`;
+  return `${places.join('; ')}; ${lost}; ${left}${islands.length === 0 ? '' : rest}`;
 }
 
 /** `frame 3 (byte 1200): what is wrong there`. */

@@ -1,8 +1,9 @@
 // Layer replay. The `.trace` format; docs/format.md states it. A file is a stream of msgpack objects: preamble,
 // header, frames, end. Each but the first closes with the digest of its own bytes, so a file can grow frame by
-// frame, a killed run leaves a readable one, and damage is found in the frame where it is. The writer is here,
-// the reader beside it in `recording-read.ts`.
-import { assert } from '../assert.ts';
+// frame, a killed run leaves a readable one, and damage is found in the frame where it is. What a replay needs of
+// a frame or of the header stands in another object, too, so one damage costs nothing for good. The writer is
+// here, the reader beside it in `recording-read.ts`.
+import { assert, known } from '../assert.ts';
 import type { RecordingEnd } from './assembly.ts';
 import { readChoices } from './choices.ts';
 import { ColumnEncoder, FRAME_EVENTS_MAX } from './columns.ts';
@@ -23,6 +24,9 @@ export class RecordingWriter {
   readonly #encoder = new ColumnEncoder();
   readonly #digest = new RunDigest();
   readonly #frames: [offset: number, firstEvent: number][] = [];
+  #header: RecordingHeader | undefined;
+  /** Event count and choices of the frame written last. */
+  #before: readonly [eventCount: number, choices: Uint8Array] | null = null;
   #offset = 0;
   #events = 0;
   #strings = 0;
@@ -40,7 +44,8 @@ export class RecordingWriter {
   begin(header: RecordingHeader): Uint8Array {
     assert(this.#offset === 0, 'a file begins once');
     const preamble = pack([FORMAT_MAGIC, FORMAT_VERSION]);
-    return this.#count(joinBytes([preamble, sealed([plainHeader(header), SEAL_NONE])]));
+    this.#header = plainHeader(header);
+    return this.#count(joinBytes([preamble, sealed([this.#header, FORMAT_VERSION, SEAL_NONE])]));
   }
 
   /**
@@ -76,7 +81,10 @@ export class RecordingWriter {
     this.#events = to;
     this.#strings = interned.count;
     this.#choices += readChoices(choices).count;
-    return this.#count(sealed([from, to - from, columns, choices, strings, state, SEAL_NONE]));
+    const before = this.#before;
+    this.#before = [to - from, choices];
+    const items = [from, to - from, columns, choices, strings, state, before, SEAL_NONE];
+    return this.#count(sealed(items));
   }
 
   /** What was written so far, as `end` will say it. */
@@ -93,7 +101,9 @@ export class RecordingWriter {
 
   /** Closes the file after a run of `steps` steps. */
   end(steps: number): Uint8Array {
-    return this.#count(sealed([this.totals(steps), SEAL_NONE]));
+    const header = known(this.#header, 'a file begins before it ends');
+    const repeated = { last: this.#before, header };
+    return this.#count(sealed([{ ...this.totals(steps), ...repeated }, SEAL_NONE]));
   }
 
   #count(bytes: Uint8Array): Uint8Array {

@@ -4,13 +4,14 @@ import { InputError } from '../assert.ts';
 import type { Ending } from '../emu/machine.ts';
 import { Divergence, RecordedChooser } from './choices.ts';
 import type { DigestHex } from './digest.ts';
+import type { RunTotals } from './end-read.ts';
 import type { EventLog } from './event-log.ts';
 import { driveFrames } from './frames.ts';
 import type { DefinedPath } from './handler.ts';
 import { openSession, prepareModel, type WorkloadFiles } from './prepare.ts';
 import type { RecordingHeader } from './recording-header.ts';
 import { damageText, digestOfLog, readRecording, type Recording } from './recording.ts';
-import { Behind } from './replay-behind.ts';
+import { Behind, stateNote } from './replay-behind.ts';
 import type { Session } from './session.ts';
 import { formatEvent } from './text-form.ts';
 
@@ -34,10 +35,12 @@ export type ReplayOutcome =
       readonly events: number;
       readonly steps: number;
       readonly digest: DigestHex;
-      /** What the file lacks, when it is damaged or was cut short; `events` of it replayed. */
+      /** What the file lacks, when it is damaged or was cut short; `events` before that replayed. */
       readonly damage?: string | undefined;
       /** Events behind the damage that replayed as well. */
       readonly behind?: number | undefined;
+      /** Events lost to the damage that the replay made again: what is behind them proves it. */
+      readonly made?: number | undefined;
     }
   | {
       readonly status: 'diverged';
@@ -87,8 +90,9 @@ export interface ReplayOptions {
  */
 export function replayRecording(bytes: Uint8Array, settings: ReplayOptions = {}): ReplayOutcome {
   const recording = readRecording(bytes);
-  const isDoubtful = recording.damages.some(({ part }) => part === 'header');
-  return isDoubtful ? replayDoubtful(recording, settings) : replay(recording, settings);
+  return recording.isHeaderDoubtful
+    ? replayDoubtful(recording, settings)
+    : replay(recording, settings);
 }
 
 /** With a header that is not what was written: only that the run is the same proves anything. */
@@ -139,6 +143,8 @@ class Comparison {
   #at: number | undefined;
   readonly #notes: string[] = [];
   readonly #behind: Behind;
+  /** What the run has to come to, if the file says so and knows all choices up to there. */
+  readonly #totals: RunTotals | undefined;
   /** A replay that went on after this step repeats nothing. */
   readonly #stepLast: number;
   #compared = 0;
@@ -148,8 +154,9 @@ class Comparison {
     this.#session = session;
     this.#behind = behind;
     const { log, end } = recording;
+    this.#totals = end ?? behind.totals;
     const stepLast = log.count === 0 ? 0 : log.at(log.count - 1).step;
-    this.#stepLast = end?.steps ?? Math.max(stepLast, behind.lastStep);
+    this.#stepLast = this.#totals?.steps ?? Math.max(stepLast, behind.lastStep);
   }
 
   run(progress: ((steps: number) => void) | undefined): Stopped {
@@ -158,7 +165,7 @@ class Comparison {
         frame: (end, state) => {
           this.#compare(end);
           this.#compareState(end, state);
-          this.#behind.compare(this.#session.log, end, state);
+          this.#compareBehind(end, state);
         },
         enough: () => this.#isEnough(),
         ...(progress === undefined ? {} : { progress }),
@@ -168,41 +175,50 @@ class Comparison {
     } catch (error) {
       if (!(error instanceof Divergence)) throw error;
       this.#compare(this.#session.log.count);
+      this.#compareBehind(this.#session.log.count, undefined);
       return error;
     }
   }
 
   outcome(stopped: Stopped, choicesLeft: number): ReplayOutcome {
-    const { end, log, damage } = this.#recording;
-    const cut = end === undefined;
-    if (stopped !== undefined && !(cut && this.#compared >= log.count)) {
-      this.#differ(this.#session.log.count, stopped.message);
+    const { log, damage } = this.#recording;
+    const totals = this.#totals;
+    const replayed = this.#session.log;
+    const sealedEnd = this.#behind.sealedEnd;
+    if (stopped !== undefined && !(totals === undefined && replayed.count >= sealedEnd)) {
+      this.#differ(replayed.count, stopped.message);
     }
-    if (this.#session.log.count < log.count) this.#differ(this.#session.log.count, 'it ends here');
-    if (!cut) this.#compareEnd(end, choicesLeft);
-    const lacks = damage === undefined ? (cut ? 'the run was cut short' : undefined) : undefined;
-    const told = damage === undefined ? lacks : this.#damageText();
+    if (replayed.count < sealedEnd) this.#differ(replayed.count, 'it ends here');
+    if (totals !== undefined) this.#compareEnd(totals, choicesLeft);
+    if (this.#at === undefined) this.#behind.ended();
+    const told = damage === undefined ? this.#cutText() : this.#damageText();
     if (this.#at !== undefined) return this.#diverged(this.#at, told);
-    const { machine } = this.#session;
+    const { events: behind, made } = this.#behind;
     return {
       status: 'identical',
-      events: cut ? log.count : this.#session.log.count,
-      steps: end?.steps ?? machine.step,
-      digest: digestOfLog(log),
+      events: log.count,
+      steps: totals?.steps ?? this.#session.machine.step,
+      digest: digestOfLog(totals === undefined ? log : replayed),
       damage: told,
-      ...(this.#behind.events === 0 ? {} : { behind: this.#behind.events }),
+      ...(behind === 0 ? {} : { behind }),
+      ...(made === 0 ? {} : { made }),
     };
   }
 
+  #cutText(): string | undefined {
+    return this.#totals === undefined ? 'the run was cut short' : undefined;
+  }
+
   #damageText(): string {
-    const behind = this.#behind.text(this.#recording.islands);
+    if (this.#at !== undefined) return damageText(this.#recording);
+    const behind = this.#behind.text();
     const told = damageText(this.#recording);
     return behind === undefined ? told : `${told}; ${behind}`;
   }
 
   #isEnough(): boolean {
     if (this.#at !== undefined || this.#session.machine.step > this.#stepLast) return true;
-    if (this.#recording.end !== undefined) return false;
+    if (this.#totals !== undefined) return false;
     return this.#compared >= this.#recording.log.count && this.#behind.isOver;
   }
 
@@ -222,10 +238,16 @@ class Comparison {
   #compareState(end: number, state: DigestHex): void {
     const frame = this.#recording.frames.find((one) => one.firstEvent + one.eventCount === end);
     if (frame === undefined || frame.stateDigest === null || frame.stateDigest === state) return;
-    this.#differ(end, `state digest ${frame.stateDigest} was recorded, ${state} is replayed`);
+    this.#differ(end, stateNote(frame.stateDigest, state));
   }
 
-  #compareEnd(end: NonNullable<Recording['end']>, choicesLeft: number): void {
+  #compareBehind(end: number, state: DigestHex | undefined): void {
+    this.#behind.compare(this.#session.log, end, state);
+    const { difference } = this.#behind;
+    if (difference !== undefined) this.#differ(difference.at, difference.note);
+  }
+
+  #compareEnd(end: RunTotals, choicesLeft: number): void {
     const { machine } = this.#session;
     if (this.#at !== undefined) return;
     if (choicesLeft > 0) this.#differ(end.events, `${choicesLeft} choices are left over`);
@@ -246,14 +268,16 @@ class Comparison {
   #diverged(at: number, damage: string | undefined): ReplayOutcome {
     const { log } = this.#recording;
     const replayed = this.#session.log;
-    const common = Math.min(at, log.count, replayed.count);
+    const recorded = at < log.count ? log.at(at) : this.#behind.recorded(at);
+    const common = Math.min(at, replayed.count);
     const from = Math.max(0, common - EVENTS_BEFORE);
     return {
       status: 'diverged',
       at,
-      recorded: at < log.count ? formatEvent(log.at(at)) : undefined,
+      recorded: recorded && formatEvent(recorded),
       replayed: at < replayed.count ? formatEvent(replayed.at(at)) : undefined,
-      before: Array.from({ length: common - from }, (_, i) => formatEvent(log.at(from + i))),
+      // Up to there, these are what was recorded.
+      before: Array.from({ length: common - from }, (_, i) => formatEvent(replayed.at(from + i))),
       state: [...this.#notes, ...stateLines(this.#session)],
       damage,
     };

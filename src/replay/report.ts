@@ -26,15 +26,16 @@ export function ftraceReport(
  * stands for events that a damaged file has no more.
  */
 export function* jsonReport(
-  recording: Pick<Salvage, 'log'> & Partial<Pick<Salvage, 'islands'>>,
+  recording: Pick<Salvage, 'log'> & Partial<Pick<Salvage, 'islands' | 'claim'>>,
   options: ReportOptions = {},
 ): Generator<string> {
   const { cpu } = options;
-  const { log, islands = [] } = recording;
+  const { log, islands = [], claim } = recording;
   yield* jsonLines(log.events(), cpu);
-  const lost = lostEvents({ log, islands });
-  for (const [index, island] of islands.entries()) {
-    yield JSON.stringify({ lost: lost[index] });
+  for (const [index, lost] of lostEvents({ log, islands, claim }).entries()) {
+    yield JSON.stringify({ lost });
+    const island = islands[index];
+    if (island === undefined) continue;
     for (const frame of island.frames) yield* jsonLines(islandEvents(island, frame), cpu);
   }
 }

@@ -5,7 +5,7 @@ import { pack } from './packed.ts';
 
 export const FORMAT_MAGIC = 'reprobe';
 /** Changing or removing anything is a new version (CONTRIBUTING.md). */
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 
 /** The place of the seal while it is not known. */
 export const SEAL_NONE = '0000000000000000';

@@ -6,6 +6,7 @@ import { InputError } from '../assert.ts';
 import { EMU_EVENTS } from '../emu/event.ts';
 import { TRACE_EVENTS } from '../trace/event.ts';
 import { EventLog } from './event-log.ts';
+import { scanFrames } from './frame-scan.ts';
 import type { Json } from './recording-header.ts';
 import { readRecording, salvageRecording } from './recording.ts';
 import { parseTextForm } from './text-form-read.ts';
@@ -36,7 +37,7 @@ function expectTwin(bytes: Uint8Array): void {
 test('a recording reads like this', () => {
   const bytes = recordSample(story(), { frameEvents: 3, choices: [0, 0, 0, 2, 0, 1] });
   expect(formatRecording(readRecording(bytes))).toMatchInlineSnapshot(`
-    "-- reprobe recording, format 1
+    "-- reprobe recording, format 2
     -- version "0.1.0"
     -- workload {"name":"sample","file":"sample.yaml"}
     -- source
@@ -58,12 +59,12 @@ test('a recording reads like this', () => {
     #2           12 0/task      1 cb_begin     kind=ftrace object=1 generation=2 ip=0x14 <vfs_open+0x4> parent_ip=none depth=0
     -- choices 0*3 2 0 1
     -- state ba5779416dd81e83
-    -- digest 1bf731459d98a447
+    -- digest ffde0b5f6bbc2253
     -- frame 1
     #3           13 0/nmi       1 func_return  func=0x10 <vfs_open> value=0xffffffffffffffff
     -- choices 0*3 2 0 1
     -- state aa6fa997b4fc05ed
-    -- digest 5a0418552933fb72
+    -- digest 083f1df87182c1ce
     -- end events=4 choices=12 strings=3 steps=8 digest=3c9f4b765898c1df
     "
   `);
@@ -214,8 +215,17 @@ test('what is behind lost events is shown with its place, and is no whole record
   expect(kept.frames).toHaveLength(1);
 });
 
+test('a damaged header is shown as the end repeats it', () => {
+  const whole = recordSample(story(), { frameEvents: 3 });
+  const bytes = whole.slice();
+  bytes[10] = 0xc1;
+  expect(parseTextForm(formatRecording(salvageRecording(bytes)))).toEqual(whole);
+});
+
 test('a recording without a header is shown without one', () => {
-  const bytes = recordSample(story(), { frameEvents: 3 });
+  const whole = recordSample(story(), { frameEvents: 3 });
+  const { frames } = readRecording(whole);
+  const bytes = whole.slice(0, scanFrames(whole, frames[0]?.offset ?? 0).objects.at(-1)?.offset);
   bytes[10] = 0xc1;
   const text = formatRecording(salvageRecording(bytes));
   expect(text).toContain('\n-- header lost: it has a value of type 0xc1\n-- frame 0\n');

@@ -1,7 +1,6 @@
 // Layer replay. The lossless text twin of a recording: one event per line, everything else in lines that
 // begin with `--`. docs/format.md states it; `text-form-read.ts` turns it back into the same bytes.
 // Annotations such as `<vfs_open+0x4>` are for people: the reader passes over them.
-import { known } from '../assert.ts';
 import { NO_ADDRESS, USER_BASE } from '../emu/address.ts';
 import { LEVEL_NAMES } from '../emu/event.ts';
 import { lostEvents } from './assembly.ts';
@@ -65,11 +64,11 @@ export function* textLines(recording: Salvage, options: TextOptions = {}): Gener
 
 /** What is whole behind what is lost. */
 function* islandLines(recording: Salvage, lines: FrameLines): Generator<string> {
-  const lost = lostEvents(recording);
   const places = recording.damages.filter(({ part }) => part === 'frame').map(placeText);
-  for (const [index, island] of recording.islands.entries()) {
-    const [from, to] = known(lost[index], 'every island lies behind a gap');
+  for (const [index, [from, to]] of lostEvents(recording).entries()) {
+    const island = recording.islands[index];
     yield `${TEXT_LOST.events} events ${from} to ${to}${index === 0 ? `: ${places.join('; ')}` : ''}`;
+    if (island === undefined) continue;
     for (const frame of island.frames)
       yield* lines.of(`at byte ${frame.offset}`, frame, islandEvents(island, frame));
   }
