@@ -55,7 +55,7 @@ function results({ log }: RunResult): string[] {
 const HASHES =
   'fail_alloc: [ftrace_hash], random: { schedule: [0, 1], inject: [0, 1], alloc: [1, 1] }';
 
-test('a workload says which allocations the chooser may let fail, and how often (FT-43)', () => {
+test('a workload says which allocations the chooser may let fail, and how often', () => {
   const { result, bytes } = record(HASHES);
   expect(result.ending).toBe('run_end');
   // The filter of the set-up is in place before anything may fail.

@@ -18,7 +18,13 @@ import { addressHi, addressLo } from '../emu/address.ts';
 import { CHOICE, type Chooser } from '../emu/choose.ts';
 import type { ScriptOp } from '../emu/script.ts';
 import { EBUSY, EINVAL, ENODEV, ENOENT, ENOMEM } from './errno.ts';
-import { FTRACE_OPS_FL_DELETED, FTRACE_OPS_FL_ENABLED } from './ftrace-ops-flags.ts';
+import type { FtraceHash } from './ftrace-hash.ts';
+import {
+  FTRACE_OPS_FL_DELETED,
+  FTRACE_OPS_FL_ENABLED,
+  FTRACE_OPS_FL_IPMODIFY,
+} from './ftrace-ops-flags.ts';
+import type { FtraceOps } from './ftrace-ops.ts';
 import type { OperationRequest } from './operation.ts';
 
 const WORK: readonly ScriptOp[] = [{ op: 'work', count: 2 }];
@@ -37,9 +43,30 @@ function outcome(
   m.control(function* (cx) {
     for (const step of before) yield* perform(cx, m.k, ops, step);
     setUp(m);
+    const old = hashes(ops);
     result = yield* perform(cx, m.k, ops, asked(m));
+    if (result < 0) expectHashes(ops, old);
   });
   return [result, m.hooked()];
+}
+
+interface Hashes {
+  readonly filter: FtraceHash;
+  readonly notrace: FtraceHash;
+  readonly ips: readonly (readonly number[])[];
+}
+
+function hashes(ops: FtraceOps): Hashes {
+  const [filter, notrace] = [ops.filterHash.value, ops.notraceHash.value];
+  return { filter, notrace, ips: [filter, notrace].map(({ ips }) => Array.from(ips.value)) };
+}
+
+/** A call that fails leaves both sets in force as they were: the same ones, with the same in them (FT-43). */
+function expectHashes(ops: FtraceOps, old: Hashes): void {
+  const now = hashes(ops);
+  expect(now.filter).toBe(old.filter);
+  expect(now.notrace).toBe(old.notrace);
+  expect(now.ips).toEqual(old.ips);
 }
 
 const HOOKED = [setFilter('a1'), REGISTER] as const;
@@ -61,9 +88,12 @@ test.each([
   ...CHANGES,
   ['register_ftrace_function', () => REGISTER] as const,
   ['unregister_ftrace_function', () => UNREGISTER] as const,
-])('%s: -ENODEV once ftrace is dead, and no text changes any more (FT-11)', (_, asked) => {
-  expect(outcome(HOOKED, asked, dies)).toEqual([-ENODEV, A1]);
-});
+])(
+  '%s: -ENODEV once ftrace is dead, and no text and no set changes any more (FT-11, FT-43)',
+  (_, asked) => {
+    expect(outcome(HOOKED, asked, dies)).toEqual([-ENODEV, A1]);
+  },
+);
 
 test('ftrace_free_filter returns nothing: dead or alive, it frees (FT-11, FT-47)', () => {
   expect(outcome([], () => FREE_FILTER, dies)).toEqual([0, []]);
@@ -79,6 +109,27 @@ test.each(CHANGES)(
       fails = 1;
     };
     expect(outcome(HOOKED, asked, runsOut, chooser)).toEqual([-ENOMEM, A1]);
+  },
+);
+
+test.each(CHANGES.filter(([name]) => name !== 'ftrace_set_notrace'))(
+  '%s: -EBUSY for a function that another IPMODIFY ops has, and the set stays (FT-43, FT-45)',
+  (_, asked) => {
+    const m = smallKernel({ functions: FUNCTIONS });
+    const both = ['A', 'B'].map((name) => m.ops(name, 'cb', false, FTRACE_OPS_FL_IPMODIFY));
+    const [mine, other] = both as [FtraceOps, FtraceOps];
+    m.control(function* (cx) {
+      for (const [ops, text] of [
+        [mine, 'a1'],
+        [other, 'b1'],
+      ] as const)
+        for (const step of [setFilter(text), REGISTER])
+          expect(yield* perform(cx, m.k, ops, step)).toBe(0);
+      const old = hashes(mine);
+      expect(yield* perform(cx, m.k, mine, asked(m))).toBe(-EBUSY);
+      expectHashes(mine, old);
+    });
+    expect(m.hooked()).toEqual(['a1 -> A', 'b1 -> B']);
   },
 );
 
@@ -149,8 +200,19 @@ test.each(['ftrace_set_filter_ip', 'ftrace_set_filter_ips'] as const)(
   },
 );
 
-test('register_ftrace_function: -EBUSY when it is registered (FT-25.4)', () => {
+/** Core code is about to delete the ops, and says so in its struct. */
+function deleting({ k, machine }: SmallKernel): void {
+  const [address = 0] = k.ops.byAddress.keys();
+  machine.memory.store64(
+    address + 8,
+    machine.memory.loadLo(address + 8) | FTRACE_OPS_FL_DELETED,
+    0,
+  );
+}
+
+test('register_ftrace_function: -EBUSY when it is registered, -EINVAL when it is about to be deleted as well (FT-25.4)', () => {
   expect(outcome(HOOKED, () => REGISTER)).toEqual([-EBUSY, A1]);
+  expect(outcome(HOOKED, () => REGISTER, deleting)).toEqual([-EINVAL, A1]);
 });
 
 test('unregister_ftrace_function: -EBUSY when it is not registered (FT-29.1)', () => {

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { watchAccesses } from '../../properties/accesses.ts';
 import {
   perform,
   REGISTER,
@@ -10,7 +11,9 @@ import {
 } from '../../properties/small-kernel.ts';
 import { CHOICE, type Chooser } from '../emu/choose.ts';
 import type { ScriptOp } from '../emu/script.ts';
+import { sleepFor } from '../emu/timer.ts';
 import { EINVAL, ENOENT, ENOMEM } from './errno.ts';
+import type { FtraceHash } from './ftrace-hash.ts';
 import type { OperationRequest } from './operation.ts';
 
 const WORK: readonly ScriptOp[] = [{ op: 'work', count: 2 }];
@@ -180,6 +183,48 @@ test('a swap patches what differs, in one pass, and frees the old hash later (FT
   const freed = m.events('free').filter((e) => e.object === old?.object);
   expect(freed.map((e) => e.level)).toEqual([1]);
   expect(m.hooked()).toEqual(['a2 -> A', 'b2 -> A']);
+});
+
+test('a change is made in a private set, a copy or an empty one, and takes the place of the old one whole (FT-38)', () => {
+  const m = smallKernel({ functions: FIVE });
+  const ops = m.ops('A', 'cb');
+  const steps = [setFilter('a1'), setFilter('a2'), setFilter('b1', true), REGISTER];
+  m.thread('control', 0, function* (cx) {
+    for (const step of [...steps, setFilter('a[23]'), setFilter('a[12]', true)])
+      expect(yield* perform(cx, m.k, ops, step)).toBe(0);
+  });
+  const sets = new Map<FtraceHash, string>();
+  // After each step of the machine: the set in force came under both locks, and is what it was when it came.
+  watchAccesses(m.machine, () => {
+    const hash = ops.filterHash.value;
+    const names = m.k.records.flatMap(({ ip, func }) => (hash.ips.value.has(ip) ? func.name : []));
+    const isLocked = [ops.regexLock, m.k.ftrace.ftraceLock].every(({ holder }) => holder);
+    if (!sets.has(hash) && sets.size > 0) expect(isLocked).toBe(true);
+    if (!sets.has(hash)) sets.set(hash, names.join(' '));
+    expect(names.join(' ')).toBe(sets.get(hash));
+    return '';
+  });
+  expect([...sets.values()]).toEqual(['', 'a1', 'a1 a2', 'b1', 'a2 a3 b1', 'a1 a2']);
+});
+
+test('the old set is freed when a grace period is over: who reads it finds it there (FT-38)', () => {
+  const m = smallKernel({ functions: FIVE });
+  const ops = m.ops('A', 'cb');
+  m.thread('reads', 1, function* (cx) {
+    const { rcu } = m.machine;
+    cx.make(() => rcu.readLock(cx.task));
+    yield* sleepFor(cx, 5000);
+    cx.make(() => rcu.readUnlock(cx.task));
+  });
+  m.control(function* (cx) {
+    yield* perform(cx, m.k, ops, setFilter('a1'));
+    yield* perform(cx, m.k, ops, REGISTER);
+    yield* perform(cx, m.k, ops, setFilter('b1', true));
+  });
+  const old = m.events('alloc').find((e) => e.kind === 'ftrace_hash');
+  const freed = m.events('free').find((e) => e.object === old?.object)?.index ?? 0;
+  expect(freed).toBeGreaterThan(m.events('rcu_read_unlock')[0]?.index ?? Infinity);
+  expect(m.events('rcu_read_lock')[0]?.index).toBeLessThan(m.events('call_rcu')[0]?.index ?? 0);
 });
 
 test('private hashes that come to nothing are freed, the empty one never', () => {

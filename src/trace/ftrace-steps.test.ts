@@ -12,10 +12,15 @@ import {
 } from '../../properties/small-kernel.ts';
 import { NO_ADDRESS } from '../emu/address.ts';
 import type { ScriptOp } from '../emu/script.ts';
+import { EBUSY, EINVAL, ENODEV } from './errno.ts';
 import {
   FTRACE_OPS_FL_ADDING,
+  FTRACE_OPS_FL_DELETED,
+  FTRACE_OPS_FL_DYNAMIC,
   FTRACE_OPS_FL_ENABLED,
+  FTRACE_OPS_FL_PERMANENT,
   FTRACE_OPS_FL_REMOVING,
+  FTRACE_OPS_FL_SAVE_REGS,
 } from './ftrace-ops-flags.ts';
 import type { FtraceOps } from './ftrace-ops.ts';
 import type { OperationRequest } from './operation.ts';
@@ -24,17 +29,18 @@ const WORK: readonly ScriptOp[] = [{ op: 'work', count: 2 }];
 
 type Step = readonly [ops: FtraceOps, request: OperationRequest];
 
-/** The steps of the last operation, with `facts`. */
+/** The steps of the last operation, which returns `result`, with `facts`. */
 function stepsOf(
   m: SmallKernel,
   operations: readonly Step[],
   facts: () => string,
+  result = 0,
 ): readonly string[] {
   let last = false;
   m.thread('control', 0, function* (cx) {
     for (const [i, [ops, request]] of operations.entries()) {
       last = i === operations.length - 1;
-      expect(yield* perform(cx, m.k, ops, request)).toBe(0);
+      expect(yield* perform(cx, m.k, ops, request)).toBe(last ? result : 0);
     }
   });
   const seen = watchAccesses(m.machine, () => (last ? `from here: ${facts()}` : ''));
@@ -44,9 +50,12 @@ function stepsOf(
 
 /** The flags that calls set for a while. */
 function flags(ops: FtraceOps): string {
-  const names = { ENABLED: FTRACE_OPS_FL_ENABLED, ADDING: FTRACE_OPS_FL_ADDING } as const;
-  const all = { ...names, REMOVING: FTRACE_OPS_FL_REMOVING };
-  const set = Object.entries(all).filter(([, bit]) => (ops.flags.value & bit) !== 0);
+  const names = {
+    ENABLED: FTRACE_OPS_FL_ENABLED,
+    ADDING: FTRACE_OPS_FL_ADDING,
+    REMOVING: FTRACE_OPS_FL_REMOVING,
+  };
+  const set = Object.entries(names).filter(([, bit]) => (ops.flags.value & bit) !== 0);
   return set.map(([name]) => name).join(' ');
 }
 
@@ -62,22 +71,25 @@ function text(m: SmallKernel): string {
   return `inner ${inner}, sites ${records.filter(({ calls }) => calls.value !== NO_ADDRESS).length}`;
 }
 
-test('CC-S4.1-5, CC-S4.7-9, FT-25.8, FT-25.10-11, FT-25.13-15: the steps of register_ftrace_function', () => {
+test('CC-S4.2-5, CC-S4.7-9, FT-25.8, FT-25.10-11, FT-25.13-15: the steps of register_ftrace_function', () => {
   const m = smallKernel({ functions: { a1: WORK, a2: WORK } });
   const ops = m.ops('A', 'cb');
   const { opsList, startUp, traceFunction } = m.k.ftrace;
   const seen = stepsOf(m, [[ops, REGISTER]], () => {
     const chosen = traceFunction.value === m.k.caller.listFunc ? 'list' : 'stub';
     const listed = opsList.value === ops ? 'listed' : 'not listed';
-    return `${listed}, ${chosen}, ${startUp.value} started, ${counts(m)}, ${flags(ops)}`;
+    const saved = ops.savedFunc.value === m.fn('cb').address ? 'saved' : 'not saved';
+    const trampoline = ops.trampoline.value === undefined ? 'no' : 'a';
+    const own = `${saved}, ${trampoline} trampoline, ${flags(ops)}`;
+    return `${listed}, ${chosen}, ${startUp.value} started, ${counts(m)}, ${own}`;
   });
-  const started = 'listed, list, 1 started, a1 1 a2 1, ENABLED';
+  const started = 'listed, list, 1 started, a1 1 a2 1, saved, a trampoline, ENABLED';
   expect(seen).toEqual([
     'act direct_mutex',
     'act ftrace_lock',
     'write next/A',
     'write ftrace_ops_list',
-    '-> listed, stub, 0 started, a1 0 a2 0, ',
+    '-> listed, stub, 0 started, a1 0 a2 0, saved, no trampoline, ',
     'act slab', // The trampoline.
     `-> ${started} ADDING`,
     'act text_mutex',
@@ -89,6 +101,71 @@ test('CC-S4.1-5, CC-S4.7-9, FT-25.8, FT-25.10-11, FT-25.13-15: the steps of regi
     'act direct_mutex',
   ]);
 });
+
+const REFUSALS: readonly (readonly [
+  what: string,
+  result: number,
+  flags: number,
+  setUp: (m: SmallKernel) => void,
+])[] = [
+  ['that ftrace is dead', -ENODEV, 0, ({ k }) => k.ftrace.disabled.set(true)],
+  ['that core code is about to delete it', -EINVAL, FTRACE_OPS_FL_DELETED, () => undefined],
+  ['that registers cannot be saved', -EINVAL, FTRACE_OPS_FL_SAVE_REGS, () => undefined],
+  [
+    'PERMANENT while ftrace_enabled is 0',
+    -EBUSY,
+    FTRACE_OPS_FL_PERMANENT,
+    ({ k }) => k.ftrace.enabled.set(false),
+  ],
+];
+
+test.each(REFUSALS)(
+  'CC-S4.1: %s is seen under both locks, before anything changes',
+  (_, result, own, setUp) => {
+    const m = smallKernel({ functions: { a1: WORK }, arch: { regs: false } });
+    const ops = m.ops('A', 'cb', false, own);
+    setUp(m);
+    const seen = stepsOf(m, [[ops, REGISTER]], () => `${text(m)}, ${kernelState(m, ops)}`, result);
+    expect(seen).toEqual(LOCKS_ONLY);
+    expect(kernelState(m, ops)).toBe('nobody listed, 0 started, a1 0, 0 lives, , not DYNAMIC');
+  },
+);
+
+test('CC-S4.1, FT-25.4: a second registration is refused under both locks, before anything changes', () => {
+  const m = smallKernel({ functions: { a1: WORK } });
+  const ops = m.ops('A', 'cb');
+  const state = (): string => `${text(m)}, ${kernelState(m, ops)}`;
+  const twice: readonly Step[] = [
+    [ops, REGISTER],
+    [ops, REGISTER],
+  ];
+  expect(stepsOf(m, twice, state, -EBUSY)).toEqual(LOCKS_ONLY);
+  expect(kernelState(m, ops)).toBe('A listed, 1 started, a1 1, 1 lives, ENABLED, DYNAMIC');
+  expect(m.events('printk').map((e) => e.text)).toEqual(['WARNING: __register_ftrace_function']);
+});
+
+test('CC-S4.1, FT-25.7: DYNAMIC is set under both locks, before the ops can be found', () => {
+  const m = smallKernel({ functions: { a1: WORK } });
+  const ops = m.ops('A', 'cb');
+  const isDynamic = (): string => `${(ops.flags.value & FTRACE_OPS_FL_DYNAMIC) !== 0}`;
+  const seen = stepsOf(m, [[ops, REGISTER]], isDynamic);
+  expect(seen.slice(0, 4)).toEqual([
+    'act direct_mutex',
+    'act ftrace_lock',
+    '-> true',
+    'write next/A',
+  ]);
+});
+
+const LOCKS_ONLY = ['act direct_mutex', 'act ftrace_lock', 'act ftrace_lock', 'act direct_mutex'];
+
+/** All that a registration changes but the text. */
+function kernelState(m: SmallKernel, ops: FtraceOps): string {
+  const { opsList, startUp } = m.k.ftrace;
+  const dynamic = (ops.flags.value & FTRACE_OPS_FL_DYNAMIC) === 0 ? 'not DYNAMIC' : 'DYNAMIC';
+  const listed = `${opsList.value?.name ?? 'nobody'} listed, ${startUp.value} started`;
+  return `${listed}, ${counts(m)}, ${ops.generation.value} lives, ${flags(ops)}, ${dynamic}`;
+}
 
 test('CC-S5.1-2, CC-S5.4-9, FT-29.2, FT-29.4, FT-29.6, FT-29.8: the steps of unregister_ftrace_function', () => {
   const m = smallKernel({ functions: { a1: WORK } });
@@ -126,7 +203,7 @@ test('CC-S5.1-2, CC-S5.4-9, FT-29.2, FT-29.4, FT-29.6, FT-29.8: the steps of unr
   expect(m.hooked()).toEqual(['a1 -> A']);
 });
 
-test('CC-S6.1, CC-S6.3-8, FT-39: the steps of a filter change', () => {
+test('CC-S6.1, CC-S6.3-8, FT-38, FT-39: the steps of a filter change', () => {
   const m = smallKernel({ functions: { a1: WORK, a2: WORK, a3: WORK } });
   const ops = m.ops('A', 'cb');
   const before: readonly Step[] = [

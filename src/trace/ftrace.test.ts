@@ -65,6 +65,11 @@ test('register twice and unregister twice are refused, and what works goes on wo
     yield* m.call(cx, 'a1');
   });
   expect(results).toEqual([-EBUSY, 0, -EBUSY, 0, -EBUSY, 0]);
+  expect(m.events('printk').map((e) => e.text)).toEqual([
+    'WARNING: __unregister_ftrace_function',
+    'WARNING: __register_ftrace_function',
+    'WARNING: __unregister_ftrace_function',
+  ]);
   expect(m.events('ctl_end').map((e) => [e.result, e.generation])).toEqual([
     [-EBUSY, 0],
     [0, 1],

@@ -31,6 +31,12 @@ export function* registerFtraceFunction(cx: Context, k: Kernel, ops: FtraceOps):
   return result;
 }
 
+/** FT-25.4 of an ops that is registered: that it is about to be deleted is seen first. */
+function refuseSecond(cx: Context, k: Kernel, ops: FtraceOps): Errno {
+  if ((structFlags(cx, k, ops) & FTRACE_OPS_FL_DELETED) !== 0) return -EINVAL;
+  return warnOf(cx, '__register_ftrace_function');
+}
+
 /**
  * `prepare_direct_functions_for_ipmodify` (FT-25.1) looks at the hash before anybody has made one: an IPMODIFY ops that
  * never had a filter call kills the kernel (X03).
@@ -60,7 +66,7 @@ export function* unregisterFtraceFunction(cx: Context, k: Kernel, ops: FtraceOps
 export function* ftraceStartup(cx: Context, k: Kernel, ops: FtraceOps): Path<Errno> {
   const { ftrace } = k;
   if (cx.read(ftrace.disabled)) return -ENODEV;
-  if (opsHas(cx, ops, FTRACE_OPS_FL_ENABLED)) return warnOf(cx, '__register_ftrace_function');
+  if (opsHas(cx, ops, FTRACE_OPS_FL_ENABLED)) return refuseSecond(cx, k, ops);
   readOpsStruct(cx, k, ops);
   if (opsHas(cx, ops, FTRACE_OPS_FL_DELETED)) return -EINVAL;
   const regs = k.fn.ftraceRegsCheck(cx, k, ops);

@@ -61,7 +61,7 @@ test.each([
   ['08', ''],
   ['2x', ''],
   ['', ''],
-])('%j matches %j (FT-43, F09 of the truth)', (text, names) => {
+])('%j matches %j (F09 of the truth)', (text, names) => {
   expect(matched(text)).toBe(names);
 });
 

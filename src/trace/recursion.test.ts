@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { watchAccesses } from '../../properties/accesses.ts';
 import { perform, REGISTER, setFilter, smallKernel } from '../../properties/small-kernel.ts';
 import { CHOICE } from '../emu/choose.ts';
 import type { ScriptOp } from '../emu/script.ts';
@@ -18,6 +19,37 @@ test('a bit that is set gives way to TRANSITION, and both set to nothing (FT-51,
   expect(traceRecursionBit(0b11000, TRACE_FTRACE_START, 3)).toBe(-1);
   expect(traceRecursionBit(0b10000, TRACE_FTRACE_START, 3)).toBe(3);
   expect(traceRecursionBit(0b11111, TRACE_LIST_START, 0)).toBe(5);
+});
+
+test('a trylock takes its bit, then disables preemption; an unlock goes the other way (FT-51)', () => {
+  const m = smallKernel({
+    functions: FUNCTIONS,
+    callbacks: { cb: [{ op: 'trylock', body: [COUNT] }] },
+    data: ['count'],
+  });
+  const ops = m.ops('A', 'cb');
+  m.thread('control', 0, function* (cx) {
+    yield* perform(cx, m.k, ops, setFilter('a1'));
+    yield* perform(cx, m.k, ops, REGISTER);
+    yield* m.call(cx, 'a1');
+  });
+  const [cpu] = m.machine.cpus;
+  const seen = watchAccesses(m.machine, () => {
+    const word = m.k.tasks.reduce((all, task) => all | (task?.recursion.value ?? 0), 0);
+    return word === 0 && cpu?.preemptCount.value === 0
+      ? 'free'
+      : `word ${word}, preempt_count ${cpu?.preemptCount.value}`;
+  });
+  expect(seen.slice(seen.indexOf('update trace_recursion/control'))).toEqual([
+    'update trace_recursion/control',
+    '-> word 8, preempt_count 0',
+    'act preempt_count',
+    '-> word 8, preempt_count 1',
+    'act preempt_count',
+    '-> word 8, preempt_count 0',
+    'update trace_recursion/control',
+    '-> free',
+  ]);
 });
 
 test('at most five holders in a group, whatever the contexts (FT-52, CC-G11)', () => {

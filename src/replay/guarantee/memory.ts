@@ -65,7 +65,7 @@ export const memory: Guarantee = {
     'and none is freed while somebody will still return to it.',
   document: 'Using ftrace to hook to functions',
   section: 'The ftrace_ops structure',
-  rules: ['FT-30', 'FT-38', 'CC-G1', 'CC-M15', 'CC-O7'],
+  rules: ['FT-30', 'CC-G1', 'CC-M15', 'CC-O7'],
   start(story) {
     const found: Findings = {
       story,
