@@ -95,8 +95,8 @@ test.each(names)('%s: another msgpack decoder reads the same', (name) => {
   expect(preamble).toEqual(['reprobe', FORMAT_VERSION]);
   const { header: own, frames, end } = recording;
   expect(header).toEqual([own, FORMAT_VERSION, expect.stringMatching(/^[0-9a-f]{16}$/u)]);
-  const { eventCount = 0, choices } = frames.at(-1) ?? {};
-  const ended = { ...end, last: [eventCount, choices], header: own };
+  const last = frames.at(-1);
+  const ended = { ...end, last: [last?.eventCount, last?.choices], header: own };
   expect(rest.pop()).toEqual([ended, expect.stringMatching(/^[0-9a-f]{16}$/u)]);
   expect(rest.length).toBe(frames.length);
   let strings = 0;

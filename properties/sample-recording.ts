@@ -4,6 +4,7 @@ import { digestOfBytes } from '../src/replay/digest.ts';
 import type { EventLog } from '../src/replay/event-log.ts';
 import type { RecordingHeader } from '../src/replay/recording-header.ts';
 import { joinBytes, RecordingWriter } from '../src/replay/recording.ts';
+import type { StateDigest } from '../src/replay/state-digest.ts';
 
 export const SAMPLE_HEADER: RecordingHeader = {
   version: '0.1.0',
@@ -20,10 +21,11 @@ export const SAMPLE_HEADER: RecordingHeader = {
   image: { file: 'sample.elf', digest: '0123456789abcdef', bytes: Uint8Array.from([127, 69, 76]) },
 };
 
-/** Any digest: the state of a machine that does not exist. */
-export function sampleState(number: number): string {
+/** Any digest, of more or less parts: the state of a machine that does not exist. */
+export function sampleState(number: number): StateDigest {
   const bytes = Uint8Array.of(number & 0xff, number >> 8);
-  return digestOfBytes(bytes, 0, bytes.length);
+  const whole = digestOfBytes(bytes, 0, bytes.length);
+  return whole + whole.slice(8).repeat((5 * number) % 16);
 }
 
 /** `log` in a file with at most `frameEvents` events a frame, some choices in each. */

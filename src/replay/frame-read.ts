@@ -7,6 +7,7 @@ import { DIGEST_HEX, type DigestHex } from './digest.ts';
 import type { FoundObject } from './frame-scan.ts';
 import { unpack } from './packed.ts';
 import { plainBytes } from './recording-header.ts';
+import { STATE_DIGEST, type StateDigest } from './state-digest.ts';
 
 /** What a frame repeats of the one before it, in case that one gets lost. */
 export interface FrameBefore {
@@ -25,7 +26,7 @@ export interface RecordedFrame {
   /** Texts interned since the frame before. */
   readonly strings: readonly string[];
   /** The machine's state after its last event; null where a frame was cut within a step. */
-  readonly stateDigest: DigestHex | null;
+  readonly stateDigest: StateDigest | null;
   /** Null in the first frame of a run. */
   readonly before: FrameBefore | null;
   /** Of the frame's own bytes. */
@@ -71,7 +72,7 @@ interface FrameFields {
   readonly columns: Uint8Array;
   readonly choices: Uint8Array;
   readonly strings: readonly string[];
-  readonly stateDigest: DigestHex | null;
+  readonly stateDigest: StateDigest | null;
   readonly before: FrameBefore | null;
   readonly digest: DigestHex;
 }
@@ -88,7 +89,7 @@ function fieldsOf(value: unknown): FrameFields | string {
     return `expected at most ${FRAME_EVENTS_MAX} events`;
   if (!(columns instanceof Uint8Array) || !(choices instanceof Uint8Array))
     return 'its columns or choices are no bytes';
-  if (stateDigest !== null && !isDigest(stateDigest)) return 'its state is no digest';
+  if (stateDigest !== null && !isState(stateDigest)) return 'its state is no digest';
   if (!isTexts(strings)) return 'its strings are no texts';
   const before = readBefore(repeats);
   if (typeof before === 'string') return before;
@@ -148,6 +149,10 @@ export function isCount(value: unknown): value is number {
 
 function isDigest(value: unknown): value is DigestHex {
   return typeof value === 'string' && DIGEST_HEX.test(value);
+}
+
+function isState(value: unknown): value is StateDigest {
+  return typeof value === 'string' && STATE_DIGEST.test(value);
 }
 
 function isTexts(value: unknown): value is readonly string[] {

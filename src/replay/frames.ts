@@ -1,8 +1,7 @@
 // Layer replay. Drives a session to its end and says where frames are cut. Recording and replaying share this,
 // so that their frames and state digests fall on the same steps.
-import type { DigestHex } from './digest.ts';
 import type { Session } from './session.ts';
-import { stateDigest } from './state-digest.ts';
+import { type StateDigest, stateDigest } from './state-digest.ts';
 
 /** A frame is cut after the step that brings it to this many events; a step may add a few more. */
 const FRAME_EVENTS = 4000;
@@ -11,7 +10,7 @@ const PROGRESS_STEPS = 1 << 14;
 
 export interface FrameListener {
   /** Events up to `end` are complete; `state` is the machine's digest now. */
-  frame(end: number, state: DigestHex): void;
+  frame(end: number, state: StateDigest): void;
   progress?(steps: number): void;
   /** True when nothing more needs to run. */
   enough?(): boolean;

@@ -12,6 +12,7 @@ import type { EventLog } from './event-log.ts';
 import { pack } from './packed.ts';
 import { plainHeader, type RecordingHeader } from './recording-header.ts';
 import { FORMAT_MAGIC, FORMAT_VERSION, SEAL_NONE, sealed } from './seal.ts';
+import type { StateDigest } from './state-digest.ts';
 
 export { FORMAT_VERSION } from './seal.ts';
 export type { RecordedFrame } from './frame-read.ts';
@@ -52,7 +53,7 @@ export class RecordingWriter {
    * The events since the last frame, with the choices made meanwhile (`ChoiceWriter.take`) and the state now.
    * More than FRAME_EVENTS_MAX become several frames; the choices go into the first of them.
    */
-  frame(choices: Uint8Array, stateDigest: DigestHex | null): Uint8Array {
+  frame(choices: Uint8Array, stateDigest: StateDigest | null): Uint8Array {
     const parts: Uint8Array[] = [];
     let list = choices;
     while (this.#log.count - this.#events > FRAME_EVENTS_MAX) {
@@ -67,7 +68,7 @@ export class RecordingWriter {
   piece(options: {
     readonly to: number;
     readonly choices: Uint8Array;
-    readonly state: DigestHex | null;
+    readonly state: StateDigest | null;
   }): Uint8Array {
     const { to, choices, state } = options;
     const from = this.#events;

@@ -5,17 +5,19 @@
 // were right; where it is not, nothing is known, and that is no divergence.
 import { known } from '../assert.ts';
 import { ROW_HEAD } from './decode.ts';
-import type { DigestHex } from './digest.ts';
 import type { RunTotals } from './end-read.ts';
 import type { EventLog } from './event-log.ts';
 import { endOfIsland, type Island, islandEvents, type IslandFrame } from './island.ts';
 import type { Salvage } from './recording.ts';
 import { type Event, WORDS_BY_ID } from './schema.ts';
+import type { StateDigest } from './state-digest.ts';
 
 /** Where a replay is not as recorded behind a gap over which the choices are known. */
 export interface BehindDifference {
   readonly at: number;
   readonly note: string | undefined;
+  /** It is the state that differs, behind this frame. */
+  readonly frame?: IslandFrame;
 }
 
 export class Behind {
@@ -107,7 +109,7 @@ export class Behind {
   }
 
   /** Events of the replay up to `end` are there; it has `state` now, if that was to be compared. */
-  compare(replayed: EventLog, end: number, state?: DigestHex): void {
+  compare(replayed: EventLog, end: number, state?: StateDigest): void {
     while (!this.isOver) {
       const next = known(this.#frames[this.#compared], 'there is more to compare');
       const { frame, island } = next;
@@ -180,15 +182,12 @@ function frameDifference(
 }
 
 function stateDifference(
-  { firstEvent, eventCount, stateDigest }: IslandFrame,
-  state: DigestHex | undefined,
+  frame: IslandFrame,
+  state: StateDigest | undefined,
 ): BehindDifference | undefined {
+  const { firstEvent, eventCount, stateDigest } = frame;
   if (stateDigest === null || state === undefined || stateDigest === state) return undefined;
-  return { at: firstEvent + eventCount, note: stateNote(stateDigest, state) };
-}
-
-export function stateNote(recorded: DigestHex, replayed: DigestHex): string {
-  return `state digest ${recorded} was recorded, ${replayed} is replayed`;
+  return { at: firstEvent + eventCount, note: undefined, frame };
 }
 
 function until(islands: readonly Island[], isOver: (island: Island) => boolean): readonly Island[] {

@@ -1,6 +1,6 @@
 // Layer replay. Re-executes a recording from its workload and choices and compares every event, every text and
 // every state digest. The first difference is the result.
-import { InputError } from '../assert.ts';
+import { assert, InputError } from '../assert.ts';
 import type { Ending } from '../emu/machine.ts';
 import { Divergence, RecordedChooser } from './choices.ts';
 import type { DigestHex } from './digest.ts';
@@ -10,9 +10,17 @@ import { driveFrames } from './frames.ts';
 import type { DefinedPath } from './handler.ts';
 import { openSession, prepareModel, type WorkloadFiles } from './prepare.ts';
 import type { RecordingHeader } from './recording-header.ts';
-import { damageText, digestOfLog, readRecording, type Recording } from './recording.ts';
-import { Behind, stateNote } from './replay-behind.ts';
+import {
+  damageText,
+  digestOfLog,
+  readRecording,
+  type RecordedFrame,
+  type Recording,
+} from './recording.ts';
+import { Behind } from './replay-behind.ts';
 import type { Session } from './session.ts';
+import { stateDifference, stateNote } from './state-difference.ts';
+import type { StateDigest } from './state-digest.ts';
 import { formatEvent } from './text-form.ts';
 
 /** Events shown before the first difference. */
@@ -188,7 +196,9 @@ class Comparison {
     if (stopped !== undefined && !(totals === undefined && replayed.count >= sealedEnd)) {
       this.#differ(replayed.count, stopped.message);
     }
-    if (replayed.count < sealedEnd) this.#differ(replayed.count, 'it ends here');
+    if (this.#at === undefined && replayed.count < sealedEnd) {
+      this.#differ(replayed.count, 'it ends here');
+    }
     if (totals !== undefined) this.#compareEnd(totals, choicesLeft);
     if (this.#at === undefined) this.#behind.ended();
     const told = damage === undefined ? this.#cutText() : this.#damageText();
@@ -235,16 +245,32 @@ class Comparison {
     this.#compared = Math.max(from, to);
   }
 
-  #compareState(end: number, state: DigestHex): void {
+  #compareState(end: number, state: StateDigest): void {
     const frame = this.#recording.frames.find((one) => one.firstEvent + one.eventCount === end);
     if (frame === undefined || frame.stateDigest === null || frame.stateDigest === state) return;
-    this.#differ(end, stateNote(frame.stateDigest, state));
+    this.#differInState(frame, state);
   }
 
-  #compareBehind(end: number, state: DigestHex | undefined): void {
+  #compareBehind(end: number, state: StateDigest | undefined): void {
     this.#behind.compare(this.#session.log, end, state);
     const { difference } = this.#behind;
-    if (difference !== undefined) this.#differ(difference.at, difference.note);
+    if (difference === undefined) return;
+    const { at, note, frame } = difference;
+    if (frame !== undefined && state !== undefined) this.#differInState(frame, state);
+    else this.#differ(at, note);
+  }
+
+  /** Every event of `frame` is as recorded, and the machine, which stands at its end, is not. */
+  #differInState(
+    { firstEvent, eventCount, offset, stateDigest }: RecordedFrame,
+    state: StateDigest,
+  ): void {
+    const end = firstEvent + eventCount;
+    assert(stateDigest !== null, 'states that differ are there');
+    const where = `all events of the frame at byte ${offset}, ${firstEvent} to ${end - 1}, are the same`;
+    this.#differ(end, `${stateNote(stateDigest, state)}; ${where}`);
+    for (const line of stateDifference(this.#session.machine, stateDigest, state))
+      this.#differ(end, line);
   }
 
   #compareEnd(end: RunTotals, choicesLeft: number): void {

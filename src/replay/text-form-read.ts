@@ -3,15 +3,17 @@
 import { InputError, known } from '../assert.ts';
 import { ChoiceWriter } from './choices.ts';
 import { FRAME_EVENTS_MAX } from './columns.ts';
-import { DIGEST_HEX, type DigestHex } from './digest.ts';
+import { DIGEST_HEX } from './digest.ts';
 import { EventLog } from './event-log.ts';
 import { checkHeader, type RecordingHeader } from './recording-header.ts';
 import { joinBytes, RecordingWriter } from './recording.ts';
+import type { StateDigest } from './state-digest.ts';
 import { parseEvent } from './text-event.ts';
 import { IMAGE_LINE_BYTES, TEXT_FORM_TITLE, TEXT_LOST } from './text-form.ts';
 import { TextLine } from './text-line.ts';
 
 const DIGEST = /[0-9a-f]{16}/y;
+const PART_DIGEST = /[0-9a-f]{8}/y;
 const COUNT_MAX = 2 ** 53 - 1;
 const CHOICES_MAX = 0xffffffff;
 
@@ -213,11 +215,22 @@ class TextFormReader {
     return bytes;
   }
 
-  #state(): DigestHex | null {
-    const line = this.#named('state');
-    const state = line.skip('none') ? null : line.match(DIGEST, `a state digest or 'none'`);
-    line.end();
-    return state;
+  /** Of the whole state, then of its parts. */
+  #state(): StateDigest | null {
+    const first = this.#named('state');
+    if (first.skip('none')) {
+      first.end();
+      return null;
+    }
+    let state = first.match(DIGEST, `a state digest or 'none'`);
+    for (let line = first; ; line = this.#named('state')) {
+      line.spaces();
+      while (!line.isOver) {
+        state += line.match(PART_DIGEST, 'the digest of a part of the state');
+        line.spaces();
+      }
+      if (!this.#peek().startsWith('-- state ')) return state;
+    }
   }
 
   #end(): Uint8Array {

@@ -63,8 +63,8 @@ test('a recording reads like this', () => {
     -- frame 1
     #3           13 0/nmi       1 func_return  func=0x10 <vfs_open> value=0xffffffffffffffff
     -- choices 0*3 2 0 1
-    -- state aa6fa997b4fc05ed
-    -- digest 083f1df87182c1ce
+    -- state aa6fa997b4fc05ed b4fc05ed b4fc05ed b4fc05ed b4fc05ed b4fc05ed
+    -- digest 170c15ddce8ca44d
     -- end events=4 choices=12 strings=3 steps=8 digest=3c9f4b765898c1df
     "
   `);

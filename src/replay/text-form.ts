@@ -11,6 +11,7 @@ import { placeText } from './recording-read.ts';
 import type { RecordedFrame, Salvage } from './recording.ts';
 import { type Event, type EventField, kindByName } from './schema.ts';
 import { FORMAT_VERSION } from './seal.ts';
+import { partsIn, type StateDigest, WHOLE_DIGITS } from './state-digest.ts';
 import { Symbols } from './symbols.ts';
 
 const TITLE = '-- reprobe recording, format ';
@@ -196,8 +197,13 @@ function* frameEndLines(frame: RecordedFrame): Generator<string> {
     times === 1 ? `${index}` : `${index}*${times}`,
   );
   yield* listLines('choices', runs);
-  yield `-- state ${frame.stateDigest ?? 'none'}`;
+  yield* listLines('state', stateItems(frame.stateDigest));
   yield `-- digest ${frame.digest}`;
+}
+
+/** The digest of the whole state, then those of its parts. */
+function stateItems(state: StateDigest | null): readonly string[] {
+  return state === null ? ['none'] : [state.slice(0, WHOLE_DIGITS), ...partsIn(state)];
 }
 
 /** `-- NAME item item ...`, as many lines as it takes; none for an empty list. */
