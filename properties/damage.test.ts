@@ -12,12 +12,11 @@ import {
   type Recording,
 } from '../src/replay/recording.ts';
 import { type ReplayOutcome, replayRecording } from '../src/replay/replay.ts';
-import { recordRun } from '../src/replay/run.ts';
 import { damageInProcess, repeatDamage } from './damage-process.ts';
 import { type DamageOptions, HOSTILE_COUNT } from './damage.ts';
-import { longWorkload } from './determinism-long.ts';
 import { buildPrograms, type Programs } from './determinism-programs.ts';
 import { Draws, flipBit, truncate } from './mutate-bytes.ts';
+import { recordLong } from './record-long.ts';
 
 const MUTANTS = 10_000;
 const MEGABYTES_MAX = 256;
@@ -96,20 +95,7 @@ test.concurrent(
   TIMEOUT,
 );
 
-/** A run of several frames. */
-function recordLong(): Uint8Array {
-  const parts: Uint8Array[] = [];
-  recordRun(
-    { file: 'long.yaml', text: longWorkload(ROUNDS), image: undefined },
-    { seed: 11, chooser: 'random', profile: 'today', variants: [] },
-    (bytes) => {
-      parts.push(bytes.slice());
-    },
-  );
-  return joinBytes(parts);
-}
-
-const LONG = recordLong();
+const LONG = recordLong({ rounds: ROUNDS, seed: 11 });
 const WHOLE = readRecording(LONG);
 const FIRST_FRAME = WHOLE.frames[0]?.offset ?? 0;
 /** Where frames and the end start. */

@@ -11,6 +11,7 @@ import { known } from '../src/assert.ts';
 import { readRecording } from '../src/replay/recording.ts';
 import { replayRecording } from '../src/replay/replay.ts';
 import { buildPrograms, type Programs } from './determinism-programs.ts';
+import { endlessWorkload } from './endless-workload.ts';
 import { Draws } from './mutate-bytes.ts';
 
 const KILLS = 50;
@@ -21,16 +22,7 @@ const EARLY = 6;
 const EARLY_MS = 400;
 const LATE_MS = 20;
 const LATE_BYTES = 200_000;
-/** A run that nobody sees the end of. */
-const WORKLOAD = `name: killed
-machine: { cpus: 2, seed: 5, steps_max: 50000000 }
-functions:
-  f: { body: [call g, call g, work 2] }
-  g: { body: [work 1] }
-tasks:
-  t: { cpu: 0, run: f, times: 1000000 }
-  u: { cpu: 1, run: f, times: 1000000 }
-handlers: { tick: { irq: g, inject: 1000000 } }
+const WORKLOAD = `${endlessWorkload('killed', 5)}handlers: { tick: { irq: g, inject: 1000000 } }
 probes: { p: { kind: ftrace, filter: g, callback: count } }
 timeline: [{ at: start, register: p }]
 `;

@@ -11,6 +11,7 @@ import { ROOT } from './source.ts';
 interface Manifest {
   readonly name: string;
   readonly version: string;
+  readonly files?: readonly string[];
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
@@ -71,7 +72,10 @@ export async function install(): Promise<Installed> {
 
 /** The name of the tarball, in `folder`. */
 async function pack(staged: string, folder: string): Promise<string> {
-  for (const file of ['package.json', 'README.md', 'LICENSE', 'include'])
+  // All that the package names but what is built; what it leaves out is left out by npm.
+  const { files = [] } = copyIn(ROOT)?.manifest ?? {};
+  const named = files.filter((file) => file !== 'dist' && !file.startsWith('!'));
+  for (const file of ['package.json', 'README.md', 'LICENSE', ...named])
     cpSync(join(ROOT, file), join(staged, file), { recursive: true });
   const tsc = join(ROOT, 'node_modules/.bin/tsc');
   await must(tsc, ['-p', 'tsconfig.build.json', '--outDir', join(staged, 'dist')], ROOT);

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Example, exampleOf, examplesIn, publicNames } from './examples.ts';
 import { install, type Installed, run } from './installed.ts';
+import { deadLinks, liveLinks } from './links.ts';
 import { ROOT } from './source.ts';
 
 const TIMEOUT_MS = 120_000;
@@ -79,12 +80,33 @@ async function reprobe(...words: readonly string[]): Promise<readonly [number | 
 test('it holds what it should', () => {
   const found = readdirSync(join(installed.app, 'node_modules/reprobe'));
   expect(found.toSorted((a, b) => (a < b ? -1 : 1))).toEqual([
+    'ARCHITECTURE.md',
+    'CHANGELOG.md',
+    'CONTRIBUTING.md',
     'LICENSE',
     'README.md',
     'dist',
+    'docs',
     'include',
     'package.json',
   ]);
+});
+
+test('no link of its documents and no source map leads out of it', () => {
+  const root = join(installed.app, 'node_modules/reprobe');
+  expect(deadLinks(root)).toEqual([]);
+  expect(liveLinks(join(root, 'README.md'))).toContain('docs/cli.md');
+});
+
+test('a link that leads nowhere is found', () => {
+  const folder = join(installed.folder, 'links');
+  mkdirSync(join(folder, 'inner'), { recursive: true });
+  writeFileSync(join(folder, 'inner/a.md'), '[a](../b.md#c) [b](b.md) [c](https://c.md) [d](#d)');
+  writeFileSync(join(folder, 'b.md'), '');
+  writeFileSync(join(folder, 'a.js'), '//# sourceMappingURL=a.js.map\n');
+  writeFileSync(join(folder, 'b.js'), '//# sourceMappingURL=b.js.map\n');
+  writeFileSync(join(folder, 'b.js.map'), '{ "sources": ["b.ts"] }');
+  expect(deadLinks(folder)).toEqual(['a.js: a.js.map', 'b.js.map: b.ts', 'inner/a.md: b.md']);
 });
 
 test(

@@ -6,21 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { endlessWorkload } from '../../properties/endless-workload.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** Below the root, so that packages are found. */
 const BUILDS = join(ROOT, 'dist-bench');
 
-/** Long enough that nobody sees its end. */
-const LONG = `name: long
-machine: { cpus: 2, seed: 1, steps_max: 50000000 }
-functions:
-  f: { body: [call g, call g, work 2] }
-  g: { body: [work 1] }
-tasks:
-  t: { cpu: 0, run: f, times: 1000000 }
-  u: { cpu: 1, run: f, times: 1000000 }
-`;
+const LONG = endlessWorkload('long', 1);
 const SHORT = LONG.replaceAll('1000000 }', '20 }');
 const TIMEOUT_MS = 60_000;
 

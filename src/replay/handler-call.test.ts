@@ -1,28 +1,12 @@
 // oxlint-disable require-yield, typescript/only-throw-error -- paths that make no step, and throw what they like
 import { expect, test } from 'vitest';
+import { refused, taskOf } from '../../properties/handler-run.ts';
 import { record } from './api/record.ts';
 import { defineHandler, defineTask, type HandlerPath, type TaskPath } from './handler.ts';
-import { workload } from './workload/build.ts';
 
 /** Runs `path` in a task. */
 function run(path: TaskPath): void {
-  const w = workload('one-task', { cpus: 1 });
-  w.data('hits', 8);
-  w.data('table', 24);
-  w.function('seven', (f) => [f.return(7)]);
-  w.task('t', { cpu: 0, run: defineTask('path', 1, path) });
-  record(w, { chooser: 'calm' });
-}
-
-/** The message of the InputError that `work` is. */
-function refused(work: () => unknown): string {
-  expect(work).toThrow(expect.objectContaining({ name: 'InputError' }));
-  try {
-    work();
-  } catch (error) {
-    return error instanceof Error ? error.message : '';
-  }
-  return '';
+  record(taskOf(path), { chooser: 'calm' });
 }
 
 const MISUSES: readonly (readonly [what: string, path: TaskPath])[] = [

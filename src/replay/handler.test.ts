@@ -1,5 +1,6 @@
 // oxlint-disable require-yield, typescript/only-throw-error -- paths that make no step, and throw what they like
 import { expect, test } from 'vitest';
+import { refused, taskOf } from '../../properties/handler-run.ts';
 import { known } from '../assert.ts';
 import { calmChooser } from '../emu/choose.ts';
 import { record, type RecordedRun } from './api/record.ts';
@@ -19,16 +20,6 @@ import { workload, type WorkloadBuilder } from './workload/build.ts';
 
 const calm = { chooser: 'calm' } as const;
 
-/** A workload with some of everything, and a task that runs `path` once. */
-function taskOf(path: TaskPath): WorkloadBuilder {
-  const w = workload('one-task', { cpus: 1 });
-  w.data('hits', 8);
-  w.data('table', 24);
-  w.function('seven', (f) => [f.return(7)]);
-  w.task('t', { cpu: 0, run: defineTask('path', 1, path) });
-  return w;
-}
-
 function eventsOf({ bytes }: RecordedRun): readonly Event[] {
   return [...readRecording(bytes).log.events()];
 }
@@ -46,16 +37,6 @@ function said(path: TaskPath): readonly string[] {
   const run = record(taskOf(path), calm);
   expect(run.ending).toBe('run_end');
   return logOf(run);
-}
-
-function refused(work: () => unknown): string {
-  expect(work).toThrow(expect.objectContaining({ name: 'InputError' }));
-  try {
-    work();
-  } catch (error) {
-    return error instanceof Error ? error.message : '';
-  }
-  return '';
 }
 
 test('a path reads, writes and adds; what it read before is the value before', () => {

@@ -1,29 +1,16 @@
 // Replaying what is left of a damaged recording.
 import { expect, test } from 'vitest';
-import { longWorkload } from '../../properties/determinism-long.ts';
+import { recordLong } from '../../properties/record-long.ts';
 import { scanFrames } from './frame-scan.ts';
 import { unpack } from './packed.ts';
 import { joinBytes, readRecording, type Recording } from './recording.ts';
 import { replayRecording } from './replay.ts';
-import { recordRun } from './run.ts';
 import { FORMAT_VERSION, sealed, SEAL_NONE } from './seal.ts';
 
 /** Enough for several frames. */
 const ROUNDS = 120;
 
-function record(): Uint8Array {
-  const parts: Uint8Array[] = [];
-  recordRun(
-    { file: 'long.yaml', text: longWorkload(ROUNDS), image: undefined },
-    { seed: 3, chooser: 'random', profile: 'today', variants: [] },
-    (bytes) => {
-      parts.push(bytes.slice());
-    },
-  );
-  return joinBytes(parts);
-}
-
-const LONG = record();
+const LONG = recordLong({ rounds: ROUNDS, seed: 3 });
 const WHOLE = readRecording(LONG);
 const [FIRST, SECOND, THIRD] = WHOLE.frames.map(({ offset }) => offset) as [number, number, number];
 const END = scanFrames(LONG, FIRST).objects.at(-1)?.offset ?? 0;

@@ -1,27 +1,14 @@
 // What a replay says when every event is as recorded and the machine is not.
 import { expect, test } from 'vitest';
-import { longWorkload } from '../../properties/determinism-long.ts';
+import { recordLong } from '../../properties/record-long.ts';
 import { scanFrames } from './frame-scan.ts';
 import { unpack } from './packed.ts';
 import { joinBytes, readRecording } from './recording.ts';
 import { replayRecording } from './replay.ts';
-import { recordRun } from './run.ts';
 import { sealed, SEAL_NONE } from './seal.ts';
 import { differingParts, partsIn, WHOLE_DIGITS } from './state-digest.ts';
 
-function record(): Uint8Array {
-  const parts: Uint8Array[] = [];
-  recordRun(
-    { file: 'long.yaml', text: longWorkload(60), image: undefined },
-    { seed: 3, chooser: 'random', profile: 'today', variants: [] },
-    (bytes) => {
-      parts.push(bytes.slice());
-    },
-  );
-  return joinBytes(parts);
-}
-
-const LONG = record();
+const LONG = recordLong({ rounds: 60, seed: 3 });
 const WHOLE = readRecording(LONG);
 const FIRST = WHOLE.frames[0]?.offset ?? 0;
 const SECOND = WHOLE.frames[1]?.offset ?? 0;

@@ -87,15 +87,21 @@ test.each([
   }
 });
 
+/** Registers an ops and another one, hits both, and frees the first; where it was. */
+function* freesRegistered(m: SmallKernel, cx: Context): Path<Address> {
+  const other = m.ops('ops0', 'cb');
+  const ops = yield* newHeapOps(m, cx);
+  yield* call(m, cx, 'register_ftrace_function', [pointer(ops)]);
+  yield* perform(cx, m.k, other, REGISTER);
+  yield* m.call(cx, 'a1');
+  yield* kfree(m, cx, ops);
+  return ops;
+}
+
 test('a list walk finds an ops that was freed while it was registered (CC-M15, CC-O7)', () => {
   const m = newKernel();
-  const other = m.ops('ops0', 'cb');
   runs(m, function* (cx) {
-    const ops = yield* newHeapOps(m, cx);
-    yield* call(m, cx, 'register_ftrace_function', [pointer(ops)]);
-    yield* perform(cx, m.k, other, REGISTER);
-    yield* m.call(cx, 'a1');
-    yield* kfree(m, cx, ops);
+    yield* freesRegistered(m, cx);
     yield* m.call(cx, 'a1');
   });
   expectUseAfterFree(m);
@@ -166,12 +172,8 @@ test('an ops that is freed while a call on it sleeps is used when the call goes 
 
 test('another object in the place of a registered ops is not that ops (CC-M15)', () => {
   const m = newKernel();
-  const other = m.ops('ops0', 'cb');
   runs(m, function* (cx) {
-    const ops = yield* newHeapOps(m, cx);
-    yield* call(m, cx, 'register_ftrace_function', [pointer(ops)]);
-    yield* perform(cx, m.k, other, REGISTER);
-    yield* kfree(m, cx, ops);
+    const ops = yield* freesRegistered(m, cx);
     expect(yield* kmalloc(m, cx, OPS_BYTES)).toBe(ops);
     yield* m.call(cx, 'a1');
   });
