@@ -68,11 +68,14 @@ function mayBeBusy({ begin, ops }: Control, { accepted, enabled }: Circumstances
   return redirects || (enabled !== true && asksFor('PERMANENT', begin));
 }
 
-function filterResults({ before, change }: Control): readonly number[] {
+function filterResults({ before, change, history, overtaken }: Control): readonly number[] {
   if (change === undefined) return [0, EINVAL];
+  if (overtaken) return [0, EBUSY, EINVAL, ENOENT];
   const { possible, removed, reset, strict } = change;
   if (!possible) return [EINVAL];
   if (!strict) return [0, EBUSY, EINVAL];
+  // Nothing is known of what is in.
+  if (history?.lost === true) return [0, EBUSY, EINVAL, ENOENT];
   const isIn = before.map((hash) => !reset && removed.every((site) => hash.has(site)));
   const absent = isIn.some((one) => !one) ? [ENOENT] : [];
   return isIn.some((one) => one) ? [0, EBUSY, EINVAL, ...absent] : [EINVAL, ...absent];

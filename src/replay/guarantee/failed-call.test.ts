@@ -136,6 +136,13 @@ test('removing by address what is absent is -ENOENT, and nothing else (FT-49)', 
   );
 });
 
+test('functions that came while the filter was changed leave open what is in it', () => {
+  const [begin, end] = [setFilter(1, 'vfs_*').slice(0, 1), setFilter(1, 'vfs_*').slice(1)];
+  const comes: Told = ['symbol', { name: 'vfs_late', address: 0x800, site: 0x804 }];
+  const gone = [calls(FILTER_IP, 1, remove('vfs_read')), returns(FILTER_IP, 1)];
+  expect(verdictOf([...filtered, ...begin, comes, ...end, ...gone])).toMatch(/^never exercised/u);
+});
+
 test('-ENOMEM is right when an allocation failed in the call, and only then', () => {
   const failed: Told = ['alloc_failed', { pid: 3, kind: 'ftrace_hash' }];
   const [begin, ...rest] = fails(FILTER, ENOMEM, READ, { text: 'vfs_open' });
