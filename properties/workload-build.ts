@@ -62,7 +62,7 @@ export interface RawPids {
 /** A write to `ftrace_enabled`. */
 export interface RawEnable {
   readonly due: number;
-  readonly enabled: boolean;
+  readonly value: 0 | 1 | string;
 }
 
 export interface Raw {

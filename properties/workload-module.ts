@@ -74,7 +74,7 @@ function withClaims(workload: Workload, { claims, triggers }: RawModule): Worklo
       leaver: { kind: 'ftrace', callback: 'leaving', flags: ['SAVE_REGS', 'IPMODIFY'] },
     },
     timeline: [
-      ...(workload.timeline ?? []),
+      ...(workload.timeline ?? []).filter((item) => item.free_filter === undefined),
       // Without a filter call it must not be registered (FT-25.1).
       { at: 'start', set_filter: { probe: 'leaver', pattern: null } },
       ...items,

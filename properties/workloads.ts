@@ -151,10 +151,15 @@ function pidsWith({ flags, pids }: Features): fc.Arbitrary<Raw['pids']> {
   return flags === 'drawn' ? fc.array(rawPids, { maxLength: 4 }) : rarePids;
 }
 
+/** Numbers as C reads them, and what is none. */
+const rawEnabled: fc.Arbitrary<Raw['enables'][number]['value']> = fc.constantFrom<
+  Raw['enables'][number]['value'][]
+>(0, 1, 0, 1, 0, 1, ' 0x0', '-2', 'off', '08');
+
 /** Writes that are about nobody's unregister: what is registered meanwhile is hooked later, or refused (FT-48). */
 const rawEnables: fc.Arbitrary<Raw['enables']> = fc.oneof(
   fc.constant([]),
-  fc.array(fc.record({ due: fc.nat(STEP_MAX), enabled: fc.boolean() }), {
+  fc.array(fc.record({ due: fc.nat(STEP_MAX), value: rawEnabled }), {
     minLength: 1,
     maxLength: 4,
   }),

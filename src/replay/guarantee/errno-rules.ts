@@ -8,7 +8,7 @@ const ENOENT = -2;
 const ENOMEM = -12;
 export const EBUSY = -16;
 export const ENODEV = -19;
-const EINVAL = -22;
+export const EINVAL = -22;
 
 const NAMES: ReadonlyMap<number, string> = new Map([
   [0, '0'],

@@ -198,6 +198,7 @@ test.each([
     /^broken: ftrace_enabled = 0 returned 0, but -EBUSY is right: ops1 is PERMANENT$/u,
   ],
   ['0 refused without it', write('0', EBUSY), /= 0 returned -EBUSY, but 0 is right$/u],
+  ['no number taken', write('off'), /= off returned 0, but -EINVAL is right$/u],
   [
     '1 refused',
     [...registerPermanent(0), ...write('1', EBUSY)],
