@@ -9,10 +9,12 @@ import { localIrqSave, preemptDisable, preemptEnable } from '../src/emu/preempt.
 import { REG } from '../src/emu/regs.ts';
 import { encode } from '../src/emu/riscv/encode.ts';
 import { EBUSY, EINVAL } from '../src/trace/errno.ts';
+import { TRACE_EVENTS } from '../src/trace/event.ts';
 import { innermostCallback } from '../src/trace/ftrace-callback.ts';
 import { type FtraceHit, ftraceOpsListFunc } from '../src/trace/ftrace-caller.ts';
 import { ftraceSetHash } from '../src/trace/ftrace-filter.ts';
 import { ftraceSelection } from '../src/trace/ftrace-hash.ts';
+import { FTRACE_OPS_FL_IPMODIFY, opsHas } from '../src/trace/ftrace-ops-flags.ts';
 import { type FtraceOps, readOpsFunc, writeOpsFunc } from '../src/trace/ftrace-ops.ts';
 import { PT_REGS } from '../src/trace/ftrace-regs.ts';
 import { ftraceUpdateTrampoline } from '../src/trace/ftrace-trampoline.ts';
@@ -292,6 +294,26 @@ const NOT_FORBIDDEN: readonly Variant[] = [
   },
 ];
 
+/** Judged by `failed-call`, too: a module's function came back, and somebody else has claimed it. */
+const CLAIM_TAKEN: readonly Variant[] = [
+  {
+    id: 'claims-by-filter',
+    about: 'unregister releases the claims on all functions of the filter, whoever has them',
+    links: {
+      ftraceHashIpmodifyDisable(cx, k, ops) {
+        if (!opsHas(cx, ops, FTRACE_OPS_FL_IPMODIFY)) return;
+        const { filter } = ftraceSelection(cx, ops);
+        for (const { ip, ipmodify } of k.records) {
+          const owner = cx.read(ipmodify);
+          if (owner === undefined || !filter.has(ip)) continue;
+          cx.write(ipmodify, undefined);
+          cx.emit(TRACE_EVENTS.ipmodify.id, owner.object, ip, 0);
+        }
+      },
+    },
+  },
+];
+
 /** Judged by `arguments`. */
 const CHECK_LEFT: readonly Variant[] = [
   {
@@ -344,5 +366,6 @@ export const PLANTED_FAULTS: readonly Mutant[] = [
   ...planted(WRONG_BITS, 'recursion', [300, 300]),
   ...planted(NOT_UNDONE, 'failed-call', [300, 300, 300]),
   ...planted(NOT_FORBIDDEN, 'failed-call', [500], 'flags'),
+  ...planted(CLAIM_TAKEN, 'failed-call', [1000], 'module-claims'),
   ...planted(CHECK_LEFT, 'arguments', [1000], 'refused-pids'),
 ];

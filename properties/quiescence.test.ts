@@ -10,3 +10,8 @@ import { checkGuarantee, EXERCISED_MIN, TEST_MS } from './check-guarantee.ts';
 test('no schedule leaves anything behind', { timeout: TEST_MS }, () => {
   expect(checkGuarantee('quiescence')).toBeGreaterThanOrEqual(EXERCISED_MIN);
 });
+
+test('nor are claims on functions of a module that comes and goes', { timeout: TEST_MS }, () => {
+  const share = checkGuarantee('quiescence', { cases: 'module-claims' });
+  expect(share).toBeGreaterThanOrEqual(EXERCISED_MIN);
+});

@@ -38,6 +38,7 @@ export type CasesName =
   | 'joins'
   | 'modules'
   | 'kills'
+  | 'module-claims'
   | 'pids'
   | 'refused-pids'
   | 'stopped'
@@ -73,6 +74,14 @@ const FLAGS = fc.oneof(
 );
 
 const REDIRECTS = workloadsWith({ flags: 'redirects', probes: 3, shared: false, ends: true });
+/** Probes want to redirect a function that comes and goes. */
+const MODULE_CLAIMS = workloadsWith({
+  module: true,
+  flags: 'redirects',
+  probes: 1,
+  shared: false,
+  ends: true,
+});
 const PIDS = workloadsWith({ pids: true, probes: 1, cpus: 2, shared: false });
 
 /** Walkers of the list meet probes that are just being linked (CC-G2). */
@@ -120,6 +129,7 @@ const WORKLOADS: Record<CasesName, fc.Arbitrary<Workload>> = {
   direct: DIRECT,
   modules: workloadsWith({ module: true }),
   kills: workloadsWith({ module: true, kills: true }),
+  'module-claims': MODULE_CLAIMS,
   flags: FLAGS,
   redirects: REDIRECTS,
   context: fc.oneof(

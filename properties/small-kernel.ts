@@ -215,9 +215,10 @@ export function perform(
 export const REGISTER = { op: 'register_ftrace_function' } as const;
 export const UNREGISTER = { op: 'unregister_ftrace_function' } as const;
 
-/** A write to the sysctl. */
-export function writeEnabled(cx: Context, k: Kernel, enabled: boolean): Path<number> {
-  return fileOperation(cx, k, { op: 'ftrace_enabled', enabled });
+/** A write to the sysctl: 1 or 0, or a text. */
+export function writeEnabled(cx: Context, k: Kernel, value: boolean | string): Path<number> {
+  const text = typeof value === 'string' ? value : value ? '1' : '0';
+  return fileOperation(cx, k, { op: 'ftrace_enabled', text });
 }
 
 /** A write to `set_ftrace_pid`. */

@@ -64,7 +64,7 @@ export interface RawPids {
 /** A write to `ftrace_enabled`. */
 export interface RawEnable {
   readonly due: number;
-  readonly enabled: boolean;
+  readonly value: 0 | 1 | string;
 }
 
 export interface Raw {
@@ -138,7 +138,7 @@ function buildWithoutModule(drawn: Raw): Workload {
     quiet: names.find((name) => functions[name]?.notrace === true),
   };
   const probes = raw.probes.map((probe, index) => ({
-    ...buildProbe(probe, index, table),
+    ...buildProbe(probe, index, table, raw.strict),
     ...(raw.direct ? { static: true } : {}),
   }));
   if (savesRegs(raw.probes)) functions['patched'] = { body: ['work 1'], notrace: true };
@@ -305,13 +305,19 @@ function buildHandlers(raw: Raw, names: readonly string[]): Record<string, Handl
   );
 }
 
+const SETS: readonly Line[] = ['regs', 'set_reg s3 7', 'set_reg a4 9'];
+
 /** `guarded` calls a function that may be hooked by the same probe: the lock ends that (FT-52). */
 function buildCallbacks(raw: Raw, traceable: readonly string[]): Record<string, CallbackModel> {
   const callbacks = raw.probes.map(({ callback }) => callback);
   const last = traceable.at(-1) ?? NAMES[0];
   return {
     ...(savesRegs(raw.probes)
-      ? { saving: { body: ['regs', 'set_reg s3 7', 'set_reg a4 9', 'redirect patched'] } }
+      ? {
+          saving: { body: [...SETS, 'redirect patched'] },
+          // Without IPMODIFY a redirect is misuse, which strict machines tell (FT-46).
+          ...(raw.strict ? { keeping: { body: SETS } } : {}),
+        }
       : {}),
     ...(callbacks.some((one, index) => one === 'lingering' || (one === 'guarded' && index > 0))
       ? { lingering: { body: [{ loop: 4, body: ['add hits 1'] }] } }
@@ -333,13 +339,14 @@ function savesRegs(probes: readonly RawProbe[]): boolean {
 }
 
 /** One that may redirect needs a filter, and takes no notrace set (FT-45, FT-25.1). */
-function buildProbe(raw: RawProbe, index: number, { symbols }: Table): ProbeModel {
+function buildProbe(raw: RawProbe, index: number, { symbols }: Table, strict: boolean): ProbeModel {
   const { flags } = raw;
   const redirects = flags.includes('IPMODIFY');
   const drawn = redirects && raw.filter.length === 0 ? [index] : raw.filter;
   const filter = drawn.map((draw) => matchingPattern(draw, symbols));
   const notrace = redirects ? [] : raw.notrace.map((draw) => matchingPattern(draw, symbols));
-  const own = flags.includes('SAVE_REGS') ? 'saving' : raw.callback;
+  const saves = strict && !redirects ? 'keeping' : 'saving';
+  const own = flags.includes('SAVE_REGS') ? saves : raw.callback;
   return {
     kind: 'ftrace',
     ...(filter.length > 0 ? { filter } : {}),

@@ -69,8 +69,8 @@ export function buildPids(
   return { ...buildTrigger('steps', due, raw), set_ftrace_pid: set };
 }
 
-export function buildEnable({ due, enabled }: RawEnable, raw: Raw): TimelineItem {
-  return { ...buildTrigger('steps', due, raw), ftrace_enabled: enabled ? 1 : 0 };
+export function buildEnable({ due, value }: RawEnable, raw: Raw): TimelineItem {
+  return { ...buildTrigger('steps', due, raw), ftrace_enabled: value };
 }
 
 const AT_START = { at: 'start' } as const;

@@ -1,6 +1,7 @@
 // A module for a random workload: it comes and goes while tasks and handlers call its functions, as careful callers do.
 // They look at a variable that its init function sets and its exit function clears, within a read section or with
-// preemption off: who saw it set is waited for (CC-S20.5).
+// preemption off: who saw it set is waited for (CC-S20.5). Where probes redirect functions, those of the module are
+// among them.
 import { MODULE_BASE } from '../src/emu/address.ts';
 import type { FunctionModel, Line, TimelineItem, Workload } from '../src/replay/workload/model.ts';
 
@@ -13,6 +14,15 @@ export interface RawModule {
   readonly pace: 'steps' | 'rounds';
   /** Its exit function kills ftrace, and tasks look for the place of its first function (H-35). */
   readonly kills?: boolean;
+  /** What is done about who may redirect one of its functions, each time that it has come. */
+  readonly claims: readonly RawClaim[];
+}
+
+/** `leaver` redirects a function of the module to another one of it; `ops0` to one that is always there. */
+interface RawClaim {
+  readonly probe: 'leaver' | 'ops0';
+  /** `takes`: its filter becomes that function, and it is registered, if it is not. */
+  readonly op: 'takes' | 'adds' | 'leaves';
 }
 
 /** `workload`, with the module and its callers. The last operation is due at step `stepMax`. */
@@ -24,13 +34,53 @@ export function addModule(workload: Workload, raw: RawModule, stepMax: number): 
     const calls = raw.kills === true ? ['call use_a', 'call ask'] : ['call use_a'];
     functions[run] = { ...fn, body: [...fn.body.slice(0, -1), ...calls, ...fn.body.slice(-1)] };
   }
-  return {
+  const built: Workload = {
     ...workload,
     data: { ...workload.data, gate: 8 },
     modules: { mod: { init: 'mod_init', exit: 'mod_exit' } },
     functions: { ...functions, ...moduleFunctions(raw) },
     handlers: { ...workload.handlers, user: { irq: 'use_a', inject: 2 } },
     timeline: [...(workload.timeline ?? []), ...moduleLife(raw, workload, stepMax)],
+  };
+  return raw.claims.length === 0 ? built : withClaims(built, raw);
+}
+
+/**
+ * Probes that want the same function of the module. Its callers hold what the exit waits for while they are in whatever
+ * the function is redirected to; who redirected `mod_exit` would keep it from telling them.
+ */
+function withClaims(workload: Workload, { claims, triggers }: RawModule): Workload {
+  const comes = Math.ceil(triggers.length / 2);
+  const items = claims.flatMap(({ op, probe }, turn): TimelineItem[] => {
+    const on = { end: 'init_module', nth: 1 + (turn % comes) } as const;
+    if (op === 'leaves') return [{ on, unregister: probe }];
+    const set = { probe, pattern: 'mod_a' };
+    if (op === 'adds') return [{ on, set_filter: set }];
+    return [
+      { on, set_filter: { ...set, reset: true } },
+      { on, register: probe },
+    ];
+  });
+  const functions: Record<string, FunctionModel> = { ...workload.functions };
+  for (const name of ['mod_init', 'mod_exit']) {
+    functions[name] = { body: [], ...functions[name], notrace: true };
+  }
+  return {
+    ...workload,
+    functions,
+    callbacks: { ...workload.callbacks, leaving: { body: ['redirect mod_b'] } },
+    probes: {
+      ...workload.probes,
+      leaver: { kind: 'ftrace', callback: 'leaving', flags: ['SAVE_REGS', 'IPMODIFY'] },
+    },
+    timeline: [
+      ...(workload.timeline ?? []).filter((item) => item.free_filter === undefined),
+      // Without a filter call it must not be registered (FT-25.1).
+      { at: 'start', set_filter: { probe: 'leaver', pattern: null } },
+      ...items,
+      { at: 'end', unregister: 'leaver' },
+      { at: 'end', unregister: 'ops0' },
+    ],
   };
 }
 

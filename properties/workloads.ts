@@ -181,10 +181,15 @@ function pidsWith({ flags, pids }: Features): fc.Arbitrary<Raw['pids']> {
   return flags === 'drawn' ? fc.array(rawPids, { maxLength: 4 }) : rarePids;
 }
 
+/** Numbers as C reads them, and what is none. */
+const rawEnabled: fc.Arbitrary<Raw['enables'][number]['value']> = fc.constantFrom<
+  Raw['enables'][number]['value'][]
+>(0, 1, 0, 1, 0, 1, ' 0x0', '-2', 'off', '08');
+
 /** Writes that are about nobody's unregister: what is registered meanwhile is hooked later, or refused (FT-48). */
 const rawEnables: fc.Arbitrary<Raw['enables']> = fc.oneof(
   fc.constant([]),
-  fc.array(fc.record({ due: fc.nat(STEP_MAX), enabled: fc.boolean() }), {
+  fc.array(fc.record({ due: fc.nat(STEP_MAX), value: rawEnabled }), {
     minLength: 1,
     maxLength: 4,
   }),
@@ -247,15 +252,29 @@ const rawTask: fc.Arbitrary<RawTask> = fc.record({
   us: fc.integer({ min: 1, max: 40 }),
 });
 
-const rawModule: fc.Arbitrary<RawModule> = fc.record({
-  work: fc.nat(4),
-  guard: fc.constantFrom<RawModule['guard'][]>('rcu', 'rcu', 'preempt_off'),
-  triggers: fc.array(fc.nat(STEP_MAX), { minLength: 2, maxLength: 6 }),
-  pace: fc.constantFrom<RawModule['pace'][]>('rounds', 'steps'),
+const rawClaim: fc.Arbitrary<RawModule['claims'][number]> = fc.record({
+  probe: fc.constantFrom<RawModule['claims'][number]['probe'][]>('leaver', 'ops0'),
+  op: fc.constantFrom<RawModule['claims'][number]['op'][]>('takes', 'takes', 'leaves', 'adds'),
 });
 
+/** Where all probes want to redirect functions, a module comes back at least once. */
+function rawModuleWith({ flags }: Features): fc.Arbitrary<RawModule> {
+  const redirects = flags === 'redirects';
+  return fc.record({
+    work: fc.nat(4),
+    guard: fc.constantFrom<RawModule['guard'][]>('rcu', 'rcu', 'preempt_off'),
+    triggers: fc.array(fc.nat(STEP_MAX), { minLength: redirects ? 4 : 2, maxLength: 6 }),
+    pace: fc.constantFrom<RawModule['pace'][]>('rounds', 'steps'),
+    claims: redirects
+      ? fc.array(rawClaim, { minLength: 4, maxLength: 9, size: 'max' })
+      : fc.constant([]),
+  });
+}
+
 /** Nothing is hooked any more that comes when ftrace is dead: so it comes but once. */
-function moduleWith({ kills }: Features): fc.Arbitrary<RawModule> {
+function moduleWith(features: Features): fc.Arbitrary<RawModule> {
+  const { kills } = features;
+  const rawModule = rawModuleWith(features);
   if (kills !== true) return rawModule;
   return rawModule.map((raw) =>
     Object.assign({}, raw, { kills, triggers: raw.triggers.slice(0, 2) }),

@@ -99,9 +99,12 @@ function roomAhead({ due, options, step }: Machine): number {
   return Math.min(due, options.stepsMax, step + BURST_MAX) - step - 1;
 }
 
-/** Nothing wants `cpu`: a trigger may just have handed the run to another CPU, or raised something here. */
+/**
+ * Nothing wants `cpu`: a trigger may just have handed the run to another CPU, or raised something here. And whoever was
+ * told of the instruction may have ended the run.
+ */
 function isUndisturbed(machine: Machine, cpu: Cpu): boolean {
-  if (machine.running !== cpu || machine.pauses()) return false;
+  if (machine.running !== cpu || machine.pauses() || machine.ending !== undefined) return false;
   return cpu.ipis.length === 0 && cpu.pending.length === 0;
 }
 

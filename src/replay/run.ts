@@ -237,7 +237,7 @@ function failedIn(session: Session, { plan, positions }: Prepared): readonly str
 /** The probe or the module, or what is written to a file. */
 function aboutWhat({ modules, probes }: Plan, operation: PlanOperation): string {
   if ('which' in operation) return `CPU ${operation.which}`;
-  if (operation.op === 'ftrace_enabled') return operation.enabled ? '1' : '0';
+  if (operation.op === 'ftrace_enabled') return operation.text;
   if (operation.op === 'set_ftrace_pid') return operation.pids.join(' ');
   const object = 'module' in operation ? modules[operation.module] : probes[operation.probe];
   return known(object, 'an operation has its object').name;

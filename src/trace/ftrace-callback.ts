@@ -11,7 +11,7 @@ import { MCOUNT_INSN_SIZE } from './ftrace-insn.ts';
 import type { FtraceOps } from './ftrace-ops.ts';
 import { isTrampoline } from './ftrace-trampoline.ts';
 import type { Kernel } from './kernel.ts';
-import { strictHit } from './strict.ts';
+import { strictGiven, strictHit, strictReturn } from './strict.ts';
 import { type OpenCallback, taskTrace } from './task-trace.ts';
 
 /** Reports every call of `func` by a hook. */
@@ -38,7 +38,16 @@ function callbackBegins(cx: Context, k: Kernel): void {
   }
   const { fp, generation, ip, parentIp, entryData, regsIp } = called;
   const kind = called.isEntry ? k.fprobeEntryKind.id : k.fprobeExitKind.id;
-  callback.set({ isHook: true, kind, object: fp.object, generation, ip, depth, below });
+  callback.set({
+    isHook: true,
+    kind,
+    object: fp.object,
+    generation,
+    ip,
+    depth,
+    given: undefined,
+    below,
+  });
   cx.emit(TRACE_EVENTS.cb_begin.id, kind, fp.object, generation, ip, parentIp, depth);
   cx.emit(TRACE_EVENTS.fprobe_data.id, fp.object, entryData, regsIp);
 }
@@ -55,7 +64,9 @@ function opsCallbackBegins(
   const isHook = object !== 0 || isDirect;
   const ip = register(cx, REG.a0);
   const kind = isHook ? k.ftraceOpsKind.id : 0;
-  taskTrace(k, cx.task).callback.set({ isHook, kind, object, generation, ip, depth, below });
+  const given = isHook && ops !== undefined ? strictGiven(cx.cpu, k, ops) : undefined;
+  const open = { isHook, kind, object, generation, ip, depth, given, below };
+  taskTrace(k, cx.task).callback.set(open);
   if (!isHook) return;
   if (ops !== undefined) strictHit(cx.cpu, k, ops);
   const parentIp = register(cx, REG.a1);
@@ -68,6 +79,7 @@ function callbackEnds(cx: Context, k: Kernel): void {
   callback.set(open?.below);
   if (open === undefined || !open.isHook) return;
   cx.emit(TRACE_EVENTS.cb_end.id, open.kind, open.object, open.generation, open.ip);
+  strictReturn(cx.cpu, open);
 }
 
 /**

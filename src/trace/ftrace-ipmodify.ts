@@ -1,6 +1,7 @@
 // Layer trace. IPMODIFY: at most one ops may redirect a function (FT-45, CC-G15), after `ftrace_hash_ipmodify_enable`
 // and below of kernel/trace/ftrace.c. Claims are taken under `ftrace_lock` before any text changes, and given back
-// in a call that fails. Left out: ops that share a function with direct calls.
+// in a call that fails. A claim goes with the module of its function; a filter may hold the address for longer, so what
+// an ops has claimed is read off the records. Left out: ops that share a function with direct calls.
 import type { Address } from '../emu/address.ts';
 import type { Context } from '../emu/context.ts';
 import { EBUSY, EINVAL, type Errno } from './errno.ts';
@@ -29,10 +30,28 @@ export function ftraceHashIpmodifyEnable(cx: Context, k: Kernel, ops: FtraceOps)
   return k.fn.ftraceHashUpdateIpmodify(cx, k, ops, { from: NONE, to });
 }
 
+/** What of its filter a registered ops has claimed. */
+function claimedBy(cx: Context, k: Kernel, ops: FtraceOps): Ips {
+  const filter = hashIps(cx, cx.read(ops.filterHash));
+  const claimed = k.records.filter(
+    (record) => filter.has(record.ip) && isClaimedBy(cx, record, ops),
+  );
+  return new Set(claimed.map(({ ip }) => ip));
+}
+
+function isClaimedBy(cx: Context, record: DynFtrace, ops: FtraceOps): boolean {
+  return cx.read(record.ipmodify) === ops;
+}
+
+/** May `ops` hook the function? One that may redirect hooks what it has claimed only. Caller holds `ftrace_lock`. */
+export function ipmodifyAllows(cx: Context, record: DynFtrace, ops: FtraceOps): boolean {
+  return !opsHas(cx, ops, FTRACE_OPS_FL_IPMODIFY) || isClaimedBy(cx, record, ops);
+}
+
 /** `ftrace_hash_ipmodify_disable` (CC-S5.4). Caller holds `ftrace_lock`. */
 export function ftraceHashIpmodifyDisable(cx: Context, k: Kernel, ops: FtraceOps): void {
   if (!opsHas(cx, ops, FTRACE_OPS_FL_IPMODIFY)) return;
-  const from = hashIps(cx, cx.read(ops.filterHash));
+  const from = claimedBy(cx, k, ops);
   for (const record of k.records) if (from.has(record.ip)) release(cx, record);
 }
 
@@ -49,9 +68,8 @@ export function ftraceHashIpmodifyUpdate(
   if ((structFlags(cx, k, ops) & FTRACE_OPS_FL_IPMODIFY) === 0) return 0;
   if (which === 'notraceHash') return -EINVAL;
   if (!opsHas(cx, ops, FTRACE_OPS_FL_ENABLED)) return 0;
-  const from = hashIps(cx, cx.read(ops.filterHash));
   const to = cx.make(() => next.ips.value);
-  return k.fn.ftraceHashUpdateIpmodify(cx, k, ops, { from, to });
+  return k.fn.ftraceHashUpdateIpmodify(cx, k, ops, { from: claimedBy(cx, k, ops), to });
 }
 
 /** `__ftrace_hash_update_ipmodify`: all of it or nothing. An empty filter would be all functions. */

@@ -8,7 +8,8 @@ import { symbolWords } from '../emu/load.ts';
 import { mutexLock, mutexUnlock } from '../emu/lock.ts';
 import { act, type Path } from '../emu/path.ts';
 import { ftraceSelection } from './ftrace-hash.ts';
-import { FTRACE_OPS_FL_ENABLED, FTRACE_OPS_FL_IPMODIFY, opsHas } from './ftrace-ops-flags.ts';
+import { ipmodifyAllows } from './ftrace-ipmodify.ts';
+import { FTRACE_OPS_FL_ENABLED, opsHas } from './ftrace-ops-flags.ts';
 import type { FtraceOps } from './ftrace-ops.ts';
 import { type DynFtrace, newRecords } from './ftrace-record.ts';
 import type { Kernel } from './kernel.ts';
@@ -43,14 +44,12 @@ export function* ftraceModuleEnable(cx: Context, k: Kernel, module: Module): Pat
   yield* mutexUnlock(cx, k.ftrace.ftraceLock);
 }
 
-/** Those that select the site, the oldest first; an IPMODIFY ops hooks only what it has claimed (FT-45). */
-function startedOps(cx: Context, k: Kernel, { ip }: DynFtrace): readonly FtraceOps[] {
+/** Those that select the site, the oldest first; nobody has claimed it yet, whatever his filter says (FT-45). */
+function startedOps(cx: Context, k: Kernel, record: DynFtrace): readonly FtraceOps[] {
   const found: FtraceOps[] = [];
   for (let ops = cx.read(k.ftrace.opsList); ops !== undefined; ops = cx.read(ops.next)) {
-    const mayHook =
-      opsHas(cx, ops, FTRACE_OPS_FL_ENABLED) && !opsHas(cx, ops, FTRACE_OPS_FL_IPMODIFY);
-    if (!mayHook) continue;
-    if (k.fn.ftraceSelects(ftraceSelection(cx, ops), ip)) found.unshift(ops);
+    const mayHook = opsHas(cx, ops, FTRACE_OPS_FL_ENABLED) && ipmodifyAllows(cx, record, ops);
+    if (mayHook && k.fn.ftraceSelects(ftraceSelection(cx, ops), record.ip)) found.unshift(ops);
   }
   return found;
 }

@@ -12,6 +12,7 @@ import { act, type Path } from '../emu/path.ts';
 import type { KObject } from '../emu/slab.ts';
 import type { Selection } from './ftrace-hash.ts';
 import { MCOUNT_INSN_SIZE } from './ftrace-insn.ts';
+import { ipmodifyAllows } from './ftrace-ipmodify.ts';
 import { wantsRegs } from './ftrace-ops-flags.ts';
 import { useOps } from './ftrace-ops-memory.ts';
 import type { FtraceOps } from './ftrace-ops.ts';
@@ -117,8 +118,8 @@ export function ftraceUsersWantRegs(cx: Context, k: Kernel, users: readonly Ftra
 }
 
 /**
- * `ftrace_hash_rec_enable` (CC-S4.7, CC-S6.5): every record that `selection` selects serves `ops` too. Bookkeeping
- * only; true when some text is no longer what it ought to be. Caller holds `ftrace_lock`.
+ * `ftrace_hash_rec_enable` (CC-S4.7, CC-S6.5): every record that `selection` selects serves `ops` too, unless `ops` would
+ * have to claim it and has not (FT-45). Bookkeeping only; true when some text is no longer what it ought to be. Caller holds `ftrace_lock`.
  */
 export function ftraceHashRecEnable(
   cx: Context,
@@ -126,7 +127,9 @@ export function ftraceHashRecEnable(
   ops: FtraceOps,
   selection: Selection,
 ): boolean {
-  return changeRecords(cx, k, selection, (users) => [...users, ops]);
+  return changeRecords(cx, k, selection, (users, record) =>
+    ipmodifyAllows(cx, record, ops) ? [...users, ops] : users,
+  );
 }
 
 /** `ftrace_hash_rec_disable` (CC-S5.4, CC-S6.3): the reverse. */
@@ -143,12 +146,12 @@ function changeRecords(
   cx: Context,
   k: Kernel,
   selection: Selection,
-  change: (users: readonly FtraceOps[]) => readonly FtraceOps[],
+  change: (users: readonly FtraceOps[], record: DynFtrace) => readonly FtraceOps[],
 ): boolean {
   let stale = false;
   for (const record of k.records) {
     if (record.disabled || !k.fn.ftraceSelects(selection, record.ip)) continue;
-    cx.write(record.users, change(cx.read(record.users)));
+    cx.write(record.users, change(cx.read(record.users), record));
     if (k.fn.ftraceGetAddrNew(cx, k, record) !== cx.read(record.calls)) stale = true;
   }
   return stale;

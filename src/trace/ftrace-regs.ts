@@ -1,6 +1,8 @@
 // Layer trace. What a hit saves on the stack of the traced function, and the text that saves and restores it: `struct
 // ftrace_regs`, or the whole `struct pt_regs` of include/linux/ptrace.h, which begins with it (FT-14, FT-15). Left out:
 // t0, which the call site itself takes, and a stack pointer that a callback changes.
+import type { Address } from '../emu/address.ts';
+import type { Memory } from '../emu/memory.ts';
 import { REG } from '../emu/regs.ts';
 import { Assembler } from '../emu/riscv/assembler.ts';
 import { MCOUNT_INSN_SIZE, type Patching } from './ftrace-insn.ts';
@@ -26,6 +28,11 @@ const { ra, sp, gp, tp, t0, t1, t2, zero } = REG;
 const FULL: readonly number[] = [gp, tp, t1, t2, 28, 29, 30, 31, 8, 9, ...range(18, 27)];
 const PT_REGS_SP = 88;
 const PT_REGS_FULL = 96;
+
+/** `ftrace_get_regs`: is it a whole `struct pt_regs`? */
+export function isFull(memory: Memory, regs: Address): boolean {
+  return memory.loadLo(regs + FTRACE_REGS.t0) === PT_REGS_MARK;
+}
 
 /** Registers that `struct pt_regs` shows, by name, with their numbers and places; `ip` has none. */
 export const PT_REGS: readonly {

@@ -14,14 +14,7 @@ import { NOBODY, skip } from './ftrace-caller.ts';
 import { ftraceKill } from './ftrace-modify.ts';
 import { bindFtraceOps, FTRACE_OPS_BYTES } from './ftrace-ops.ts';
 import { ftraceLocation, ftraceLocationRcu } from './ftrace-record.ts';
-import {
-  FTRACE_REGS,
-  FTRACE_REGS_BYTES,
-  PT_REGS,
-  PT_REGS_BYTES,
-  PT_REGS_IP,
-  PT_REGS_MARK,
-} from './ftrace-regs.ts';
+import { isFull, FTRACE_REGS_BYTES, PT_REGS, PT_REGS_BYTES, PT_REGS_IP } from './ftrace-regs.ts';
 import type { Kernel } from './kernel.ts';
 import { operation, type OperationRequest, type PatternRequest } from './operation.ts';
 import { TRACE_FTRACE_START } from './recursion.ts';
@@ -177,7 +170,7 @@ function recordRegs(cx: Context, k: Kernel, args: StubArguments): number {
   if (ops === undefined) oops(cx, 'unmapped', args.address(0));
   if (ops === undefined || !mayUse(cx, { at: regs, bytes: FTRACE_REGS_BYTES, writes: false }))
     return 0;
-  const full = isFull(k, regs);
+  const full = isFull(memory, regs);
   if (full && !mayUse(cx, { at: regs, bytes: PT_REGS_BYTES, writes: false })) return 0;
   reportArguments(cx.cpu, full ? PT_REGS : PT_REGS.filter(isArgument));
   for (const { name, offset } of PT_REGS) {
@@ -205,7 +198,7 @@ function writeReg(cx: Context, k: Kernel, args: StubArguments): number {
   if (ops === undefined) oops(cx, 'unmapped', op);
   if (ops === undefined || !mayUse(cx, { at: regs, bytes: FTRACE_REGS_BYTES, writes: true }))
     return 0;
-  if (!isFull(k, regs)) {
+  if (!isFull(memory, regs)) {
     oops(cx, 'no pt_regs', regs);
     return 0;
   }
@@ -217,11 +210,6 @@ function writeReg(cx: Context, k: Kernel, args: StubArguments): number {
   memory.store64(regs + offset, lo, hi);
   cx.emit(TRACE_EVENTS.regs_write.id, ops.object, strings.id(shown?.name ?? 'ip'), lo, hi);
   return 0;
-}
-
-/** Is it a whole `struct pt_regs`? */
-function isFull(k: Kernel, regs: Address): boolean {
-  return k.machine.memory.loadLo(regs + FTRACE_REGS.t0) === PT_REGS_MARK;
 }
 
 function isArgument({ name }: { readonly name: string }): boolean {

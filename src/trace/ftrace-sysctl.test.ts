@@ -13,7 +13,7 @@ import {
 import type { Context } from '../emu/context.ts';
 import type { Path } from '../emu/path.ts';
 import type { ScriptOp } from '../emu/script.ts';
-import { EBUSY, ENODEV } from './errno.ts';
+import { EBUSY, EINVAL, ENODEV } from './errno.ts';
 import { FTRACE_OPS_FL_PERMANENT } from './ftrace-ops-flags.ts';
 
 const WORK: readonly ScriptOp[] = [{ op: 'work', count: 2 }];
@@ -159,9 +159,33 @@ test('a dead ftrace refuses both values (FT-48)', () => {
   const results: number[] = [];
   m.control(function* (cx) {
     m.k.ftrace.disabled.set(true);
-    results.push(yield* writeEnabled(cx, m.k, false), yield* writeEnabled(cx, m.k, true));
+    for (const value of [false, true, 'off']) results.push(yield* writeEnabled(cx, m.k, value));
   });
-  expect(results).toEqual([-ENODEV, -ENODEV]);
+  expect(results).toEqual([-ENODEV, -ENODEV, -ENODEV]);
+});
+
+test('ftrace_enabled: -EINVAL for what is no number, and nothing changes; any number but 0 is 1 (FT-48)', () => {
+  const m = kernel();
+  const ops = m.ops('A', 'cb');
+  const seen: (readonly [string, number, boolean])[] = [];
+  m.control(function* (cx) {
+    yield* perform(cx, m.k, ops, REGISTER);
+    for (const text of ['', ' ', 'off', '08', '1x', '- 1', '0x', '2147483648'])
+      seen.push([text, yield* writeEnabled(cx, m.k, text), m.k.ftrace.enabled.value]);
+    expect(m.hooked()).toHaveLength(3);
+    for (const text of ['0x0', '-1', ' 00 ', '0x7fffffff', '-0', '017'])
+      seen.push([text, yield* writeEnabled(cx, m.k, text), m.k.ftrace.enabled.value]);
+  });
+  const refused = ['', ' ', 'off', '08', '1x', '- 1', '0x', '2147483648'];
+  expect(seen).toEqual([
+    ...refused.map((text) => [text, -EINVAL, true]),
+    ['0x0', 0, false],
+    ['-1', 0, true],
+    [' 00 ', 0, false],
+    ['0x7fffffff', 0, true],
+    ['-0', 0, false],
+    ['017', 0, true],
+  ]);
 });
 
 test('the steps of both writes (CC-S7)', () => {

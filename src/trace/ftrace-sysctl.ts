@@ -3,17 +3,17 @@
 import type { Context } from '../emu/context.ts';
 import { mutexLock, mutexUnlock } from '../emu/lock.ts';
 import { enter, type Path } from '../emu/path.ts';
-import { EBUSY, ENODEV, type Errno } from './errno.ts';
+import { EBUSY, EINVAL, ENODEV, type Errno } from './errno.ts';
 import { FTRACE_OPS_FL_PERMANENT, opsHas } from './ftrace-ops-flags.ts';
 import { useOps } from './ftrace-ops-memory.ts';
 import type { FtraceOps } from './ftrace-ops.ts';
 import { whileTextRests } from './ftrace-stop.ts';
 import type { Kernel } from './kernel.ts';
 
-/** `ftrace_enable_sysctl` (CC-S7): a write of 0 or 1. Task context; sleeps. */
-export function* ftraceEnableSysctl(cx: Context, k: Kernel, enabled: boolean): Path<Errno> {
+/** `ftrace_enable_sysctl` (CC-S7): a write. Task context; sleeps. */
+export function* ftraceEnableSysctl(cx: Context, k: Kernel, text: string): Path<Errno> {
   yield* mutexLock(cx, k.ftrace.ftraceLock); // CC-S7
-  const result = yield* enter(k.fn.ftraceSetEnabled(cx, k, enabled));
+  const result = yield* enter(k.fn.ftraceSetEnabled(cx, k, text));
   yield* mutexUnlock(cx, k.ftrace.ftraceLock); // CC-S7
   return result;
 }
@@ -22,9 +22,12 @@ export function* ftraceEnableSysctl(cx: Context, k: Kernel, enabled: boolean): P
  * What the write does. Guarantee (CC-G17): with a PERMANENT ops registered `ftrace_enabled` never becomes 0, and
  * while it is 0 none is registered: both checks are made under `ftrace_lock`, which the caller holds.
  */
-export function* ftraceSetEnabled(cx: Context, k: Kernel, enabled: boolean): Path<Errno> {
+export function* ftraceSetEnabled(cx: Context, k: Kernel, text: string): Path<Errno> {
   const { ftrace } = k;
   if (cx.read(ftrace.disabled)) return -ENODEV;
+  const value = procDointvec(text);
+  if (value === undefined) return -EINVAL;
+  const enabled = value !== 0;
   if (cx.read(ftrace.enabled) === enabled) return 0;
   if (!enabled && k.fn.isPermanentOpsRegistered(cx, k)) return -EBUSY;
   cx.write(ftrace.enabled, enabled);
@@ -32,6 +35,19 @@ export function* ftraceSetEnabled(cx: Context, k: Kernel, enabled: boolean): Pat
   if (enabled) yield* k.fn.ftraceStartupSysctl(cx, k);
   else yield* k.fn.ftraceShutdownSysctl(cx, k);
   return cx.read(ftrace.disabled) ? -ENODEV : 0;
+}
+
+const INT_MAX = 0x7fffffff;
+
+/** `proc_dointvec`: the number that was written, in any base that C knows, blanks around it; undefined: none. */
+function procDointvec(text: string): number | undefined {
+  const found = /^\s*(-?)(0x[\da-f]+|0[0-7]*|[1-9]\d*)\s*$/iu.exec(text);
+  if (found === null) return undefined;
+  const [, sign = '', digits = ''] = found;
+  const isOctal = /^0\d/u.test(digits);
+  const value = Number(isOctal ? `0o${digits.slice(1)}` : digits);
+  if (value > INT_MAX) return undefined;
+  return sign === '-' ? -value : value;
 }
 
 /** `is_permanent_ops_registered`. Caller holds `ftrace_lock`. */

@@ -34,7 +34,7 @@ export type OperationRequest =
 
 /** A write to a file that is about no ops. */
 export type FileRequest =
-  | { readonly op: 'ftrace_enabled'; readonly enabled: boolean }
+  | { readonly op: 'ftrace_enabled'; readonly text: string }
   | ({ readonly op: 'set_ftrace_pid' } & PidWrite);
 
 export interface PatternRequest {
@@ -97,11 +97,11 @@ export function* fileOperation(cx: Context, k: Kernel, request: FileRequest): Pa
   const op = strings.id(request.op);
   const [text, flags] =
     request.op === 'ftrace_enabled'
-      ? [request.enabled ? '1' : '0', 0]
+      ? [request.text, 0]
       : [request.pids.join(' '), request.reset ? CTL_RESET : 0];
   cx.emit(TRACE_EVENTS.ctl_begin.id, op, NOBODY, strings.id(text), NO_ADDRESS, flags);
   const result = yield* request.op === 'ftrace_enabled'
-    ? k.fn.ftraceEnableSysctl(cx, k, request.enabled)
+    ? k.fn.ftraceEnableSysctl(cx, k, request.text)
     : k.fn.setFtracePid(cx, k, request);
   cx.emit(TRACE_EVENTS.ctl_end.id, op, NOBODY, 0, result);
   return result;

@@ -1,21 +1,49 @@
 // Layer trace. Machine option `strict`: misuse that a real kernel does not notice ends the run with an oops, which
 // says what was done. Without it the run goes on as on a real kernel. Misuse that any kernel notices is not here.
+import { known } from '../assert.ts';
+import { toAddress } from '../emu/address.ts';
 import type { Context } from '../emu/context.ts';
 import type { Cpu } from '../emu/cpu.ts';
+import { REG } from '../emu/regs.ts';
+import { FTRACE_OPS_FL_IPMODIFY } from './ftrace-ops-flags.ts';
 import type { FtraceOps } from './ftrace-ops.ts';
+import { isFull, PT_REGS_IP } from './ftrace-regs.ts';
 import type { Kernel } from './kernel.ts';
-import { type OpenCallback, taskTrace } from './task-trace.ts';
+import { type GivenIp, type OpenCallback, taskTrace } from './task-trace.ts';
 
 /** What each misuse is called in the oops event. */
 const MISUSE = {
   changed: 'strict: ops changed while registered',
   unregister: 'strict: unregister from its own callback',
   sleep: 'strict: callback sleeps',
+  redirect: 'strict: regs->ip written without IPMODIFY',
 } as const;
 
 /** A hit of `ops` finds func and flags as they were registered (FT-17). */
 export function strictHit(cpu: Cpu, k: Kernel, ops: FtraceOps): void {
   if (k.strict && k.fn.isStructChanged(k, ops)) oops(cpu, MISUSE.changed, ops);
+}
+
+/** What a callback of `ops` that begins must leave as it is: where the function goes on, unless it may redirect (FT-46). */
+export function strictGiven(cpu: Cpu, k: Kernel, ops: FtraceOps): GivenIp | undefined {
+  const { lo, hi } = cpu.hart;
+  if (!k.strict || (ops.flags.value & FTRACE_OPS_FL_IPMODIFY) !== 0) return undefined;
+  const { memory } = k.machine;
+  const regs = toAddress(known(lo[REG.a3], 'a3'), known(hi[REG.a3], 'a3'));
+  if (!isFull(memory, regs)) return undefined;
+  const at = regs + PT_REGS_IP;
+  const returnsTo = toAddress(known(lo[REG.ra], 'ra'), known(hi[REG.ra], 'ra'));
+  return { at, lo: memory.loadLo(at), hi: memory.loadHi(at), returnsTo };
+}
+
+/** It has returned: what it wrote is discarded, and told. */
+export function strictReturn(cpu: Cpu, { given }: OpenCallback): void {
+  const { hart, machine } = cpu;
+  if (given === undefined || hart.pc !== given.returnsTo) return;
+  const { at, hi, lo } = given;
+  const { memory } = machine;
+  if (memory.loadLo(at) === lo && memory.loadHi(at) === hi) return;
+  machine.oops(cpu, MISUSE.redirect, hart.pc, at);
 }
 
 /** As `strictHit`, for a call on `ops`. */

@@ -24,7 +24,18 @@ export interface OpenCallback {
   readonly ip: Address;
   /** How many callbacks of hooks are open below it. */
   readonly depth: number;
+  /** What `strict` compares when it returns. */
+  readonly given: GivenIp | undefined;
   readonly below: OpenCallback | undefined;
+}
+
+/** The place of `regs->ip` that a callback must leave as it is (FT-46), and what it held. */
+export interface GivenIp {
+  readonly at: Address;
+  readonly lo: number;
+  readonly hi: number;
+  /** Where the callback returns to: one that is left otherwise is not looked at. */
+  readonly returnsTo: Address;
 }
 
 /** Made when a task is first traced. */

@@ -2,8 +2,9 @@
 // docs/spec/ftrace.md), told from the calls and their flags alone: while a PERMANENT ops is registered for certain 0 is
 // refused; while none can be, it is not.
 import type { EventOf } from '../schema.ts';
-import { EBUSY, ENODEV } from './errno-rules.ts';
+import { EBUSY, EINVAL, ENODEV } from './errno-rules.ts';
 import { asksFor, type Control, isRegistered, type Ops } from './ops.ts';
+import { writtenNumber } from './setting.ts';
 import type { Story } from './story.ts';
 
 export const ENABLED = 'ftrace_enabled';
@@ -65,7 +66,10 @@ export function enabledWriteEnds(
   writes.delete(writerOf(e));
   const { begin, blockers, dead, mayBeBlocked } = write;
   if (dead) return { begin, allowed: [ENODEV], because: '' };
-  if (begin.text !== '0') return { begin, allowed: [0], because: '' };
+  const value = writtenNumber(begin.text);
+  if (value !== 0) {
+    return { begin, allowed: [value === undefined ? EINVAL : 0], because: '' };
+  }
   const still = blockers.find(
     ({ generation, ops }) => isRegistered(ops) && ops.generation === generation,
   );

@@ -8,7 +8,7 @@ const ENOENT = -2;
 const ENOMEM = -12;
 export const EBUSY = -16;
 export const ENODEV = -19;
-const EINVAL = -22;
+export const EINVAL = -22;
 
 const NAMES: ReadonlyMap<number, string> = new Map([
   [0, '0'],
@@ -68,11 +68,14 @@ function mayBeBusy({ begin, ops }: Control, { accepted, enabled }: Circumstances
   return redirects || (enabled !== true && asksFor('PERMANENT', begin));
 }
 
-function filterResults({ before, change }: Control): readonly number[] {
+function filterResults({ before, change, history, overtaken }: Control): readonly number[] {
   if (change === undefined) return [0, EINVAL];
+  if (overtaken) return [0, EBUSY, EINVAL, ENOENT];
   const { possible, removed, reset, strict } = change;
   if (!possible) return [EINVAL];
   if (!strict) return [0, EBUSY, EINVAL];
+  // Nothing is known of what is in.
+  if (history?.lost === true) return [0, EBUSY, EINVAL, ENOENT];
   // Who is named twice is gone at the second time.
   const isTwice = new Set(removed).size < removed.length;
   const isIn = before.map((hash) => !reset && !isTwice && removed.every((site) => hash.has(site)));

@@ -145,6 +145,13 @@ test('an array that removes a function twice is refused: it is gone at the secon
   expect(verdictOf([...filtered, ...once])).toMatch(/but 0 or -EBUSY or -EINVAL is right$/u);
 });
 
+test('functions that came while the filter was changed leave open what is in it', () => {
+  const [begin, end] = [setFilter(1, 'vfs_*').slice(0, 1), setFilter(1, 'vfs_*').slice(1)];
+  const comes: Told = ['symbol', { name: 'vfs_late', address: 0x800, site: 0x804 }];
+  const gone = [calls(FILTER_IP, 1, remove('vfs_read')), returns(FILTER_IP, 1)];
+  expect(verdictOf([...filtered, ...begin, comes, ...end, ...gone])).toMatch(/^never exercised/u);
+});
+
 test('-ENOMEM is right when an allocation failed in the call, and only then', () => {
   const failed: Told = ['alloc_failed', { pid: 3, kind: 'ftrace_hash' }];
   const [begin, ...rest] = fails(FILTER, ENOMEM, READ, { text: 'vfs_open' });
@@ -200,6 +207,7 @@ test.each([
     /^broken: ftrace_enabled = 0 returned 0, but -EBUSY is right: ops1 is PERMANENT$/u,
   ],
   ['0 refused without it', write('0', EBUSY), /= 0 returned -EBUSY, but 0 is right$/u],
+  ['no number taken', write('off'), /= off returned 0, but -EINVAL is right$/u],
   [
     '1 refused',
     [...registerPermanent(0), ...write('1', EBUSY)],

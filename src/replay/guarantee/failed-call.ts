@@ -21,7 +21,7 @@ import {
 } from './enabled-writes.ts';
 import { allowedResults, ENODEV, isForbidden, nameOfErrno } from './errno-rules.ts';
 import { broken, type Broken, type Guarantee, heldInParts, type Verdict } from './judge.ts';
-import type { Control, Ops } from './ops.ts';
+import { type Control, hooks, type Ops } from './ops.ts';
 import { type Hash, type HashHistory, selects, spares } from './selection.ts';
 import type { Story } from './story.ts';
 import { functionsOf, theCall, where } from './wording.ts';
@@ -55,7 +55,11 @@ interface Findings {
   filters: number;
   /** ftrace is dead. */
   dead: boolean;
+  /** Modules that are being loaded: their functions may be there and not hooked yet. */
+  loading: number;
 }
+
+const INIT_MODULE = 'init_module';
 
 export const failedCall: Guarantee = {
   name: 'failed-call',
@@ -79,15 +83,18 @@ export const failedCall: Guarantee = {
       registration: 0,
       filters: 0,
       dead: false,
+      loading: 0,
     };
     return {
       on: {
         ...claimListeners(found),
         ctl_begin: (e) => {
+          if (e.op === INIT_MODULE) found.loading++;
           if (e.op === ENABLED) enabledWriteBegins(found.writes, story, e, found.dead);
           if (story.control !== undefined) callBegan(found, story.control);
         },
         ctl_end: (e) => {
+          if (e.op === INIT_MODULE) found.loading--;
           if (e.op === ENABLED) writeEnded(found, e);
           if (story.control !== undefined) callEnded(found, story.control, e);
           found.state = undefined;
@@ -214,6 +221,7 @@ function whatChanged(
   if (state.listed !== wanted) return `it ${state.listed ? 'on the list' : 'off the list'}`;
   const served = wanted ? selectedCount(story, control.ops) : 0;
   if (served === undefined || served === state.served) return undefined;
+  if (wanted && (found.loading > 0 || control.overtaken)) return undefined;
   return `${state.served} sites that serve it instead of ${served}`;
 }
 
@@ -232,14 +240,17 @@ function setsOf(story: Story, { now }: HashHistory, whenEmpty: string): string {
   return now.map((hash) => `{${functionsOf(story, hash, whenEmpty)}}`).join(' or ');
 }
 
-/** How many functions `ops` selects; undefined while that is not known for certain. */
-function selectedCount(story: Story, { filter, notrace }: Ops): number | undefined {
+/** How many functions `ops` selects and hooks; undefined while that is not known for certain. */
+function selectedCount(story: Story, ops: Ops): number | undefined {
+  const { filter, notrace } = ops;
   const [within, without] = [filter.now[0], notrace.now[0]];
   if (filter.now.length !== 1 || notrace.now.length !== 1) return undefined;
   if (within === undefined || without === undefined || filter.lost || notrace.lost)
     return undefined;
   const { traceable } = story.functions;
-  return traceable.filter(({ site }) => selects(within, site) && spares(without, site)).length;
+  const selected = traceable.filter(({ site }) => selects(within, site) && spares(without, site));
+  const hooked = selected.map((fn) => hooks(ops, fn));
+  return hooked.includes(undefined) ? undefined : hooked.filter((one) => one === true).length;
 }
 
 interface Finding {

@@ -6,6 +6,8 @@ export interface TracedFunction {
   readonly address: number;
   /** Its call site, which a callback gets as `ip`; -1: it can never be hooked (FT-4). */
   readonly site: number;
+  /** Index of the event that told that it is there. */
+  readonly since: number;
 }
 
 export interface FunctionTable {

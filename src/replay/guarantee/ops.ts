@@ -2,7 +2,7 @@
 // which registrations it was told that it is in force. Nothing here is taken from the code under
 // test but the arguments and the result of each call.
 import type { EventOf } from '../schema.ts';
-import { type FunctionTable, siteNamedBy } from './functions.ts';
+import { type FunctionTable, siteNamedBy, type TracedFunction } from './functions.ts';
 import { matchPattern } from './pattern.ts';
 import {
   beginChange,
@@ -31,6 +31,8 @@ export interface Ops {
   isPermanent: boolean;
   /** Index of the event that told that it is registered. */
   registeredAt: number;
+  /** Where the last call began and ended that made it claim what its filter selects, if it may redirect (FT-45). */
+  claimed: { readonly from: number; readonly to: number };
   readonly filter: HashHistory;
   readonly notrace: HashHistory;
   /** The registration that is in force for certain; 0: none. */
@@ -56,6 +58,8 @@ export interface Control {
   /** The set that it changes, and how; undefined for register and unregister. */
   readonly history: HashHistory | undefined;
   readonly change: Change | undefined;
+  /** Functions came or went while it was under way: what it finds is not known. */
+  overtaken: boolean;
   /** What that set may have been before the call. */
   readonly before: readonly Hash[];
   /** Was the ops registered for certain when it began? */
@@ -92,6 +96,7 @@ export function newOps(object: number): Ops {
     mayBeChecked: false,
     isPermanent: false,
     registeredAt: -1,
+    claimed: { from: -1, to: -1 },
     filter: newHashHistory(),
     notrace: newHashHistory(),
     generation: 0,
@@ -114,6 +119,15 @@ export function isRegistered(ops: Ops): boolean {
   return ops.generation !== 0 && ops.unregistering === 0;
 }
 
+/**
+ * Does `ops` hook a function that it selects? One that may redirect hooks what it has claimed; a function that came with
+ * its module after that is not claimed by anybody yet (FT-45). Undefined: it came meanwhile, so it is not known.
+ */
+export function hooks({ claimed, flags }: Ops, { since }: TracedFunction): boolean | undefined {
+  if ((flags & FLAG_IPMODIFY) === 0 || since < claimed.from) return true;
+  return since > claimed.to ? false : undefined;
+}
+
 /** Starts a call on `ops`. */
 export function beginControl(table: FunctionTable, ops: Ops, begin: EventOf<'ctl_begin'>): Control {
   const history = changedHistory(ops, begin.op);
@@ -125,6 +139,7 @@ export function beginControl(table: FunctionTable, ops: Ops, begin: EventOf<'ctl
     end: undefined,
     history,
     change,
+    overtaken: false,
     before: history?.now ?? [],
     registered: isRegistered(ops),
   };
@@ -149,6 +164,7 @@ export function endControl(control: Control, end: EventOf<'ctl_end'>): void {
   const { ops, history, change } = control;
   const succeeded = end.result === 0;
   control.end = end;
+  if (succeeded) ops.claimed = { from: control.begin.index, to: end.index };
   if (history !== undefined && change !== undefined) {
     endChange(history, change, { succeeded, index: end.index });
   } else if (control.op === 'register_ftrace_function') {

@@ -64,6 +64,16 @@ test.each([
   expect(reasonOf(judge(filterSwap, run))).toBe(HELD);
 });
 
+test.each([
+  ['0x0', 'broken'],
+  [' -0 ', 'broken'],
+  ['010', 'never exercised'],
+  ['-1', 'never exercised'],
+] as const)('%j is a number as C reads it: %s', (text, status) => {
+  const run = [...ops, ...write(ENABLED, text), ...hit(1, 1, 'vfs_read')];
+  expect(judge(filterSwap, run).status).toBe(status);
+});
+
 test('writes that overlap leave nothing known, until one that is alone', () => {
   const [one, two] = [{ pid: 3 }, { pid: 2 }];
   const overlap: Told[] = [

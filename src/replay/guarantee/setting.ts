@@ -59,8 +59,19 @@ export function writeEnds(
   if (began === undefined || began.op !== e.op) return;
   writes.delete(writerOf(e));
   const ok = e.result === 0;
-  if (e.op === 'ftrace_enabled') end(enabled, ok ? began.text === '1' : enabled.before, e.index);
-  else end(pids, pidsAfter(pids.before, began, ok), e.index);
+  if (e.op === 'ftrace_enabled') {
+    const written = writtenNumber(began.text) ?? 0;
+    end(enabled, ok ? written !== 0 : enabled.before, e.index);
+  } else end(pids, pidsAfter(pids.before, began, ok), e.index);
+}
+
+/** What a text says to the sysctl, as C reads a number; undefined: nothing, and the write is refused (FT-48). */
+export function writtenNumber(text: string): number | undefined {
+  const [sign, digits] = [text.trim().startsWith('-') ? -1 : 1, text.trim().replace(/^-/u, '')];
+  const isNumber = /^(?:0[0-7]*|[1-9][0-9]*|0x[0-9a-f]+)$/iu.test(digits);
+  const base = /^0x/iu.test(digits) ? 16 : digits.startsWith('0') ? 8 : 10;
+  const value = Number.parseInt(digits, base);
+  return isNumber && value < 2 ** 31 ? sign * value : undefined;
 }
 
 function writerOf({ pid, cpu, level }: EventOf<'ctl_begin'> | EventOf<'ctl_end'>): number {

@@ -14,7 +14,7 @@ import type { EventOf } from '../schema.ts';
 import { nameOfSite } from './functions.ts';
 import type { Frame } from './hit.ts';
 import { broken, type Broken, type Guarantee, heldInParts, type Verdict } from './judge.ts';
-import { FLAG_RCU, isRegistered, type Ops } from './ops.ts';
+import { FLAG_RCU, hooks, isRegistered, type Ops } from './ops.ts';
 import {
   isFull,
   newRecursionWords,
@@ -140,6 +140,7 @@ function functionEntered(found: Findings, e: EventOf<'func_enter'>): void {
     if (!isRegistered(ops)) continue;
     found.registered = true;
     if (!isSelected(ops, frame.site) || !isTraced(story, ops, e.pid)) continue;
+    if (story.entered === undefined || hooks(ops, story.entered) !== true) continue;
     owed ??= [];
     const { writes } = found;
     owed.push({ ops, turns: turnsOf(turns, ops), writes, paid: false, skipped: -1 });

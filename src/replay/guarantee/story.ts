@@ -219,7 +219,7 @@ export function storyListeners(story: Story): Listeners {
 function thingsListeners(story: Story): Listeners {
   return {
     symbol: ({ name, address, site, notrace, index }) => {
-      addFunction(story.functions, { name, address, site: notrace ? -1 : site });
+      addFunction(story.functions, { name, address, site: notrace ? -1 : site, since: index });
       functionsChanged(story, index);
     },
     symbol_gone: ({ address, index }) => {
@@ -238,7 +238,10 @@ function thingsListeners(story: Story): Listeners {
 
 /** Calls under way may match the functions before or after event `index`. */
 function functionsChanged({ calls }: Story, index: number): void {
-  for (const { history } of calls) if (history !== undefined) functionsChange(history, index);
+  for (const call of calls) {
+    call.overtaken = true;
+    if (call.history !== undefined) functionsChange(call.history, index);
+  }
 }
 
 function isInTrampoline({ trampolines }: Story, ip: number): boolean {

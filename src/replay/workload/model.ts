@@ -202,7 +202,8 @@ export interface TimelineItem {
   readonly free_filter?: string;
   readonly init_module?: string | InitModule;
   readonly delete_module?: string;
-  readonly ftrace_enabled?: 0 | 1;
+  /** A text: whatever is written, as it is. */
+  readonly ftrace_enabled?: 0 | 1 | string;
   readonly set_ftrace_pid?: SetPid;
   readonly cpu_down?: HotplugModel;
   readonly cpu_up?: HotplugModel;

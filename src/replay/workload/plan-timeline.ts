@@ -168,7 +168,7 @@ function makeModuleOperation(workload: Workload, item: TimelineItem): PlanOperat
 
 function makeFileOperation(workload: Workload, item: TimelineItem): PlanOperation | undefined {
   const { ftrace_enabled: enabled, set_ftrace_pid: set } = item;
-  if (enabled !== undefined) return { op: 'ftrace_enabled', enabled: enabled === 1 };
+  if (enabled !== undefined) return { op: 'ftrace_enabled', text: String(enabled) };
   if (set === undefined) return makeCpuOperation(item);
   const pids = set.tasks.map((name) => pidOf(workload, name));
   return { op: 'set_ftrace_pid', pids, reset: set.append !== true };

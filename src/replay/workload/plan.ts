@@ -156,7 +156,7 @@ export type PlanOperation =
 
 /** A write to a file of the kernel. */
 type PlanFileOperation =
-  | { readonly op: 'ftrace_enabled'; readonly enabled: boolean }
+  | { readonly op: 'ftrace_enabled'; readonly text: string }
   | { readonly op: 'set_ftrace_pid'; readonly pids: readonly number[]; readonly reset: boolean };
 
 export interface PlanCpuOperation {

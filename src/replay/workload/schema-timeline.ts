@@ -60,8 +60,9 @@ const setPid: z.ZodType<SetPid> = part
   })
   .meta({ examples: [{ tasks: ['reader'] }] });
 
-const enabledError = 'expected 0 or 1';
-const enabled = z.union([z.literal(0), z.literal(1)], { error: enabledError });
+const enabled = z.union([z.literal(0), z.literal(1), part.text('What is written.', ['off'])], {
+  error: 'expected 0, 1 or a text',
+});
 
 const raised: z.ZodType<Raised> = z
   .union(
@@ -110,7 +111,8 @@ export const timelineItem: z.ZodType<TimelineItem> = part
       .exactOptional(),
     ftrace_enabled: enabled
       .meta({
-        description: 'Writes the sysctl: 0 takes every hook out, 1 puts it back.',
+        description:
+          'Writes the sysctl: 0 takes every hook out, 1 puts it back; a text that is no number is refused.',
         examples: [0],
       })
       .exactOptional(),
