@@ -6,13 +6,22 @@ import { InputError } from '../src/assert.ts';
 import { tuneHeap } from '../src/cli/heap.ts';
 import { type Clock, cpuClock, wallClock } from './clock.ts';
 import { encoding } from './encoding.ts';
+import { hits } from './hits.ts';
 import { hooks, PROBE_HIT } from './hooks.ts';
 import { processor } from './processor.ts';
+import { sites } from './sites.ts';
 import { type Outcome, runSuites, type Suite } from './suite.ts';
 import { formatTable } from './table.ts';
 import { wholeRuns } from './whole-runs.ts';
 
-const SUITES: Readonly<Record<string, Suite>> = { processor, hooks, encoding, runs: wholeRuns };
+const SUITES: Readonly<Record<string, Suite>> = {
+  processor,
+  hooks,
+  hits,
+  sites,
+  encoding,
+  runs: wholeRuns,
+};
 
 const CLOCKS: Readonly<Record<string, Clock>> = { cpu: cpuClock, wall: wallClock };
 

@@ -27,6 +27,7 @@ import {
 } from '../src/trace/kernel.ts';
 import { fileOperation, operation, type OperationRequest } from '../src/trace/operation.ts';
 import { type Profile, PROFILE_TODAY } from '../src/trace/profile.ts';
+import type { Variant } from '../src/trace/variants/variant.ts';
 import { VARIANTS } from '../src/trace/variants/variants.ts';
 
 export interface SmallKernel {
@@ -56,7 +57,7 @@ export interface SmallKernelOptions {
   readonly callbacks?: Readonly<Record<string, readonly ScriptOp[]>>;
   readonly data?: readonly string[];
   readonly chooser?: Chooser;
-  readonly variants?: readonly string[];
+  readonly variants?: readonly (string | Variant)[];
   readonly trampolines?: boolean;
   readonly arch?: Partial<Arch>;
   readonly recordRecursion?: boolean;
@@ -76,7 +77,9 @@ export function smallKernel(options: SmallKernelOptions): SmallKernel {
   const machine = newMachine(options, log);
   const image = newImage(machine, options);
   loadImage(machine, image);
-  const variants = (options.variants ?? []).map((id) => known(VARIANTS.get(id), `${id} exists`));
+  const variants = (options.variants ?? []).map((one) =>
+    typeof one === 'string' ? known(VARIANTS.get(one), `${one} exists`) : one,
+  );
   const trampolines = options.trampolines ?? true;
   const arch = { ...ARCH_DEFAULT, ...options.arch };
   const { recordRecursion = false, strict = false, patching = 'breakpoint' } = options;

@@ -63,3 +63,17 @@ test('no name reaches a disabled record (FT-61)', () => {
   const set = { probe: 'ops0', pattern: '__ftrace_invalid*', reset: true };
   expect(hitWith(['arch_*'], [{ ...fails, set_filter: set }])).toEqual(['arch_flush']);
 });
+
+test('a disabled record stays so when who hooked the others has gone (FT-3, FT-61)', () => {
+  const ops = { register: 'ops0' };
+  const again = run(
+    [],
+    [
+      { at: 'start', ...ops },
+      { at: 'start', unregister: 'ops0' },
+      { at: 'start', set_filter: { probe: 'ops0', pattern: '2', reset: true }, expect: 0 },
+    ],
+  );
+  expect(again.of('ctl_end').map(({ result }) => result)).toEqual([0, 0, 0, 0]);
+  expect(again.of('text_write').filter(({ ip }) => ip === 0x14)).toEqual([]);
+});

@@ -346,3 +346,10 @@ test('whose filter counts is told by the function that runs, not by the ops that
   const right = [...ready, ...enters('vfs_open'), ...callsDirectly(1, 2, 'vfs_open')];
   expect(judge(filterSwap, right)).toMatchObject({ status: 'never exercised' });
 });
+
+test('a change that is under way when ftrace dies may come to nothing: nobody is blamed (FT-11)', () => {
+  const kill: Told = ['kill', { ip: -1, ...other }];
+  const late = hit(1, 1, 'vfs_open');
+  expect(judge(filterSwap, [...vfs, toKmalloc, kill, done, ...late]).status).not.toBe('broken');
+  expect(judge(filterSwap, [...vfs, toKmalloc, done, kill, ...late]).status).toBe('broken');
+});

@@ -5,7 +5,8 @@
 // FT-38), and calls of several tasks overlap although the kernel runs them one after the other:
 // each order of the calls under way is followed, and "now" is a list of sets. A call that failed
 // never took effect (FT-43). Where more calls overlap than can be followed, or functions come or go with their
-// module during a call, nothing is known of the set any more: it is taken to allow everything, so that nobody is blamed.
+// module or ftrace dies during a call, nothing is known of the set any more: it is taken to allow everything, so that
+// nobody is blamed.
 
 /** A set of sites. As filter, the empty set selects all functions; as notrace, none (FT-37). */
 export type Hash = ReadonlySet<number>;
@@ -95,10 +96,10 @@ export function endChange(
 }
 
 /**
- * What a pattern matches changes at event `index`: whether a call under way finds the old functions or the new
- * ones is not told.
+ * At event `index` it stops being told what a call under way does: what its pattern matches changes, and it finds the
+ * old functions or the new ones; or ftrace dies, and it changes sites or does not (FT-11).
  */
-export function functionsChange(history: HashHistory, index: number): void {
+export function loseChanges(history: HashHistory, index: number): void {
   if (!history.lost && history.pending.length > 0) lose(history, index);
 }
 

@@ -32,7 +32,7 @@ import {
   newOps,
   type Ops,
 } from './ops.ts';
-import { functionsChange } from './selection.ts';
+import { loseChanges } from './selection.ts';
 import { newSettings, type Settings, writeBegins, writeEnds, type Writes } from './setting.ts';
 
 /** Would a hit in task `pid` call back for `ops` for certain, as far as its filters let it (FT-18, FT-48)? */
@@ -215,16 +215,19 @@ export function storyListeners(story: Story): Listeners {
   };
 }
 
-/** Of functions and ops: that they are there. */
+/** Of functions and ops: that they are there; and that ftrace is not any more. */
 function thingsListeners(story: Story): Listeners {
   return {
     symbol: ({ name, address, site, notrace, index }) => {
       addFunction(story.functions, { name, address, site: notrace ? -1 : site, since: index });
-      functionsChanged(story, index);
+      changesAreLost(story, index);
     },
     symbol_gone: ({ address, index }) => {
       removeFunction(story.functions, address);
-      functionsChanged(story, index);
+      changesAreLost(story, index);
+    },
+    kill: ({ index }) => {
+      changesAreLost(story, index);
     },
     object: (e) => {
       if (FTRACE_KINDS.has(e.kind)) objectAppeared(story, e);
@@ -236,11 +239,11 @@ function thingsListeners(story: Story): Listeners {
   };
 }
 
-/** Calls under way may match the functions before or after event `index`. */
-function functionsChanged({ calls }: Story, index: number): void {
+/** Calls under way may have come to their end before event `index`, or to nothing. */
+function changesAreLost({ calls }: Story, index: number): void {
   for (const call of calls) {
     call.overtaken = true;
-    if (call.history !== undefined) functionsChange(call.history, index);
+    if (call.history !== undefined) loseChanges(call.history, index);
   }
 }
 
