@@ -1,10 +1,14 @@
 // Layer replay. Probes of a plan, kind by kind: defaults filled in, and the callbacks and counters that they need
 // without anybody having defined them.
 import type { ScriptFunction, ScriptOp } from '../../emu/script.ts';
-import { FPROBE_OPTIONS_DEFAULT } from '../../trace/fprobe-options.ts';
-import { FPROBE_HANDLERS, type FprobeHandler, type FprobeModel } from './model-fprobe.ts';
+import {
+  FPROBE_HANDLERS,
+  type FprobeHandler,
+  type FprobeMachineModel,
+  type FprobeModel,
+} from './model-fprobe.ts';
 import type { MachineModel, ProbeModel, Workload } from './model.ts';
-import type { PlanFprobeTarget, PlanMachine, PlanProbe } from './plan.ts';
+import type { PlanFprobeTarget, PlanProbe } from './plan.ts';
 import { entries, isBuiltIn } from './scope.ts';
 
 export function makeProbe(workload: Workload, name: string, probe: ProbeModel): PlanProbe {
@@ -36,14 +40,15 @@ function makeTarget({ filter, notfilter, ips, syms }: FprobeModel): PlanFprobeTa
   return { filter: filter ?? null, notfilter: notfilter ?? null };
 }
 
-export function makeFprobeOptions(machine: MachineModel): PlanMachine['fprobe'] {
-  const byDefault = FPROBE_OPTIONS_DEFAULT;
+/** What the workload says, and no more: the era has defaults of its own. */
+export function makeFprobeOptions(machine: MachineModel): FprobeMachineModel {
+  const { missPolicy, countRecursion, racyCounters, sharedStrict, fprobeNonWatching } = machine;
   return {
-    missPolicy: machine.missPolicy ?? byDefault.missPolicy,
-    countRecursion: machine.countRecursion ?? byDefault.countRecursion,
-    racyCounters: machine.racyCounters ?? byDefault.racyCounters,
-    sharedStrict: machine.sharedStrict ?? byDefault.sharedStrict,
-    fprobeNonWatching: machine.fprobeNonWatching ?? byDefault.fprobeNonWatching,
+    ...(missPolicy === undefined ? {} : { missPolicy }),
+    ...(countRecursion === undefined ? {} : { countRecursion }),
+    ...(racyCounters === undefined ? {} : { racyCounters }),
+    ...(sharedStrict === undefined ? {} : { sharedStrict }),
+    ...(fprobeNonWatching === undefined ? {} : { fprobeNonWatching }),
   };
 }
 

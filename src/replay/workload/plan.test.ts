@@ -50,13 +50,7 @@ test('defaults are filled in', () => {
     ifSupportedGivesRegs: false,
     recordRecursion: false,
     strict: false,
-    fprobe: {
-      missPolicy: 'both',
-      countRecursion: false,
-      racyCounters: false,
-      sharedStrict: false,
-      fprobeNonWatching: false,
-    },
+    fprobe: {},
     schedule: [1, 8],
     inject: [1, 32],
     alloc: [1, 32],
@@ -303,7 +297,7 @@ test('an fprobe has handlers, counters and a target; other handlers are NULL', (
     },
   ]);
   expect(fprobes.setup).toEqual([]);
-  expect(fprobes.machine.fprobe).toMatchObject({ missPolicy: 'exitOnly', racyCounters: true });
+  expect(fprobes.machine.fprobe).toEqual({ missPolicy: 'exitOnly', racyCounters: true });
 });
 
 test('handlers of fprobes that nobody defined count and return; those that are defined are called as such', () => {

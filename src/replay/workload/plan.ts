@@ -65,7 +65,8 @@ export interface PlanMachine {
   readonly ifSupportedGivesRegs: boolean;
   readonly recordRecursion: boolean;
   readonly strict: boolean;
-  readonly fprobe: Required<FprobeMachineModel>;
+  /** Only what the workload says: the era has defaults of its own. */
+  readonly fprobe: FprobeMachineModel;
   /** Once everybody has started, allocations of these kinds may fail. */
   readonly failAlloc: readonly AllocKind[];
   /** How often the random chooser leaves calm: at scheduling points, for injections, for allocations. */
