@@ -11,6 +11,7 @@ import { type DefinedPath, defineHandler } from '../src/replay/handler.ts';
 import type { CallbackLines } from '../src/replay/workload/build-lines.ts';
 import type {
   DataReference,
+  FprobeReference,
   ProbeReference,
   Reference,
   ReferenceKind,
@@ -49,8 +50,16 @@ class Made {
     return offset === undefined ? data : data.at(Number(offset));
   }
 
-  probe(name: string): ProbeReference {
-    return known(this.get('probe', name), 'a probe was made') as ProbeReference;
+  probe(name: string): ProbeReference | FprobeReference {
+    return known(this.get('probe', name), 'a probe was made') as ProbeReference | FprobeReference;
+  }
+
+  /** `ops0.callback`, `fp0.entry`, `fp0.nmissed`: what belongs to a probe; undefined for other names. */
+  part(text: string): unknown {
+    const [name = '', part = ''] = text.split('.');
+    const probe = this.get('probe', name);
+    if (part === '' || probe === undefined) return undefined;
+    return known((probe as Readonly<Record<string, unknown>>)[part], `a probe has its ${part}`);
   }
 
   /** What stands in a program where the model has `name` under `key`. */
@@ -60,22 +69,25 @@ class Made {
       case 'function':
         return this.run(name);
       case 'callback':
+      case 'entry':
+      case 'exit':
         return (
           this.get('callback', name) ??
           this.get('run', name) ??
           builtIn(name) ??
           this.w.external(name)
         );
-      case 'entry':
-        return this.run(name);
       case 'register':
       case 'unregister':
       case 'free_filter':
+      case 'unregister_async':
+      case 'disable':
+      case 'enable':
       case 'probe':
         return this.probe(name);
       case 'enter':
       case 'return':
-        return name.endsWith('.callback') ? this.probe(name.slice(0, -9)).callback : this.run(name);
+        return this.part(name) ?? this.run(name);
       case 'irq':
       case 'softirq':
       case 'nmi':
@@ -87,7 +99,7 @@ class Made {
       case 'delete_module':
         return this.get('module', name);
       case 'counter':
-        return name.endsWith('.count') ? this.probe(name.slice(0, -6)).count : this.data(name);
+        return this.part(name) ?? this.data(name);
       default:
         return name;
     }
@@ -96,7 +108,7 @@ class Made {
   /** As `value`, with things for names. */
   spec(value: unknown, key = ''): unknown {
     if (typeof value === 'string') return this.standsFor(key, value);
-    if (key === 'functions' && Array.isArray(value))
+    if ((key === 'functions' || key === 'ips') && Array.isArray(value))
       return value.map((name: string) => this.run(name));
     if (Array.isArray(value) || typeof value !== 'object' || value === null) return value;
     return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, this.spec(v, k)]));
@@ -173,7 +185,7 @@ function lineOf(made: Made, f: CallbackLines, line: Line): Line {
   const values = operands.map((text, index) => {
     if (word === 'call' || word === 'redirect')
       return KERNEL_SYMBOLS.includes(text) ? text : made.run(text);
-    if (word === 'set_reg' && index === 0) return text;
+    if ((word === 'set_reg' || word === 'store_data') && index === 0) return text;
     const isData = index === 0 && ['load', 'store', 'add', 'amoadd'].includes(word);
     return isData ? made.data(text) : Number(text);
   });
@@ -217,7 +229,7 @@ test.each(goldenNames(GOLDEN))('the golden %s can be built', (name) => {
 /** Every section, every word of a body, every kind of trigger and operation. */
 const EVERYTHING = `name: everything
 story: All at once.
-machine: { cpus: 2, seed: 42, preempt: true, landingPad: false, grain: instruction, steps_max: 5000, patching: breakpoint, random: { schedule: [1, 4], inject: [0, 1] } }
+machine: { cpus: 2, seed: 42, preempt: true, landingPad: false, grain: instruction, steps_max: 5000, patching: breakpoint, random: { schedule: [1, 4], inject: [0, 1] }, missPolicy: exitOnly, countRecursion: true, racyCounters: true, sharedStrict: true, fprobeNonWatching: true }
 data: { counter: 16, lock: 8 }
 functions:
   early: { body: [call late, call rcu_is_watching, call audit] }
@@ -240,12 +252,17 @@ handlers:
   clock: { timer: late, cpu: 0, first: 10, every: 20, times: 3 }
 callbacks:
   note: { body: [regs, set_reg s1 5, redirect late, { trylock: [work 1, call late] }], notrace: false }
+  carry: { body: [store_data a1, show_data, regs, return 1] }
 typescript: { audit: 3 }
 probes:
   ops0: { kind: ftrace, filter: 'l*', notrace: [early, late], callback: note }
   ops1: { kind: ftrace, callback: count, flags: [SAVE_REGS, IPMODIFY, RCU] }
   ops2: { kind: ftrace, filter: [early], callback: nothing, flags: [PID, PERMANENT] }
   ops3: { kind: ftrace, callback: audit }
+  fp0: { kind: fprobe, filter: 'l*', notfilter: early, entry: carry, exit: carry, entry_data_size: 16, nr_maxactive: 3, flags: [DISABLED, KPROBE_SHARED] }
+  fp1: { kind: fprobe, ips: [late, again], entry: count, exit: nothing, entry_returns: -1 }
+  fp2: { kind: fprobe, syms: [late], exit: audit }
+  fp3: { kind: fprobe, filter: null, entry: nothing }
 timeline:
   - { at: start, register: ops0, expect: 0 }
   - { at: { step: 4, cpu: 1 }, set_filter: { probe: ops0, pattern: null, reset: true } }
@@ -262,7 +279,12 @@ timeline:
   - { on: { end: cpu_down }, cpu_up: { which: 1 } }
   - { at: end, unregister: ops0, expect: -EBUSY }
   - { at: end, free_filter: ops0 }
-expect: [unregister, { counter: counter+8, is: 3 }, { counter: ops1.count, at_least: 1 }, { counter: counter, at_most: 9 }]
+  - { at: start, register: fp0, expect: -E2BIG }
+  - { at: start, register: fp1, expect: -ENOSPC }
+  - { on: { enter: fp0.entry, cpu: 1 }, disable: fp0 }
+  - { on: { return: fp2.exit }, enable: fp0, by: control-1 }
+  - { on: { begin: disable, probe: fp0 }, unregister_async: fp1 }
+expect: [unregister, { counter: counter+8, is: 3 }, { counter: ops1.count, at_least: 1 }, { counter: counter, at_most: 9 }, { counter: fp1.entry, is: 1 }, { counter: fp0.nmissed, is: 0 }]
 `;
 
 test('every word of YAML has its place in the builder', () => {

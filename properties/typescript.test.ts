@@ -2,6 +2,7 @@
 // replay bit for bit, and another behaviour under the same name and version is a divergence, never a crash.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { assert } from '../src/assert.ts';
 import { record } from '../src/replay/api/record.ts';
 import { type DefinedPath, defineHandler, defineTask } from '../src/replay/handler.ts';
 import { readRecording } from '../src/replay/recording.ts';
@@ -30,11 +31,12 @@ const paths: readonly DefinedPath[] = [audit, tick, pump];
 
 /** `base` with all three in it. */
 function withPaths(base: Workload): Workload {
-  const probe = { kind: 'ftrace', callback: 'audit' } as const;
+  const { ops0 } = base.probes ?? {};
+  assert(ops0?.kind === 'ftrace', 'there is a first probe');
   return {
     ...base,
     typescript: { audit: 1, tick: 1, pump: 1 },
-    probes: { ...base.probes, ops0: { ...base.probes?.['ops0'], ...probe } },
+    probes: { ...base.probes, ops0: { ...ops0, callback: 'audit' } },
     handlers: { ...base.handlers, ticking: { irq: 'tick', inject: 3 } },
     tasks: { ...base.tasks, task0: { cpu: 0, run: 'pump', times: 6 } },
   };

@@ -2,9 +2,10 @@
 // through YAML, and has the features of CC-X2 often enough.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { assert } from '../src/assert.ts';
 import { check } from '../src/replay/workload/check.ts';
 import { makePlan } from '../src/replay/workload/make-plan.ts';
-import type { Workload } from '../src/replay/workload/model.ts';
+import type { FtraceProbeModel, ProbeModel, Workload } from '../src/replay/workload/model.ts';
 import { parseWorkload } from '../src/replay/workload/parse.ts';
 import { matches } from '../src/replay/workload/pattern.ts';
 import { toYaml } from '../src/replay/workload/to-yaml.ts';
@@ -36,6 +37,11 @@ test('every random workload has a plan that is plain data and of bounded size', 
   );
 });
 
+function ftraceProbe(probe: ProbeModel): FtraceProbeModel {
+  assert(probe.kind === 'ftrace', 'these are workloads of ftrace properties');
+  return probe;
+}
+
 /** Every probe's selection at registration, by FT-36. */
 function selections(workload: Workload): Set<string>[] {
   const names = Object.entries(workload.functions ?? {})
@@ -47,7 +53,8 @@ function selections(workload: Workload): Set<string>[] {
         .filter((pattern) => !pattern.startsWith('!'))
         .flatMap((pattern) => matches(pattern, names).map((index) => names[index] ?? '')),
     );
-  return Object.values(workload.probes ?? {}).map(({ filter, notrace }) => {
+  return Object.values(workload.probes ?? {}).map((probe) => {
+    const { filter, notrace } = ftraceProbe(probe);
     const wanted = union(filter);
     const refused = union(notrace);
     return new Set(
@@ -81,7 +88,7 @@ const FEATURES: Record<string, (workload: Workload) => boolean> = {
     );
   },
   'a notrace list that excludes something selected': ({ probes }) =>
-    Object.values(probes ?? {}).some(({ notrace }) => notrace !== undefined),
+    Object.values(probes ?? {}).some((probe) => ftraceProbe(probe).notrace !== undefined),
   'a filter swap': ({ timeline }) =>
     (timeline ?? []).some(({ set_filter }) => set_filter?.reset === true),
   'a probe that comes back': ({ timeline }) =>

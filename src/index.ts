@@ -39,6 +39,7 @@ export type { ExpectationResult } from './replay/run.ts';
 export type { Event, EventName, EventOf } from './replay/schema.ts';
 export type {
   DataReference,
+  FprobeReference,
   ProbeReference,
   Reference,
 } from './replay/workload/build-reference.ts';

@@ -11,6 +11,7 @@ test('these names are public', () => {
     EventName
     EventOf
     ExpectationResult
+    FprobeReference
     GuaranteeInfo
     Handler
     HandlerContext

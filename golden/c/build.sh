@@ -21,12 +21,16 @@ program() {
 
 # A module: an object file, relocated when it is loaded.
 module() {
-  riscv64-unknown-elf-gcc $flags -c -o "$1" "$2"
+  out=$1
+  shift
+  riscv64-unknown-elf-gcc $flags "$@" -c -o "$out"
 }
 
 program store.elf arena.c store.c
 program caller_saved.elf caller_saved.c
 program weak.elf weak.c weak_strong.c
+module fprobe_check.ko fprobe_check.c
+module fprobe_check_rethook.ko -DREPROBE_FPROBE_RETHOOK fprobe_check.c
 module ftrace_sample.ko ftrace_sample.c
 module headers_check.ko headers_check.c
 module kthread_stress.ko kthread_stress.c

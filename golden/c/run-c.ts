@@ -7,6 +7,8 @@ import type { Session } from '../../src/replay/session.ts';
 
 /** What these workloads leave to defaults. */
 export interface CModel {
+  /** `today` by default. */
+  readonly profile?: string;
   readonly machine?: object;
   /** Files of this folder. */
   readonly image?: string;
@@ -24,14 +26,15 @@ export interface CRun {
 
 /** Runs `model` to its end, calmly; `each` sees the machine before every step. */
 export function runC(model: CModel, each?: (session: Session) => void): CRun {
-  const whole = { name: 'c', machine: { cpus: 2 }, ...model };
+  const { profile = 'today', ...rest } = model;
+  const whole = { name: 'c', machine: { cpus: 2 }, ...rest };
   const image = model.image === undefined ? undefined : readC(model.image);
   const modules = Object.entries(model.modules ?? {}).map(([name, { image: file }]) => ({
     name,
     bytes: readC(file),
   }));
   const { plan } = prepareModel(whole, { image, modules }, 'c');
-  const session = openSession(plan, { profile: 'today', variants: [] }, calmChooser);
+  const session = openSession(plan, { profile, variants: [] }, calmChooser);
   // Whoever looks sees every step, and no burst of them.
   if (each !== undefined) session.machine.eventsPause = 0;
   do each?.(session);

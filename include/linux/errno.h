@@ -5,6 +5,7 @@
 #define EPERM 1
 #define ENOENT 2
 #define EINTR 4
+#define E2BIG 7
 #define EAGAIN 11
 #define ENOMEM 12
 #define EBUSY 16

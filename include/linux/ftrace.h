@@ -14,7 +14,7 @@ struct ftrace_ops;
 struct ftrace_regs {
 	unsigned long args[8];  /*  0 */
 	unsigned long ra;       /* 64 */
-	unsigned long kind;     /* 72: 1 before a whole struct pt_regs */
+	unsigned long kind;     /* 72: 1 before a whole struct pt_regs; else where the function goes on */
 };
 
 _Static_assert(sizeof(struct ftrace_regs) == 80, "ABI");
@@ -28,6 +28,35 @@ static inline struct pt_regs *ftrace_get_regs(struct ftrace_regs *fregs)
 static inline unsigned long ftrace_regs_get_argument(struct ftrace_regs *fregs, unsigned int n)
 {
 	return n < 8 ? fregs->args[n] : 0;
+}
+
+/* Where the function goes on; at the exit, where it has returned to. */
+static inline unsigned long ftrace_regs_get_instruction_pointer(struct ftrace_regs *fregs)
+{
+	return fregs->kind == 1 ? ((struct pt_regs *)fregs)->ip : fregs->kind;
+}
+
+/* Of the caller: what was saved lies below. */
+static inline unsigned long ftrace_regs_get_stack_pointer(struct ftrace_regs *fregs)
+{
+	return fregs->kind == 1 ? ((struct pt_regs *)fregs)->sp : (unsigned long)(fregs + 1);
+}
+
+/* What the function returns, where it has returned. */
+static inline unsigned long ftrace_regs_get_return_value(struct ftrace_regs *fregs)
+{
+	return fregs->args[0];
+}
+
+static inline void ftrace_regs_set_return_value(struct ftrace_regs *fregs, unsigned long value)
+{
+	fregs->args[0] = value;
+}
+
+/* Where the registers have `name`, or -EINVAL; what lies behind struct ftrace_regs needs SAVE_REGS. */
+static inline int ftrace_regs_query_register_offset(const char *name)
+{
+	return regs_query_register_offset(name);
 }
 
 /* `ip`: the call site that was hit. `parent_ip`: where the traced function returns to. */

@@ -2,6 +2,7 @@
 #ifndef _LINUX_PTRACE_H
 #define _LINUX_PTRACE_H
 
+#include <linux/errno.h>
 #include <linux/types.h>
 
 /*
@@ -49,6 +50,62 @@ static inline unsigned long instruction_pointer(struct pt_regs *regs)
 static inline void instruction_pointer_set(struct pt_regs *regs, unsigned long ip)
 {
 	regs->ip = ip;
+}
+
+static inline unsigned long kernel_stack_pointer(struct pt_regs *regs)
+{
+	return regs->sp;
+}
+
+/* Argument `n` of the function, where it is entered. */
+static inline unsigned long regs_get_kernel_argument(struct pt_regs *regs, unsigned int n)
+{
+	return n < 8 ? regs->a[n] : 0;
+}
+
+/* What the function returns, where it has returned. */
+static inline unsigned long regs_return_value(struct pt_regs *regs)
+{
+	return regs->a[0];
+}
+
+static inline void regs_set_return_value(struct pt_regs *regs, unsigned long value)
+{
+	regs->a[0] = value;
+}
+
+/* Where struct pt_regs has the register `name`, or -EINVAL. */
+static inline int regs_query_register_offset(const char *name)
+{
+	static const struct {
+		const char *name;
+		int offset;
+	} places[] = {
+		{ "ip", 80 },  { "pc", 80 },  { "epc", 80 }, { "ra", 64 },   { "sp", 88 },
+		{ "gp", 96 },  { "tp", 104 }, { "t1", 112 }, { "t2", 120 },  { "t3", 128 },
+		{ "t4", 136 }, { "t5", 144 }, { "t6", 152 }, { "s0", 160 },  { "s1", 168 },
+		{ "s2", 176 }, { "s3", 184 }, { "s4", 192 }, { "s5", 200 },  { "s6", 208 },
+		{ "s7", 216 }, { "s8", 224 }, { "s9", 232 }, { "s10", 240 }, { "s11", 248 },
+		{ "a0", 0 },   { "a1", 8 },   { "a2", 16 },  { "a3", 24 },   { "a4", 32 },
+		{ "a5", 40 },  { "a6", 48 },  { "a7", 56 },
+	};
+
+	for (unsigned long i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		const char *a = places[i].name, *b = name;
+
+		while (*a && *a == *b) {
+			a++;
+			b++;
+		}
+		if (*a == *b)
+			return places[i].offset;
+	}
+	return -EINVAL;
+}
+
+static inline unsigned long regs_get_register(struct pt_regs *regs, unsigned int offset)
+{
+	return offset <= 248 ? *(unsigned long *)((char *)regs + offset) : 0;
 }
 
 #endif

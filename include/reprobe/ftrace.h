@@ -16,14 +16,17 @@
 #include <linux/sched.h>    /* current */
 #include <linux/smp.h>
 
-/* Records the traced function's argument registers as `regs` events. */
-void reprobe_record_regs(struct ftrace_ops *op, struct ftrace_regs *regs);
+/*
+ * Records the traced function's argument registers, with SAVE_REGS all registers, as `regs` events.
+ * `probe` is the struct ftrace_ops, or struct fprobe, that the callback was given.
+ */
+void reprobe_record_regs(void *probe, void *regs);
 
 /*
  * What the callback line `set_reg a0 5` of a workload does, and `redirect` with register 0, which is
- * `ip`: as a store to struct pt_regs, and an event. Needs SAVE_REGS.
+ * `ip`: as a store to struct pt_regs, and an event. Needs SAVE_REGS; handlers of an fprobe can change
+ * argument registers, and at the exit what the function returns, without it.
  */
-int reprobe_write_reg(struct ftrace_ops *op, struct ftrace_regs *regs, int reg,
-		      unsigned long value);
+int reprobe_write_reg(void *probe, void *regs, int reg, unsigned long value);
 
 #endif

@@ -196,6 +196,26 @@ test('a callback gives trylock, unlock and regs what it was called with', () => 
   expect(guest.word('hits')).toBe(3n);
 });
 
+test('a handler of an fprobe has them in other places, and entry_data behind', () => {
+  const trylock: ScriptOp = { op: 'trylock', body: [{ op: 'regs' }] };
+  const handler: ScriptFunction = {
+    name: 'handler',
+    body: [trylock, { op: 'store_data', register: 11 }, { op: 'show_data' }],
+    notrace: true,
+    callback: true,
+    convention: 'fprobe',
+  };
+  const { guest, calls } = execute([handler], [11, 22, 33, 44, 0], 7);
+  expect(calls).toMatchObject([
+    { name: 'ftrace_test_recursion_trylock', a0: 22n, a1: 33n },
+    { name: 'reprobe_record_regs', a0: 11n, a1: 44n },
+    { name: 'ftrace_test_recursion_unlock', a0: 7n },
+    // Without entry_data there is nothing to store it in (FP-2).
+    { name: 'reprobe_record_data', a0: 11n, a1: 0n },
+  ]);
+  expect(guest.word('hits')).toBe(0n);
+});
+
 test('when trylock fails its block is left out, and no more', () => {
   const { guest, calls } = execute([callback], [11, 22, 33, 44], -1);
   expect(calls.map(({ name }) => name)).toEqual([
@@ -219,6 +239,8 @@ test.each<readonly [string, ScriptOp]>([
   ['redirect belong into callbacks', { op: 'trylock', body: [] }],
   ['redirect belong into callbacks', { op: 'set_reg', register: 10, value: 1 }],
   ['redirect belong into callbacks', { op: 'redirect', target: 'main' }],
+  ['belong into handlers of an fprobe', { op: 'store_data', register: 10 }],
+  ['belong into handlers of an fprobe', { op: 'show_data' }],
   ['1.5 is no count', { op: 'work', count: 1.5 }],
   ['-1 is no count', { op: 'loop', times: -1, body: [] }],
   ['4294967296 is no count', { op: 'sleep', us: 2 ** 32 }],

@@ -10,7 +10,7 @@ import { Assembler, type Label } from './riscv/assembler.ts';
 import { CSRS, type Mnemonic, type Operands } from './riscv/encode.ts';
 import {
   argumentOffset,
-  CALLBACK_ARGUMENTS,
+  ARGUMENTS,
   type Frame,
   frameOf,
   raOffset,
@@ -47,9 +47,6 @@ export interface Placement extends SiteShape {
 const COUNT_MAX = 0x7fffffff;
 /** So much `work` is written out; more is a loop. */
 const WORK_WRITTEN_MAX = 8;
-
-/** Where a callback keeps what it was called with. */
-const ARGUMENT = { ip: 0, parentIp: 1, ops: 2, regs: 3 } as const;
 
 /** Stands for the place where the traced function goes on. */
 const IP = 0;
@@ -119,8 +116,7 @@ function prologue(code: Code): void {
   const { frame } = code;
   if (frame.bytes > 0) emit(code, 'addi', { rd: REG.sp, rs1: REG.sp, imm: -frame.bytes });
   if (frame.keepsRa) emit(code, 'sd', { rs2: REG.ra, rs1: REG.sp, imm: raOffset(frame) });
-  if (!frame.keepsArguments) return;
-  for (let index = 0; index < CALLBACK_ARGUMENTS; index++) {
+  for (let index = 0; index < frame.kept; index++) {
     emit(code, 'sd', { rs2: REG.a0 + index, rs1: REG.sp, imm: argumentOffset(frame, index) });
   }
 }
@@ -179,6 +175,12 @@ function operation(code: Code, op: ScriptOp, depth: number): void {
     case 'redirect':
       loadAddress(code, REG.a3, code.linker.callTarget(op.target));
       return writeReg(code, IP);
+    case 'store_data':
+      return storeData(code, op);
+    case 'show_data':
+      loadData(code, REG.a1);
+      loadArgument(code, REG.a0, 'probe');
+      return callKernel(code, 'reprobe_record_data');
   }
 }
 
@@ -280,7 +282,7 @@ function returnValue(code: Code, { value }: Of<'return'>): void {
  * pass for this one's.
  */
 function delegate(code: Code, { target }: Of<'delegate'>): void {
-  assert(code.fn.body.length === 1 && !code.frame.keepsArguments, 'to delegate is the whole body');
+  assert(code.fn.body.length === 1 && code.frame.kept === 0, 'to delegate is the whole body');
   callKernel(code, target);
 }
 
@@ -288,8 +290,8 @@ function delegate(code: Code, { target }: Of<'delegate'>): void {
 function trylock(code: Code, { body: ops }: Of<'trylock'>, depth: number): void {
   const { a0, a1, sp, zero } = REG;
   const slot = slotOffset(depth);
-  loadArgument(code, a0, ARGUMENT.ip);
-  loadArgument(code, a1, ARGUMENT.parentIp);
+  loadArgument(code, a0, 'ip');
+  loadArgument(code, a1, 'parentIp');
   callKernel(code, 'ftrace_test_recursion_trylock');
   emit(code, 'sd', { rs2: a0, rs1: sp, imm: slot });
   const [taken, skip] = [code.text.label('taken'), code.text.label('skip')];
@@ -303,17 +305,35 @@ function trylock(code: Code, { body: ops }: Of<'trylock'>, depth: number): void 
 }
 
 function recordRegs(code: Code): void {
-  loadArgument(code, REG.a0, ARGUMENT.ops);
-  loadArgument(code, REG.a1, ARGUMENT.regs);
+  loadArgument(code, REG.a0, 'probe');
+  loadArgument(code, REG.a1, 'regs');
   callKernel(code, 'reprobe_record_regs');
 }
 
 /** a3 holds the value. */
 function writeReg(code: Code, register: number): void {
-  loadArgument(code, REG.a0, ARGUMENT.ops);
-  loadArgument(code, REG.a1, ARGUMENT.regs);
+  loadArgument(code, REG.a0, 'probe');
+  loadArgument(code, REG.a1, 'regs');
   code.text.li(REG.a2, BigInt(register));
   callKernel(code, 'reprobe_write_reg');
+}
+
+/** A store of the handler's own, which others can see; nothing where there is no entry_data. */
+function storeData(code: Code, { register }: Of<'store_data'>): void {
+  const { t0, t1, zero } = REG;
+  const skip = code.text.label('skip');
+  loadData(code, t0);
+  code.text.branch('beq', { rs1: t0, rs2: zero, to: skip });
+  loadArgument(code, t1, 'regs');
+  emit(code, 'ld', { rd: t1, rs1: t1, imm: argumentPlace(code, register) });
+  emit(code, 'sd', { rs2: t1, rs1: t0, imm: 0 });
+  code.text.bind(skip);
+}
+
+/** Where `struct ftrace_regs` has an argument register. */
+function argumentPlace(code: Code, register: number): number {
+  if (register < REG.a0 || register > REG.a7) throw wrong(code, 'store_data takes a0 to a7');
+  return 8 * (register - REG.a0);
 }
 
 function loadAddress(code: Code, register: number, address: Address): void {
@@ -323,10 +343,21 @@ function loadAddress(code: Code, register: number, address: Address): void {
 
 // ---- Pieces ----
 
-function loadArgument(code: Code, register: number, index: number): void {
-  if (!code.frame.keepsArguments)
+type Argument = keyof (typeof ARGUMENTS)['ftrace'];
+
+function loadArgument(code: Code, register: number, which: Argument): void {
+  if (!code.fn.callback)
     throw wrong(code, 'trylock, regs, set_reg and redirect belong into callbacks');
+  const index = ARGUMENTS[code.fn.convention ?? 'ftrace'][which];
   emit(code, 'ld', { rd: register, rs1: REG.sp, imm: argumentOffset(code.frame, index) });
+}
+
+/** The address of the first word of entry_data; NULL where there is none (FP-2). */
+function loadData(code: Code, register: number): void {
+  if (!code.fn.callback || code.fn.convention !== 'fprobe')
+    throw wrong(code, 'store_data and show_data belong into handlers of an fprobe');
+  const imm = argumentOffset(code.frame, ARGUMENTS.fprobe.data);
+  emit(code, 'ld', { rd: register, rs1: REG.sp, imm });
 }
 
 function counted(code: Code, count: number): number {

@@ -1,14 +1,18 @@
 // Layer emu: imports nothing above it, no package and no node: module.
 // The stack frame of a scripted function (`assemble.ts`): which things it keeps there, and where.
 import { InputError } from '../assert.ts';
-import type { ScriptFunction, ScriptOp } from './script.ts';
+import type { Convention, ScriptFunction, ScriptOp } from './script.ts';
 
 /** Blocks within blocks; each level takes a slot of the frame. */
 const NESTING_MAX = 32;
 const SLOT_BYTES = 8;
 const STACK_ALIGNMENT = 16;
-/** a0..a3 of a callback: ip, parent_ip, ops, regs. */
-export const CALLBACK_ARGUMENTS = 4;
+/** Which argument is what: of a callback (ip, parent_ip, ops, regs) or of a handler of an fprobe. */
+export const ARGUMENTS = {
+  ftrace: { ip: 0, parentIp: 1, probe: 2, regs: 3, count: 4 },
+  fprobe: { probe: 0, ip: 1, parentIp: 2, regs: 3, data: 4, count: 5 },
+} as const satisfies Record<Convention, Readonly<Record<string, number>>>;
+
 /**
  * The stack frame, from sp up: a slot for each level of nesting (a loop's count, the bit of a
  * trylock), a callback's arguments, ra. A loop's count lives here because calls may clobber every
@@ -16,7 +20,8 @@ export const CALLBACK_ARGUMENTS = 4;
  */
 export interface Frame {
   readonly slots: number;
-  readonly keepsArguments: boolean;
+  /** How many arguments a callback keeps, from a0 on; 0 of other functions. */
+  readonly kept: number;
   readonly keepsRa: boolean;
   readonly bytes: number;
 }
@@ -24,10 +29,10 @@ export interface Frame {
 export function frameOf(fn: ScriptFunction): Frame {
   const slots = nesting(fn, fn.body, 0);
   const keepsRa = makesCalls(fn.body);
-  const keepsArguments = fn.callback;
-  const words = slots + (keepsArguments ? CALLBACK_ARGUMENTS : 0) + (keepsRa ? 1 : 0);
+  const kept = fn.callback ? ARGUMENTS[fn.convention ?? 'ftrace'].count : 0;
+  const words = slots + kept + (keepsRa ? 1 : 0);
   const bytes = Math.ceil((words * SLOT_BYTES) / STACK_ALIGNMENT) * STACK_ALIGNMENT;
-  return { slots, keepsArguments, keepsRa, bytes };
+  return { slots, kept, keepsRa, bytes };
 }
 
 function nesting(fn: ScriptFunction, ops: readonly ScriptOp[], depth: number): number {
@@ -57,6 +62,7 @@ function makesCalls(ops: readonly ScriptOp[]): boolean {
       case 'irq_off':
       case 'irq_on':
       case 'return':
+      case 'store_data':
         return false;
       case 'call':
       case 'delegate':
@@ -69,6 +75,7 @@ function makesCalls(ops: readonly ScriptOp[]): boolean {
       case 'regs':
       case 'set_reg':
       case 'redirect':
+      case 'show_data':
         return true;
     }
   });

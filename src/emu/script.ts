@@ -43,7 +43,14 @@ export type ScriptOp =
   /** Callbacks only: changes a register of the traced function, by number. */
   | { readonly op: 'set_reg'; readonly register: number; readonly value: number }
   /** Callbacks only: the traced function goes on in another one. */
-  | { readonly op: 'redirect'; readonly target: string };
+  | { readonly op: 'redirect'; readonly target: string }
+  /** Handlers of an fprobe only: keeps a register of the traced function in the first word of entry_data. */
+  | { readonly op: 'store_data'; readonly register: number }
+  /** Handlers of an fprobe only: records that word (a `regs` event). */
+  | { readonly op: 'show_data' };
+
+/** Who calls a callback, and so what a0, a1, ... are. */
+export type Convention = 'ftrace' | 'fprobe';
 
 export interface ScriptFunction {
   readonly name: string;
@@ -52,8 +59,10 @@ export interface ScriptFunction {
   readonly body: readonly ScriptOp[];
   /** No pad, no call site: can never be hooked (FT-4). */
   readonly notrace: boolean;
-  /** A probe callback: its prologue keeps a0..a3 (ip, parent_ip, ops, regs) for `trylock` and `regs`. */
+  /** A probe callback: its prologue keeps its arguments for `trylock`, `regs` and so on. */
   readonly callback: boolean;
+  /** Of callbacks; `ftrace` by default. */
+  readonly convention?: Convention | undefined;
 }
 
 /** Shared data that scripted code loads and stores. */

@@ -1,10 +1,13 @@
 // Layer replay. The plan's probes and modules as objects of the tracing subsystem, and its operations as calls.
-import { InputError, known } from '../assert.ts';
+import { InputError, InvariantError, known } from '../assert.ts';
 import { NO_ADDRESS } from '../emu/address.ts';
 import type { Context } from '../emu/context.ts';
 import { functionsNamed, type Image } from '../emu/image.ts';
 import type { Path } from '../emu/path.ts';
 import { cpuOperation } from '../trace/cpu.ts';
+import { fprobeOperation, type FprobeRequest } from '../trace/fprobe-operation.ts';
+import { FPROBE_FL_DISABLED, FPROBE_FL_KPROBE_SHARED } from '../trace/fprobe-struct.ts';
+import { type Fprobe, newFprobe } from '../trace/fprobe.ts';
 import {
   FTRACE_OPS_FL_IPMODIFY,
   FTRACE_OPS_FL_PERMANENT,
@@ -18,38 +21,58 @@ import { type FtraceOps, newFtraceOps } from '../trace/ftrace-ops.ts';
 import type { Kernel } from '../trace/kernel.ts';
 import { deleteModule, initModule, type Module, newModule } from '../trace/module.ts';
 import { fileOperation, operation, type OperationRequest } from '../trace/operation.ts';
-import type { OperationName, OpsFlag, ProbeOperationName } from './workload/model.ts';
+import type { FprobeFlag } from './workload/model-fprobe.ts';
+import type { OperationName, OpsFlag } from './workload/model.ts';
 import type {
   Plan,
   PlanCpuOperation,
+  PlanFprobe,
   PlanModuleOperation,
   PlanOperation,
   PlanProbeOperation,
 } from './workload/plan.ts';
 
-export interface Probe {
+export type Probe = FtraceProbe | FprobeProbe;
+
+interface FtraceProbe {
+  readonly kind: 'ftrace';
   /** Its number in events. */
   readonly object: number;
   readonly ops: FtraceOps;
 }
 
-/** The kernel's name of each operation of a workload. */
-export const OPERATION_NAMES = {
-  register: 'register_ftrace_function',
-  unregister: 'unregister_ftrace_function',
-  set_filter: 'ftrace_set_filter',
-  set_notrace: 'ftrace_set_notrace',
-  set_filter_ip: 'ftrace_set_filter_ip',
-  set_filter_ips: 'ftrace_set_filter_ips',
-  free_filter: 'ftrace_free_filter',
-  init_module: 'init_module',
-  delete_module: 'delete_module',
-  ftrace_enabled: 'ftrace_enabled',
-  set_ftrace_pid: 'set_ftrace_pid',
-  cpu_down: 'cpu_down',
-  cpu_up: 'cpu_up',
-} as const satisfies Record<ProbeOperationName, OperationRequest['op']> &
-  Record<OperationName, string>;
+interface FprobeProbe {
+  readonly kind: 'fprobe';
+  readonly object: number;
+  readonly fp: Fprobe;
+  /** What register does. */
+  readonly register: FprobeRequest;
+}
+
+/** The kernel's names of each operation of a workload: by the kind of its probe, and by what an fprobe hooks. */
+export const KERNEL_NAMES = {
+  register: [
+    'register_ftrace_function',
+    'register_fprobe',
+    'register_fprobe_ips',
+    'register_fprobe_syms',
+  ],
+  unregister: ['unregister_ftrace_function', 'unregister_fprobe'],
+  unregister_async: ['unregister_fprobe_async'],
+  disable: ['disable_fprobe'],
+  enable: ['enable_fprobe'],
+  set_filter: ['ftrace_set_filter'],
+  set_notrace: ['ftrace_set_notrace'],
+  set_filter_ip: ['ftrace_set_filter_ip'],
+  set_filter_ips: ['ftrace_set_filter_ips'],
+  free_filter: ['ftrace_free_filter'],
+  init_module: ['init_module'],
+  delete_module: ['delete_module'],
+  ftrace_enabled: ['ftrace_enabled'],
+  set_ftrace_pid: ['set_ftrace_pid'],
+  cpu_down: ['cpu_down'],
+  cpu_up: ['cpu_up'],
+} as const satisfies Record<OperationName, readonly string[]>;
 
 const OPS_FLAG_BITS: Readonly<Record<OpsFlag, number>> = {
   SAVE_REGS: FTRACE_OPS_FL_SAVE_REGS,
@@ -61,14 +84,67 @@ const OPS_FLAG_BITS: Readonly<Record<OpsFlag, number>> = {
   PERMANENT: FTRACE_OPS_FL_PERMANENT,
 };
 
+const FPROBE_FLAG_BITS: Readonly<Record<FprobeFlag, number>> = {
+  DISABLED: FPROBE_FL_DISABLED,
+  KPROBE_SHARED: FPROBE_FL_KPROBE_SHARED,
+};
+
 /** Makes the objects, unregistered and without filters. */
 export function makeProbes(k: Kernel, plan: Plan, image: Image): readonly Probe[] {
-  return plan.probes.map(({ name, callback, flags: asked, static: isStatic }) => {
+  checkEra(k, plan);
+  return plan.probes.map((probe): Probe => {
+    if (probe.kind === 'fprobe') return makeFprobe(k, probe, image);
+    const { kind, name, callback, flags: asked, static: isStatic } = probe;
     const func = addressOf(image, callback);
     const flags = asked.reduce((bits, flag) => bits | OPS_FLAG_BITS[flag], 0);
     const ops = newFtraceOps(k, { name, func, flags, isStatic });
-    return { object: ops.object, ops };
+    return { kind, object: ops.object, ops };
   });
+}
+
+function makeFprobe(k: Kernel, planned: PlanFprobe, image: Image): Probe {
+  const { kind, name, entry, exit, entryDataSize, nrMaxactive } = planned;
+  const fp = newFprobe(k, {
+    name,
+    entryHandler: entry === null ? undefined : addressOf(image, entry),
+    exitHandler: exit === null ? undefined : addressOf(image, exit),
+    entryDataSize,
+    nrMaxactive,
+    flags: planned.flags.reduce((bits, flag) => bits | FPROBE_FLAG_BITS[flag], 0),
+  });
+  return { kind, object: fp.object, fp, register: registration(planned, image) };
+}
+
+function registration({ target }: PlanFprobe, image: Image): FprobeRequest {
+  if ('ips' in target) {
+    return { op: 'register_fprobe_ips', ips: target.ips.map((name) => addressOf(image, name)) };
+  }
+  if ('syms' in target) return { op: 'register_fprobe_syms', syms: target.syms };
+  const { filter, notfilter } = target;
+  return {
+    op: 'register_fprobe',
+    filter: filter ?? undefined,
+    notfilter: notfilter ?? undefined,
+  };
+}
+
+/** The profile has what the plan uses; a workload alone does not say in which era it will run. */
+function checkEra(k: Kernel, plan: Plan): void {
+  const { era } = k.fprobes;
+  const fprobe = plan.probes.find(({ kind }) => kind === 'fprobe');
+  if (era === 'none' && fprobe !== undefined) {
+    throw new InputError(
+      `probe ${fprobe.name}: profile ${k.era} has no fprobe, which came with v5.18`,
+    );
+  }
+  const isAsync = plan.timeline.some(
+    ({ action }) => action.kind === 'operation' && action.operation.op === 'unregister_async',
+  );
+  if (era === 'rethook' && isAsync) {
+    throw new InputError(
+      `unregister_async: profile ${k.era} has no unregister_fprobe_async, which came with v6.14`,
+    );
+  }
 }
 
 /** The calls of a run's operations. */
@@ -99,7 +175,18 @@ export class Operations {
     if ('which' in planned) return this.#performOnCpu(cx, planned);
     if ('module' in planned) return this.#performOnModule(cx, planned);
     if (!('probe' in planned)) return fileOperation(cx, this.#k, planned);
-    return operation(cx, this.#k, this.probe(planned.probe).ops, this.#request(planned));
+    const probe = this.probe(planned.probe);
+    if (probe.kind === 'fprobe') {
+      return fprobeOperation(cx, this.#k, probe.fp, fprobeRequest(probe, planned));
+    }
+    return operation(cx, this.#k, probe.ops, this.#request(planned));
+  }
+
+  /** The kernel's name of the call that performs it. */
+  callOf(planned: PlanOperation): string {
+    if (!('probe' in planned)) return planned.op;
+    const probe = this.probe(planned.probe);
+    return probe.kind === 'fprobe' ? fprobeRequest(probe, planned).op : this.#request(planned).op;
   }
 
   #performOnCpu(cx: Context, { op, run, which }: PlanCpuOperation): Path<number> {
@@ -120,14 +207,20 @@ export class Operations {
   #request(planned: PlanProbeOperation): OperationRequest {
     switch (planned.op) {
       case 'register':
+        return { op: 'register_ftrace_function' };
       case 'unregister':
+        return { op: 'unregister_ftrace_function' };
       case 'free_filter':
-        return { op: OPERATION_NAMES[planned.op] };
+        return { op: 'ftrace_free_filter' };
       case 'set_filter':
       case 'set_notrace': {
-        const { pattern, reset } = planned;
-        return { op: OPERATION_NAMES[planned.op], text: pattern ?? undefined, reset };
+        const { op, pattern, reset } = planned;
+        return { op: KERNEL_NAMES[op][0], text: pattern ?? undefined, reset };
       }
+      case 'unregister_async':
+      case 'disable':
+      case 'enable':
+        throw new InvariantError(`${planned.op} of an ftrace_ops was refused by check`);
       case 'set_filter_ip': {
         const { remove, reset } = planned;
         const ip = addressOf(this.#image, planned.function);
@@ -141,6 +234,31 @@ export class Operations {
     }
   }
 }
+
+function fprobeRequest({ register }: FprobeProbe, { op }: PlanProbeOperation): FprobeRequest {
+  switch (op) {
+    case 'register':
+      return register;
+    case 'unregister':
+    case 'unregister_async':
+    case 'disable':
+    case 'enable':
+      return { op: FPROBE_CALLS[op] };
+    case 'free_filter':
+    case 'set_filter':
+    case 'set_notrace':
+    case 'set_filter_ip':
+    case 'set_filter_ips':
+      throw new InvariantError(`${op} of an fprobe was refused by check`);
+  }
+}
+
+const FPROBE_CALLS = {
+  unregister: 'unregister_fprobe',
+  unregister_async: 'unregister_fprobe_async',
+  disable: 'disable_fprobe',
+  enable: 'enable_fprobe',
+} as const;
 
 function addressOf(image: Image, name: string): number {
   const found = functionsNamed(image, name)[0];

@@ -10,7 +10,6 @@ import { driveFrames } from './frames.ts';
 import type { Guarantee, Verdict } from './guarantee/judge.ts';
 import { judgeLog } from './judge-recording.ts';
 import { openSession, prepare, type Prepared, type WorkloadSource } from './prepare.ts';
-import { OPERATION_NAMES } from './probes.ts';
 import type { Json, RecordingHeader } from './recording-header.ts';
 import { RecordingWriter } from './recording.ts';
 import type { OperationResult, Session, Thrown } from './session.ts';
@@ -229,7 +228,7 @@ function failedIn(session: Session, { plan, positions }: Prepared): readonly str
     if (operation === undefined) return [];
     const name = aboutWhat(plan, operation);
     const where = 'item' in of ? ['timeline', of.item] : ['probes', name];
-    const call = `${OPERATION_NAMES[operation.op]}(${name})`;
+    const call = `${session.operations.callOf(operation)}(${name})`;
     return [`${positions.where(where)}: ${call} returned ${errnoName(found)}`];
   });
 }
@@ -248,7 +247,7 @@ function operationOf({ action }: PlanEntry): PlanOperation | undefined {
 }
 
 function counterResult(session: Session, counter: PlanCounter): ExpectationResult {
-  const found = session.readData(counter.symbol, counter.offset);
+  const found = session.readCounter(counter.place);
   const { relation, value } = counter;
   const met =
     relation === 'is' ? found === value : relation === 'at_least' ? found >= value : found <= value;

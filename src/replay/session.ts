@@ -21,6 +21,7 @@ import { startStoppers } from '../emu/stop-machine.ts';
 import { PATH_STUBS_FIRST, TRACE_STUBS_FIRST } from '../emu/stub-table.ts';
 import type { Task } from '../emu/task.ts';
 import { loadPrograms, runProgram, type UserProgram } from '../emu/user.ts';
+import { nmissedAddress } from '../trace/fprobe-miss.ts';
 import { MCOUNT_INSN_SIZE } from '../trace/ftrace-insn.ts';
 import { bootKernel, type Kernel, publishStubs } from '../trace/kernel.ts';
 import type { Profile } from '../trace/profile.ts';
@@ -31,7 +32,7 @@ import type { EventLog } from './event-log.ts';
 import { newPathHost } from './handler-host.ts';
 import { runPath } from './handler-path.ts';
 import { type DefinedPath, titleOf } from './handler.ts';
-import { makeProbes, OPERATION_NAMES, Operations } from './probes.ts';
+import { KERNEL_NAMES, makeProbes, Operations } from './probes.ts';
 import { addSources, addTimers, entryOf, levelOf } from './sources.ts';
 import { countsEvents, Timeline } from './timeline.ts';
 import { CONTROL_TASK } from './workload/model.ts';
@@ -39,6 +40,7 @@ import {
   ANY_CPU,
   type Plan,
   type PlanAction,
+  type PlanCounter,
   type PlanEntry,
   type PlanOperation,
 } from './workload/plan.ts';
@@ -97,10 +99,10 @@ export class Session {
     });
     this.image = loadPlanImage(machine, plan);
     this.#definePaths(options.handlers ?? []);
-    const { recordRecursion, strict, patching, trampolines, regs, ifSupportedGivesRegs } =
+    const { recordRecursion, strict, patching, trampolines, fprobe, regs, ifSupportedGivesRegs } =
       plan.machine;
     const arch = { regs, ifSupportedGivesRegs };
-    const boot = { ...options, recordRecursion, strict, patching, trampolines, arch };
+    const boot = { ...options, recordRecursion, strict, patching, trampolines, fprobe, arch };
     this.kernel = bootKernel(machine, this.image.functions, boot);
     if (isStopped(plan)) startStoppers(machine);
     const probes = makeProbes(this.kernel, plan, this.image);
@@ -149,8 +151,19 @@ export class Session {
   /** The 8-byte value of a data symbol, as a number. */
   readData(symbol: string, offset: number): number {
     const found = known(this.image.dataSymbols.get(symbol), 'a counter was checked');
+    return this.#readLong(found.address + offset);
+  }
+
+  /** The value of a counter. */
+  readCounter(place: PlanCounter['place']): number {
+    if ('symbol' in place) return this.readData(place.symbol, place.offset);
+    const probe = this.operations.probe(place.nmissed);
+    assert(probe.kind === 'fprobe', 'nmissed was checked to be that of an fprobe');
+    return this.#readLong(nmissedAddress(this.kernel, probe.fp));
+  }
+
+  #readLong(at: number): number {
     const { memory } = this.machine;
-    const at = found.address + offset;
     return memory.loadHi(at) * 0x100000000 + (memory.loadLo(at) >>> 0);
   }
 
@@ -216,7 +229,7 @@ export class Session {
         functions: (name) => functionsNamed(this.image, name).map((fn) => fn.address),
         object: (probe) => this.operations.probe(probe).object,
         module: (module) => this.operations.module(module).object,
-        operation: (op) => OPERATION_NAMES[op],
+        operations: (op) => KERNEL_NAMES[op],
         string: (text) => log.strings.find(text),
       },
       {

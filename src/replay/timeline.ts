@@ -19,8 +19,8 @@ export interface TimelineNames {
   object(probe: number): number;
   /** The object number of a module of the plan. */
   module(module: number): number;
-  /** The kernel's name of an operation. */
-  operation(op: OperationName): string;
+  /** The kernel's names of an operation. */
+  operations(op: OperationName): readonly string[];
   /** The number of a string of the run, if it was used. */
   string(text: string): number | undefined;
 }
@@ -174,13 +174,16 @@ function matcher(trigger: EventTrigger, names: TimelineNames): Watch['matches'] 
     }
     case 'callback': {
       const object = names.object(trigger.probe);
-      return (_kind, found) => found === object;
+      const { handler } = trigger;
+      if (handler === undefined) return (_kind, found) => found === object;
+      return (kind, found) => found === object && kind === names.string(`fprobe_${handler}`);
     }
     case 'operation': {
-      const op = names.operation(trigger.op);
+      const calls = names.operations(trigger.op);
       const object = objectOf(trigger, names);
       return (found, about) =>
-        found === names.string(op) && (object === undefined || about === object);
+        calls.some((call) => found === names.string(call)) &&
+        (object === undefined || about === object);
     }
     case 'event':
       return () => true;

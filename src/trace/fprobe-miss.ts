@@ -63,16 +63,21 @@ export function* setNmissed(cx: Context, k: Kernel, fp: Fprobe, value: number): 
   useOps(cx, fp);
 }
 
+/** Where fp->nmissed lies. */
+export function nmissedAddress(k: Kernel, fp: Fprobe): Address {
+  return fp.address + layoutOf(k).nmissed;
+}
+
 /** The counter, as far as anybody counts. */
 export function loadNmissed(k: Kernel, fp: Fprobe): number {
-  return k.machine.memory.loadLo(fp.address + layoutOf(k).nmissed);
+  return k.machine.memory.loadLo(nmissedAddress(k, fp));
 }
 
 /** Part of a step. A value that the counter has already is no event. */
 function store(cx: Context, k: Kernel, fp: Fprobe, value: number): void {
   const { machine } = k;
   const before = loadNmissed(k, fp);
-  machine.memory.store64(fp.address + layoutOf(k).nmissed, value, 0);
+  machine.memory.store64(nmissedAddress(k, fp), value, 0);
   fp.nmissed.set(value);
   if (before === value) return;
   cx.emit(TRACE_EVENTS.count.id, fp.object, machine.strings.id('nmissed'), before, value);

@@ -5,7 +5,6 @@ import type { Context } from '../emu/context.ts';
 import { mayUse, readString } from '../emu/kernel-access.ts';
 import type { Path } from '../emu/path.ts';
 import type { Stub, StubArguments } from '../emu/stubs.ts';
-import { reportArguments } from '../emu/true-call.ts';
 import { EINVAL } from './errno.ts';
 import { TRACE_EVENTS } from './event.ts';
 import { fprobeStubs, kprobeStubs } from './fprobe-stubs.ts';
@@ -14,9 +13,9 @@ import { NOBODY, skip } from './ftrace-caller.ts';
 import { ftraceKill } from './ftrace-modify.ts';
 import { bindFtraceOps, FTRACE_OPS_BYTES } from './ftrace-ops.ts';
 import { ftraceLocation, ftraceLocationRcu } from './ftrace-record.ts';
-import { isFull, FTRACE_REGS_BYTES, PT_REGS, PT_REGS_BYTES, PT_REGS_IP } from './ftrace-regs.ts';
 import type { Kernel } from './kernel.ts';
 import { operation, type OperationRequest, type PatternRequest } from './operation.ts';
+import { recordStubs } from './record-stubs.ts';
 import { TRACE_FTRACE_START } from './recursion.ts';
 import { isPublished, TRACE_STUBS, type TraceStub } from './stub-table.ts';
 
@@ -46,10 +45,13 @@ export function defineStubs(k: Kernel): void {
       pointer: true,
     },
     ftrace_kill: { path: (cx) => kill(cx, k) },
-    reprobe_record_regs: { now: (cx, args) => recordRegs(cx, k, args) },
-    reprobe_write_reg: { now: (cx, args) => writeReg(cx, k, args) },
   };
-  const all: Partial<Record<TraceStub, Stub>> = { ...stubs, ...fprobeStubs(k), ...kprobeStubs(k) };
+  const all: Partial<Record<TraceStub, Stub>> = {
+    ...stubs,
+    ...fprobeStubs(k),
+    ...kprobeStubs(k),
+    ...recordStubs(k),
+  };
   for (const name of TRACE_STUBS) {
     const stub = all[name];
     if (stub !== undefined && isPublished(name, k.fprobes.era)) k.machine.stubs.define(name, stub);
@@ -160,58 +162,4 @@ function* unlock(cx: Context, k: Kernel, bit: number): Path<number> {
   if (!balanced) cx.make(() => oops(cx, 'preempt imbalance', NO_ADDRESS));
   else yield* k.fn.traceClearRecursion(cx, k, bit);
   return 0;
-}
-
-/** `reprobe_record_regs(op, regs)`: registers of the traced function, all that are there, as events. */
-function recordRegs(cx: Context, k: Kernel, args: StubArguments): number {
-  const { memory, strings } = k.machine;
-  const ops = k.ops.byAddress.get(args.address(0));
-  const regs = args.address(1);
-  if (ops === undefined) oops(cx, 'unmapped', args.address(0));
-  if (ops === undefined || !mayUse(cx, { at: regs, bytes: FTRACE_REGS_BYTES, writes: false }))
-    return 0;
-  const full = isFull(memory, regs);
-  if (full && !mayUse(cx, { at: regs, bytes: PT_REGS_BYTES, writes: false })) return 0;
-  reportArguments(cx.cpu, full ? PT_REGS : PT_REGS.filter(isArgument));
-  for (const { name, offset } of PT_REGS) {
-    if (!full && !isArgument({ name })) continue;
-    const at = regs + offset;
-    cx.emit(
-      TRACE_EVENTS.regs.id,
-      ops.object,
-      strings.id(name),
-      memory.loadLo(at),
-      memory.loadHi(at),
-    );
-  }
-  return 0;
-}
-
-/**
- * `reprobe_write_reg(op, regs, register, value)`; register 0 is `ip`. Where no full registers were saved the callback
- * has been handed nothing that it could write to (FT-15).
- */
-function writeReg(cx: Context, k: Kernel, args: StubArguments): number {
-  const { memory, strings } = k.machine;
-  const [op, regs, register] = [args.address(0), args.address(1), args.lo(2)];
-  const ops = k.ops.byAddress.get(op);
-  if (ops === undefined) oops(cx, 'unmapped', op);
-  if (ops === undefined || !mayUse(cx, { at: regs, bytes: FTRACE_REGS_BYTES, writes: true }))
-    return 0;
-  if (!isFull(memory, regs)) {
-    oops(cx, 'no pt_regs', regs);
-    return 0;
-  }
-  const shown = PT_REGS.find(({ number }) => number === register);
-  const offset = register === 0 ? PT_REGS_IP : shown?.offset;
-  const place = { at: regs, bytes: PT_REGS_BYTES, writes: true };
-  if (offset === undefined || !mayUse(cx, place)) return -EINVAL;
-  const [lo, hi] = [args.lo(3), args.hi(3)];
-  memory.store64(regs + offset, lo, hi);
-  cx.emit(TRACE_EVENTS.regs_write.id, ops.object, strings.id(shown?.name ?? 'ip'), lo, hi);
-  return 0;
-}
-
-function isArgument({ name }: { readonly name: string }): boolean {
-  return /^a[0-7]$/u.test(name);
 }

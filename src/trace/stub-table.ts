@@ -46,6 +46,8 @@ export const TRACE_STUBS = [
   'ftrace_return_to_handler',
   'ftrace_location',
   'ftrace_kill',
+  /** Callback action `show_data` of workloads: a0 = fp, a1 = entry_data. */
+  'reprobe_record_data',
 ] as const;
 
 /** Symbols that are there where fprobe is. */

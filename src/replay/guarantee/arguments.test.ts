@@ -138,6 +138,24 @@ test('argument registers are those with which the function was called', () => {
   expect(shown(verdict, told)).toEqual(['func_enter', 'cb_begin', 'func_arg', 'regs']);
 });
 
+test('what a handler of an fprobe shows inside a callback is no word of that callback', () => {
+  const at = { object: 3, generation: 1, ip: site('kmalloc') };
+  const inside: Told[] = [
+    ['cb_begin', { kind: 'fprobe_exit', ...at }],
+    ['cb_begin', { kind: 'fprobe_entry', ...at }],
+    arg('a0', 5n),
+    shows('a0', 6n),
+    ['cb_end', { kind: 'fprobe_entry', ...at }],
+    shows('entry_data', 7n),
+    ['cb_end', { kind: 'fprobe_exit', ...at }],
+  ];
+  const open = [...HIT, ...callback(1, 'vfs_open'), ...inside];
+  const told = [...open, arg('a0', 5n), shows('a0', 5n), ends(1, 1, 'vfs_open')];
+  expect(judge(callArguments, told)).toMatchObject({ status: 'held' });
+  const wrong = [...open, arg('a0', 5n), shows('a0', 6n)];
+  expect(judge(callArguments, wrong)).toMatchObject({ status: 'broken' });
+});
+
 test('the arguments of functions that were not hit are nobody’s truth', () => {
   const outer = [arg('a0', 9n, 0x2000), arg('a0', 5n), arg('a0', 8n, 0x1000, 0x40)];
   const told = [...HIT, ...callback(1, 'vfs_open'), ...outer, shows('a0', 5n)];

@@ -46,6 +46,11 @@ interface Findings {
   readonly registered: Map<number, number>;
   /** What the generic caller passes when it calls without the list function, and from which event on. */
   readonly passed: { readonly object: number; readonly since: number }[];
+  /** Handlers of other kinds of probes that are running, and the callback that each interrupted or was called by. */
+  readonly others: {
+    readonly context: Callback['context'];
+    readonly above: Callback | undefined;
+  }[];
 }
 
 export const callArguments: Guarantee = {
@@ -69,11 +74,13 @@ export const callArguments: Guarantee = {
       full: new WeakSet(),
       registered: new Map(),
       passed: [{ object: 0, since: -1 }],
+      others: [],
     };
     return {
       on: {
-        cb_begin: () => {
+        cb_begin: (e) => {
           if (story.callback !== undefined) callbackBegan(found, story.callback);
+          else otherBegan(found, e);
         },
         function_trace_op: (e) => found.passed.push({ object: e.object, since: e.index }),
         func_arg: (e) => {
@@ -87,9 +94,10 @@ export const callArguments: Guarantee = {
         },
         cb_end: (e) => {
           if (story.callback !== undefined) callbackEnded(found, story.callback, e);
+          else otherEnded(found, e);
         },
         oops: (e) => {
-          const callback = e.reason === NO_REGISTERS ? innermost(story, e) : undefined;
+          const callback = e.reason === NO_REGISTERS ? innermost(found, e) : undefined;
           if (callback !== undefined) wroteNothing(found, callback);
         },
         ctl_end: (e) => {
@@ -159,18 +167,31 @@ function passedOver(found: Findings, e: EventOf<'skip'>): void {
   found.first = broken(e.index, why, [since, began]);
 }
 
-/** The callback that runs in the context of `e`. */
+/** The callback that runs in the context of `e`; undefined while it is a handler of another kind of probe. */
 function innermost(
-  story: Story,
+  { story, others }: Findings,
   e: EventOf<'func_arg' | 'oops' | 'regs' | 'regs_write'>,
 ): Callback | undefined {
   const context = contextOf(story, e);
-  return story.open.findLast((callback) => callback.context === context);
+  const callback = story.open.findLast((one) => one.context === context);
+  const other = others.findLast((one) => one.context === context);
+  return other !== undefined && other.above === callback ? undefined : callback;
+}
+
+function otherBegan({ story, others }: Findings, e: EventOf<'cb_begin'>): void {
+  const context = contextOf(story, e);
+  others.push({ context, above: story.open.findLast((one) => one.context === context) });
+}
+
+function otherEnded({ story, others }: Findings, e: EventOf<'cb_end'>): void {
+  const context = contextOf(story, e);
+  const place = others.findLastIndex((one) => one.context === context);
+  if (place >= 0) others.splice(place, 1);
 }
 
 /** Of all functions that have not returned, the one that was hit counts. */
 function truthTold(found: Findings, e: EventOf<'func_arg'>): void {
-  const callback = innermost(found.story, e);
+  const callback = innermost(found, e);
   const hit = callback?.hit;
   const func = found.story.functions.byAddress.get(e.func);
   if (hit === undefined || func?.site !== hit.site || e.sp !== hit.sp) return;
@@ -179,8 +200,9 @@ function truthTold(found: Findings, e: EventOf<'func_arg'>): void {
   found.truth.set(e.register, e);
 }
 
-function registerWritten({ story, written }: Findings, e: EventOf<'regs_write'>): void {
-  const hit = innermost(story, e)?.hit;
+function registerWritten(found: Findings, e: EventOf<'regs_write'>): void {
+  const { written } = found;
+  const hit = innermost(found, e)?.hit;
   if (hit === undefined) return;
   const registers = written.get(hit) ?? new Map<string, bigint>();
   written.set(hit, registers.set(e.register, e.value));
@@ -188,7 +210,7 @@ function registerWritten({ story, written }: Findings, e: EventOf<'regs_write'>)
 
 function registerShown(found: Findings, e: EventOf<'regs'>): void {
   const { first, shown, story, truth } = found;
-  if (first !== undefined || shown === undefined || innermost(story, e) !== shown) return;
+  if (first !== undefined || shown === undefined || innermost(found, e) !== shown) return;
   found.registers++;
   if (!ARGUMENT.test(e.register)) found.full.add(shown);
   const told = truth.get(e.register);

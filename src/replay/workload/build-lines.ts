@@ -38,6 +38,10 @@ export interface CallbackLines extends FunctionLines {
   setReg(register: string, value: number): Line;
   /** The traced function goes on in another one. Needs SAVE_REGS, and has no effect without IPMODIFY. */
   redirect(target: Callable): Line;
+  /** Handlers of an fprobe: keeps an argument register, such as `a0`, in the first word of entry_data. */
+  storeData(register: string): Line;
+  /** Handlers of an fprobe: records that word. */
+  showData(): Line;
   /** Runs its lines under `ftrace_test_recursion_trylock`, or not at all. */
   trylock(body: readonly Line[]): Line;
 }
@@ -67,6 +71,8 @@ export function linesWith(nameOf: (target: Callable) => string): CallbackLines {
     regs: () => 'regs',
     setReg: (register, value) => `set_reg ${register} ${value}`,
     redirect: (target) => `redirect ${nameOf(target)}`,
+    storeData: (register) => `store_data ${register}`,
+    showData: () => 'show_data',
     trylock: (body) => ({ trylock: body }),
   };
 }

@@ -4,7 +4,8 @@ import type { EmuStub } from '../../emu/stub-table.ts';
 import type { TraceStub } from '../../trace/stub-table.ts';
 import type { DefinedPath, Handler } from '../handler.ts';
 import type { EventName } from '../schema.ts';
-import type { IdleModel, OnEvent, ProbeModel, TaskModel, TimelineItem } from './model.ts';
+import type { FprobeModel } from './model-fprobe.ts';
+import type { FtraceProbeModel, IdleModel, OnEvent, TaskModel, TimelineItem } from './model.ts';
 import type {
   CounterExpectation,
   HandlerModel,
@@ -27,6 +28,7 @@ export type ReferenceKind =
   | 'timer'
   | 'probe'
   | 'point'
+  | 'handler'
   | 'counter';
 
 /**
@@ -89,6 +91,31 @@ export class ProbeReference extends Reference<'probe'> {
   }
 }
 
+/**
+ * An fprobe, with the places and counters that belong to it.
+ *
+ * @example
+ * import { type FprobeReference, workload } from 'reprobe';
+ * const w = workload('small', { cpus: 1 });
+ * const fp: FprobeReference = w.probe('fp', { kind: 'fprobe', filter: 'vfs_*', exit: 'count' });
+ * console.log(fp.exit.name, fp.nmissed.name); // → fp.exit fp.nmissed
+ */
+export class FprobeReference extends Reference<'probe'> {
+  /** For triggers: its entry handler is entered, or returns. As a counter: how often, if it is `count`. */
+  readonly entry: Reference<'handler'>;
+  /** As `entry`, for its exit handler. */
+  readonly exit: Reference<'handler'>;
+  /** Its `nmissed`. */
+  readonly nmissed: Reference<'counter'>;
+
+  constructor(name: string) {
+    super('probe', name);
+    this.entry = new Reference('handler', `${name}.entry`);
+    this.exit = new Reference('handler', `${name}.exit`);
+    this.nmissed = new Reference('counter', `${name}.nmissed`);
+  }
+}
+
 /** What an interrupt or an idle CPU can run. */
 type Runs = Reference<'function' | 'external'> | Handler;
 /** What a line can call. */
@@ -102,20 +129,32 @@ type Hypercall =
   | 'ftrace_ops_list_func_regs'
   | 'ftrace_pid_func'
   | 'reprobe_record_regs'
-  | 'reprobe_write_reg';
+  | 'reprobe_write_reg'
+  | 'reprobe_record_data'
+  | 'fprobe_handler'
+  | 'rethook_trampoline_handler'
+  | 'fprobe_ftrace_entry'
+  | 'ftrace_graph_func'
+  | 'ftrace_return_to_handler';
 
 /** By key of the model: what stands there for the name. */
 interface Stands {
   readonly run: Runs;
-  readonly callback: Reference<'callback' | 'external'> | Handler | 'count' | 'nothing';
-  readonly register: ProbeReference;
-  readonly unregister: ProbeReference;
-  readonly probe: ProbeReference;
+  readonly callback: Called;
+  readonly entry: Called;
+  readonly exit: Called;
+  readonly register: ProbeReference | FprobeReference;
+  readonly unregister: ProbeReference | FprobeReference;
+  readonly probe: ProbeReference | FprobeReference;
   readonly function: Reference<'function' | 'external'>;
   readonly functions: readonly Reference<'function' | 'external'>[];
   readonly free_filter: ProbeReference;
-  readonly enter: Runs | Reference<'point'>;
-  readonly return: Runs | Reference<'point'>;
+  readonly unregister_async: FprobeReference;
+  readonly disable: FprobeReference;
+  readonly enable: FprobeReference;
+  readonly ips: readonly Reference<'function' | 'external'>[];
+  readonly enter: Runs | Reference<'point' | 'handler'>;
+  readonly return: Runs | Reference<'point' | 'handler'>;
   readonly event: EventName;
   readonly by: Reference<'control'>;
   readonly module: Reference<'module'>;
@@ -129,12 +168,14 @@ interface Stands {
   };
   readonly cpu_down: HotplugSpec;
   readonly cpu_up: HotplugSpec;
-  readonly counter: Reference<'counter' | 'data'>;
+  readonly counter: Reference<'counter' | 'handler' | 'data'>;
   readonly irq: Raises<'irq'>;
   readonly softirq: Raises<'softirq'>;
   readonly nmi: Raises<'nmi'>;
 }
 
+/** A callback or a handler of a probe. */
+type Called = Reference<'callback' | 'external'> | Handler | 'count' | 'nothing';
 type Raises<K extends ReferenceKind> = Reference<K> | Runs | { readonly run: Runs };
 
 /** `T` of the model with things instead of their names; all other words are those of the YAML. */
@@ -157,7 +198,8 @@ interface UserSpec extends Omit<UserModel, 'entry' | 'exit'> {
   readonly exit?: Runs;
 }
 export type IdleSpec = With<IdleModel>;
-export type ProbeSpec = With<ProbeModel>;
+export type ProbeSpec = With<FtraceProbeModel>;
+export type FprobeSpec = With<FprobeModel>;
 export interface InterruptSpec extends Pick<HandlerModel, 'cpu' | 'inject'> {
   readonly run: Runs;
   /** Runs in the interrupt before its level shows, and again after (CC-H5). */

@@ -9,6 +9,8 @@ import {
   DataReference,
   type EventTrigger,
   type Expected,
+  FprobeReference,
+  type FprobeSpec,
   type IdleSpec,
   type InterruptSpec,
   ProbeReference,
@@ -193,10 +195,12 @@ export class WorkloadBuilder {
   }
 
   /** A probe; it is registered when the timeline says so. */
-  probe(name: string, spec: ProbeSpec): ProbeReference {
+  probe(name: string, spec: ProbeSpec): ProbeReference;
+  probe(name: string, spec: FprobeSpec): FprobeReference;
+  probe(name: string, spec: ProbeSpec | FprobeSpec): ProbeReference | FprobeReference {
     const plain = this.#plain(spec);
     this.#add('probes', name, () => plain);
-    return new ProbeReference(name);
+    return spec.kind === 'fprobe' ? new FprobeReference(name) : new ProbeReference(name);
   }
 
   /** Does `action` at a point of the run. */

@@ -20,6 +20,19 @@ export function checkFunction(scope: Scope, name: string, path: KeyPath): Findin
   return [unknownName(path, 'function', name, [...scope.functions.keys()])];
 }
 
+/** A function whose address can be hooked. */
+export function checkAddress(
+  scope: Scope,
+  name: string,
+  path: KeyPath,
+  mayFail: boolean,
+): Finding[] {
+  const findings = checkFunction(scope, name, path);
+  if (scope.functions.get(name) !== false || mayFail) return findings;
+  const message = `'${name}' is notrace and has no call site; expect: -EINVAL if that is the point`;
+  return [...findings, { path, part: 'value', message }];
+}
+
 /** `counter` or `counter+8`: eight bytes that lie inside. */
 export function checkSymbol(
   scope: Pick<Scope, 'data' | 'complete'>,

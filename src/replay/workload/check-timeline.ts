@@ -1,7 +1,8 @@
 // Layer replay. Checks of the timeline: what its triggers wait for exists, what it does can be done.
 import { EVENTS } from '../schema.ts';
 import { checkModule, checkModuleItem } from './check-module.ts';
-import { checkCpu, checkFunction, checkPattern } from './check-reference.ts';
+import { checkProbe, checkProbeOperations, probePoints } from './check-probe.ts';
+import { checkAddress, checkCpu, checkFunction, checkPattern } from './check-reference.ts';
 import type { Finding, KeyPath } from './finding.ts';
 import {
   CONTROL_TASK,
@@ -11,8 +12,6 @@ import {
   type OnEvent,
   type OperationName,
   type Raised,
-  type SetIp,
-  type SetIps,
   type SetPid,
   type TimelineItem,
 } from './model.ts';
@@ -63,9 +62,9 @@ function checkOn(scope: Scope, item: TimelineItem, on: OnEvent, path: KeyPath): 
   return findings;
 }
 
-/** `ops0.callback`, or a function. */
+/** `ops0.callback`, `fp0.entry`, or a function. */
 function checkTarget(scope: Scope, target: string, path: KeyPath): Finding[] {
-  const probes = entries(scope.workload.probes).map(([name]) => `${name}.callback`);
+  const probes = probePoints(scope);
   if (probes.includes(target) || scope.functions.has(target) || !scope.complete) return [];
   return [unknownName(path, 'function', target, [...probes, ...scope.functions.keys()])];
 }
@@ -98,66 +97,24 @@ function objectOf(
   return 'probe' in operand ? operand.probe : operand.module;
 }
 
-function checkProbe(scope: Scope, name: string, path: KeyPath): Finding[] {
-  const { probes } = scope.workload;
-  if (entry(probes, name) !== undefined) return [];
-  return [
-    unknownName(
-      path,
-      'probe',
-      name,
-      entries(probes).map(([known]) => known),
-    ),
-  ];
-}
-
 function checkOperation(scope: Scope, item: TimelineItem, path: KeyPath): Finding[] {
-  const findings: Finding[] = [];
+  const findings = checkProbeOperations(scope, item, path);
   const mayFail = item.expect !== undefined && item.expect !== 0;
-  for (const name of ['register', 'unregister', 'free_filter'] as const) {
-    const probe = item[name];
-    if (probe !== undefined) findings.push(...checkProbe(scope, probe, [...path, name]));
-  }
   for (const name of ['set_filter', 'set_notrace'] as const) {
     const set = item[name];
-    if (set === undefined) continue;
-    findings.push(...checkProbe(scope, set.probe, [...path, name, 'probe']));
-    if (set.pattern === null || mayFail) continue;
+    if (set === undefined || set.pattern === null || mayFail) continue;
     findings.push(...checkPattern(scope, set.pattern, [...path, name, 'pattern']));
   }
-  if (item.set_filter_ip !== undefined) {
-    const here = [...path, 'set_filter_ip'];
-    findings.push(...checkSetIp(scope, item.set_filter_ip, here, mayFail));
+  const { set_filter_ip: one, set_filter_ips: many } = item;
+  if (one !== undefined) {
+    const here = [...path, 'set_filter_ip', 'function'];
+    findings.push(...checkAddress(scope, one.function, here, mayFail));
   }
-  if (item.set_filter_ips !== undefined) {
-    const here = [...path, 'set_filter_ips'];
-    findings.push(...checkSetIps(scope, item.set_filter_ips, here, mayFail));
+  for (const [index, name] of (many?.functions ?? []).entries()) {
+    const here = [...path, 'set_filter_ips', 'functions', index];
+    findings.push(...checkAddress(scope, name, here, mayFail));
   }
   return findings;
-}
-
-function checkSetIp(scope: Scope, set: SetIp, path: KeyPath, mayFail: boolean): Finding[] {
-  return [
-    ...checkProbe(scope, set.probe, [...path, 'probe']),
-    ...checkAddress(scope, set.function, [...path, 'function'], mayFail),
-  ];
-}
-
-function checkSetIps(scope: Scope, set: SetIps, path: KeyPath, mayFail: boolean): Finding[] {
-  return [
-    ...checkProbe(scope, set.probe, [...path, 'probe']),
-    ...set.functions.flatMap((name, index) =>
-      checkAddress(scope, name, [...path, 'functions', index], mayFail),
-    ),
-  ];
-}
-
-/** A function whose address a filter can be given. */
-function checkAddress(scope: Scope, name: string, path: KeyPath, mayFail: boolean): Finding[] {
-  const findings = checkFunction(scope, name, path);
-  if (scope.functions.get(name) !== false || mayFail) return findings;
-  const message = `'${name}' is notrace and has no call site; expect: -EINVAL if that is the point`;
-  return [...findings, { path, part: 'value', message }];
 }
 
 function checkInterrupt(

@@ -1,25 +1,23 @@
 // Layer replay. Do the names and numbers of a workload agree with each other? Everything that needs more than
 // one place of the file to be seen; `schema.ts` has seen to the shape of each.
 import { checkModules } from './check-module.ts';
-import { checkCpu, checkEarlyPattern, checkFunction, checkSymbol } from './check-reference.ts';
+import { checkProbes, probeCounters } from './check-probe.ts';
+import { checkCpu, checkFunction, checkSymbol } from './check-reference.ts';
 import { checkTimeline } from './check-timeline.ts';
 import { type Finding, type KeyPath, type Positions, refuse } from './finding.ts';
 import { eachLine, readLine, readSymbol } from './line.ts';
 import {
-  BUILT_IN_CALLBACKS,
   CONTROL_TASK,
   type Expectation,
   INTERRUPTS,
   type Line,
   LIMIT,
-  type ProbeModel,
   type Workload,
 } from './model.ts';
 import { nearest } from './nearest.ts';
 import {
   entries,
   entry,
-  isBuiltIn,
   KERNEL_SYMBOLS,
   makeScope,
   type Scope,
@@ -198,50 +196,6 @@ function checkHandlers(scope: Scope): Finding[] {
   return findings;
 }
 
-function checkProbes(scope: Scope): Finding[] {
-  const findings: Finding[] = [];
-  for (const [name, probe] of entries(scope.workload.probes)) {
-    findings.push(...checkCallback(scope, probe, ['probes', name, 'callback']));
-    if (probe.static === true && scope.workload.machine.trampolines !== false) {
-      const message = "a static ops would keep its trampoline: expected 'trampolines: false'";
-      findings.push({ path: ['probes', name, 'static'], part: 'value', message });
-    }
-    for (const key of ['filter', 'notrace'] as const) {
-      const patterns = probe[key];
-      if (patterns === undefined) continue;
-      const path = ['probes', name, key];
-      if (typeof patterns === 'string') findings.push(...checkEarlyPattern(scope, patterns, path));
-      else {
-        for (const [index, pattern] of patterns.entries()) {
-          findings.push(...checkEarlyPattern(scope, pattern, [...path, index]));
-        }
-      }
-    }
-  }
-  return findings;
-}
-
-function checkCallback(scope: Scope, { callback }: ProbeModel, path: KeyPath): Finding[] {
-  const { workload } = scope;
-  const compiled = [...scope.imageFunctions, ...moduleFunctions(scope)];
-  if (entry(workload.callbacks, callback) !== undefined) return [];
-  if (entry(workload.typescript, callback) !== undefined) return [];
-  if (isBuiltIn(workload, callback) || compiled.includes(callback)) return [];
-  if (entry(workload.functions, callback) !== undefined) {
-    const message = `'${callback}' is a function, expected a callback: define it under 'callbacks'`;
-    return [{ path, part: 'value', message }];
-  }
-  if (!scope.complete) return [];
-  const own = [...entries(workload.callbacks), ...entries<unknown>(workload.typescript)];
-  const defined = own.map(([name]) => name);
-  const candidates = [...new Set([...defined, ...BUILT_IN_CALLBACKS, ...compiled])];
-  return [unknownName(path, 'callback', callback, candidates)];
-}
-
-function moduleFunctions({ modules }: Scope): string[] {
-  return [...modules.values()].flatMap(({ functions }) => functions.map(({ name }) => name));
-}
-
 function checkExpectations(scope: Scope): Finding[] {
   return (scope.workload.expect ?? []).flatMap((expectation, index) =>
     checkExpectation(scope, expectation, ['expect', index]),
@@ -250,10 +204,7 @@ function checkExpectations(scope: Scope): Finding[] {
 
 function checkExpectation(scope: Scope, expectation: Expectation, path: KeyPath): Finding[] {
   if (typeof expectation === 'string') return [];
-  const { workload } = scope;
-  const counting = entries(workload.probes)
-    .filter(([, { callback }]) => callback === 'count' && isBuiltIn(workload, callback))
-    .map(([name]) => `${name}.count`);
+  const counting = probeCounters(scope);
   const { counter } = expectation;
   if (counting.includes(counter)) return [];
   const { symbol } = readSymbol(counter);

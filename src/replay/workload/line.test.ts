@@ -39,7 +39,7 @@ test('every sample of the published schema is a line', () => {
     expect(readLine(sample, 'callback')).toHaveProperty('op');
   }
   const own = lineSamples('callback').filter((line) => !lineSamples('function').includes(line));
-  expect(own).toEqual(['regs', 'set_reg a0 1', 'redirect vfs_open']);
+  expect(own).toEqual(['regs', 'set_reg a0 1', 'redirect vfs_open', 'store_data a0', 'show_data']);
 });
 
 test('the published pattern and the reader accept the same lines, but for the bounds of numbers', () => {

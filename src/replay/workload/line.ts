@@ -8,10 +8,10 @@ import { LIMIT, type Line } from './model.ts';
 import { didYouMean } from './nearest.ts';
 
 /** What may follow the first word. */
-type Operand = 'count' | 'us' | 'function' | 'symbol' | 'value' | 'register';
+type Operand = 'count' | 'us' | 'function' | 'symbol' | 'value' | 'register' | 'argument';
 
-const INT32_MAX = 2 ** 31 - 1;
-const INT32_MIN = -(2 ** 31);
+export const INT32_MAX: number = 2 ** 31 - 1;
+export const INT32_MIN: number = -(2 ** 31);
 
 const FORMS = {
   work: ['count'],
@@ -31,12 +31,20 @@ const FORMS = {
   regs: [],
   set_reg: ['register', 'value'],
   redirect: ['function'],
+  store_data: ['argument'],
+  show_data: [],
 } as const satisfies Record<string, readonly Operand[]>;
 
 type Word = keyof typeof FORMS;
 
 /** Lines that make sense in a probe's callback only. */
-const CALLBACK_ONLY: ReadonlySet<string> = new Set<Word>(['regs', 'set_reg', 'redirect']);
+const CALLBACK_ONLY: ReadonlySet<string> = new Set<Word>([
+  'regs',
+  'set_reg',
+  'redirect',
+  'store_data',
+  'show_data',
+]);
 
 /** Registers of the traced function that a callback can change: not t0, which the call site takes, nor sp. */
 const WRITABLE: readonly string[] = Object.keys(REG).filter(
@@ -50,6 +58,7 @@ const SAMPLE: Record<Operand, string> = {
   symbol: 'counter',
   value: '1',
   register: 'a0',
+  argument: 'a0',
 };
 
 const EXPECTED: Record<Operand, string> = {
@@ -59,6 +68,7 @@ const EXPECTED: Record<Operand, string> = {
   symbol: 'a data name such as counter or counter+8',
   value: `a whole number from ${INT32_MIN} to ${INT32_MAX}`,
   register: `a register such as a0 or s1: ${WRITABLE.join(', ')}`,
+  argument: 'an argument register from a0 to a7',
 };
 
 /** Names that a workload gives: C identifiers. What it refers to may be spelled as compilers do. */
@@ -79,6 +89,7 @@ const SPELLED: Record<Operand, string> = {
   symbol: `${NAME}(\\+[0-9]{1,6})?`,
   value: '-?[0-9]{1,11}',
   register: `(?:${WRITABLE.join('|')})`,
+  argument: 'a[0-7]',
 };
 
 const OPERAND_PATTERNS: ReadonlyMap<string, RegExp> = new Map(
@@ -145,6 +156,7 @@ function fits(kind: Operand, text: string): boolean {
     case 'function':
     case 'symbol':
     case 'register':
+    case 'argument':
       return true;
   }
 }
@@ -177,11 +189,14 @@ function toOp(word: Word, first: string, second: string): ScriptOp {
     case 'rcu_read_lock':
     case 'rcu_read_unlock':
     case 'regs':
+    case 'show_data':
       return { op: word };
     case 'set_reg':
       return { op: 'set_reg', register: numberOf(first), value: Number(second) };
     case 'redirect':
       return { op: 'redirect', target: first };
+    case 'store_data':
+      return { op: 'store_data', register: numberOf(first) };
   }
 }
 

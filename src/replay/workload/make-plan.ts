@@ -12,6 +12,13 @@ import {
   type UserModel,
   type Workload,
 } from './model.ts';
+import {
+  fprobeCallbacks,
+  generatedCallbacks,
+  makeFprobeOptions,
+  makeProbe,
+  probeCounters,
+} from './plan-probe.ts';
 import { makeSources, makeTimeline } from './plan-timeline.ts';
 import {
   type Plan,
@@ -22,7 +29,7 @@ import {
   type PlanTimer,
   type PlanUser,
 } from './plan.ts';
-import { entries, isBuiltIn } from './scope.ts';
+import { entries } from './scope.ts';
 
 /** Contents of module files, by the name of the module. */
 export type ModuleFiles = ReadonlyMap<string, Uint8Array>;
@@ -59,17 +66,15 @@ export function makePlan(workload: Workload, image?: Uint8Array, modules?: Modul
     idle: (workload.idle ?? []).map(({ cpu, run, times }) => ({ cpu, run, times: times ?? 1 })),
     sources: makeSources(workload),
     timers: entries(workload.handlers).flatMap(([name, handler]) => makeTimer(name, handler)),
-    probes: probes.map(([name, { kind, callback, flags, static: isStatic }]) => ({
-      name,
-      kind,
-      callback: isBuiltIn(workload, callback) ? callbackName(name) : callback,
-      static: isStatic ?? false,
-      flags: flags ?? [],
-    })),
-    setup: probes.flatMap(([, probe], index) => makeSetup(probe, index)),
+    probes: probes.map(([name, probe]) => makeProbe(workload, name, probe)),
+    setup: probes.flatMap(([, probe], index) =>
+      probe.kind === 'ftrace' ? makeSetup(probe, index) : [],
+    ),
     timeline: makeTimeline(workload),
     guarantees: expectations.filter((one) => typeof one === 'string'),
-    counters: expectations.flatMap((one) => (typeof one === 'string' ? [] : makeCounter(one))),
+    counters: expectations.flatMap((one) =>
+      typeof one === 'string' ? [] : makeCounter(workload, one),
+    ),
   };
 }
 
@@ -88,6 +93,7 @@ function makeMachine({ machine }: Workload): PlanMachine {
     ifSupportedGivesRegs: machine.ifSupportedGivesRegs ?? false,
     recordRecursion: machine.recordRecursion ?? false,
     strict: machine.strict ?? false,
+    fprobe: makeFprobeOptions(machine),
     schedule: machine.random?.schedule ?? SCHEDULE_DEFAULT,
     inject: machine.random?.inject ?? INJECT_DEFAULT,
     alloc: machine.random?.alloc ?? ALLOC_DEFAULT,
@@ -96,15 +102,6 @@ function makeMachine({ machine }: Workload): PlanMachine {
 
 function makeUser({ work, entry, exit }: UserModel): PlanUser {
   return { work: work ?? 1, entry: entry ?? null, exit: exit ?? null };
-}
-
-/** What a generated callback and its counter are called: no name of a workload has a dot. */
-function callbackName(probe: string): string {
-  return `${probe}.callback`;
-}
-
-function counterName(probe: string): string {
-  return `${probe}.count`;
 }
 
 function makePaths(workload: Workload): PlanPath[] {
@@ -143,40 +140,28 @@ function functionsOf(workload: Workload, of: string | undefined): ScriptFunction
 
 function makeFunctions(workload: Workload): ScriptFunction[] {
   const functions = functionsOf(workload, undefined);
-  const callbacks = entries(workload.callbacks).map(([name, { body, notrace }]) => ({
-    name,
-    body: readBody(body),
-    notrace: notrace ?? true,
-    callback: true,
-  }));
-  const generated = entries(workload.probes)
-    .filter(([, { callback }]) => isBuiltIn(workload, callback))
-    .map(([name, { callback }]) => generatedCallback(name, callback));
+  const ofFprobes = fprobeCallbacks(workload);
+  const callbacks = entries(workload.callbacks).map(
+    ([name, { body, notrace }]): ScriptFunction => ({
+      name,
+      body: readBody(body),
+      notrace: notrace ?? true,
+      callback: true,
+      convention: ofFprobes.has(name) ? 'fprobe' : undefined,
+    }),
+  );
   const paths = makePaths(workload).map(({ name, stub }): ScriptFunction => ({
     name,
     body: [{ op: 'delegate', target: stub }],
     notrace: true,
     callback: false,
   }));
-  return [...functions, ...callbacks, ...paths, ...generated];
-}
-
-/** `count` adds 1 to the probe's counter; `nothing` returns at once. */
-function generatedCallback(probe: string, callback: string): ScriptFunction {
-  const add = { op: 'amoadd', symbol: counterName(probe), offset: 0, value: 1 } as const;
-  return {
-    name: callbackName(probe),
-    body: callback === 'count' ? [add] : [],
-    notrace: true,
-    callback: true,
-  };
+  return [...functions, ...callbacks, ...paths, ...generatedCallbacks(workload)];
 }
 
 function makeData(workload: Workload): ScriptData[] {
   const declared = entries(workload.data).map(([name, bytes]) => ({ name, bytes }));
-  const counters = entries(workload.probes)
-    .filter(([, { callback }]) => callback === 'count' && isBuiltIn(workload, callback))
-    .map(([name]) => ({ name: counterName(name), bytes: 8 }));
+  const counters = probeCounters(workload).map((name) => ({ name, bytes: 8 }));
   return [...declared, ...counters];
 }
 
@@ -211,10 +196,19 @@ function makeSetup(probe: FtraceProbeModel, index: number): PlanOperation[] {
   ];
 }
 
-function makeCounter(expectation: CounterExpectation): PlanCounter[] {
+function makeCounter(workload: Workload, expectation: CounterExpectation): PlanCounter[] {
   const { counter } = expectation;
+  const place = nmissedOf(workload, counter) ?? readSymbol(counter);
   return (['is', 'at_least', 'at_most'] as const).flatMap((relation) => {
     const value = expectation[relation];
-    return value === undefined ? [] : [{ counter, ...readSymbol(counter), relation, value }];
+    return value === undefined ? [] : [{ counter, place, relation, value }];
   });
+}
+
+/** `fp0.nmissed`, which lies in the struct. */
+function nmissedOf(workload: Workload, counter: string): { readonly nmissed: number } | undefined {
+  const nmissed = entries(workload.probes).findIndex(
+    ([name, { kind }]) => kind === 'fprobe' && counter === `${name}.nmissed`,
+  );
+  return nmissed < 0 ? undefined : { nmissed };
 }

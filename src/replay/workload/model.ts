@@ -3,7 +3,8 @@
 // `plan.ts` turns it into what a run needs. Keys are words of the YAML file, hence snake_case.
 
 import { LIMITS } from '../../emu/limits.ts';
-import { EBUSY, EEXIST, EINVAL, ENODEV, ENOENT, ENOMEM } from '../../trace/errno.ts';
+import { E2BIG, EBUSY, EEXIST, EINVAL, ENODEV, ENOENT, ENOMEM, ENOSPC } from '../../trace/errno.ts';
+import type { FprobeMachineModel, FprobeModel } from './model-fprobe.ts';
 
 /**
  * A workload as plain data: what a YAML file says, and what `workload(...).build()` gives.
@@ -43,7 +44,7 @@ export interface Workload {
 /** A map from names to things; the order of the file is kept and matters. */
 type Named<T> = Readonly<Record<string, T>>;
 
-export interface MachineModel {
+export interface MachineModel extends FprobeMachineModel {
   readonly cpus: number;
   readonly seed?: number;
   readonly preempt?: boolean;
@@ -163,8 +164,8 @@ export interface HandlerModel {
   readonly times?: number;
 }
 
-/** One of several kinds to come; `kind` tells them apart. */
-export type ProbeModel = FtraceProbeModel;
+/** `kind` tells them apart. */
+export type ProbeModel = FtraceProbeModel | FprobeModel;
 
 export interface FtraceProbeModel {
   readonly kind: 'ftrace';
@@ -200,6 +201,9 @@ export interface TimelineItem {
   readonly set_filter_ip?: SetIp;
   readonly set_filter_ips?: SetIps;
   readonly free_filter?: string;
+  readonly unregister_async?: string;
+  readonly disable?: string;
+  readonly enable?: string;
   readonly init_module?: string | InitModule;
   readonly delete_module?: string;
   /** A text: whatever is written, as it is. */
@@ -242,14 +246,14 @@ export interface SetPattern {
   readonly reset?: boolean;
 }
 
-export interface SetIp {
+interface SetIp {
   readonly probe: string;
   readonly function: string;
   readonly remove?: boolean;
   readonly reset?: boolean;
 }
 
-export interface SetIps {
+interface SetIps {
   readonly probe: string;
   readonly functions: readonly string[];
   readonly remove?: boolean;
@@ -286,22 +290,27 @@ export interface CounterExpectation {
   readonly at_most?: number;
 }
 
-/** Operations on a probe, on a module, and on files of the kernel. */
-const PROBE_OPERATIONS = [
-  'register',
-  'unregister',
+/** Operations on any probe; on probes of kind ftrace; on those of kind fprobe. */
+const PROBE_OPERATIONS = ['register', 'unregister'] as const;
+export const OPS_OPERATIONS = [
   'set_filter',
   'set_notrace',
   'set_filter_ip',
   'set_filter_ips',
   'free_filter',
 ] as const;
-export type ProbeOperationName = (typeof PROBE_OPERATIONS)[number];
+export const FPROBE_OPERATIONS = ['unregister_async', 'disable', 'enable'] as const;
+export type FprobeOperationName =
+  | (typeof PROBE_OPERATIONS)[number]
+  | (typeof FPROBE_OPERATIONS)[number];
+/** On modules, and on files of the kernel. */
 const MODULE_OPERATIONS = ['init_module', 'delete_module'] as const;
 const FILE_OPERATIONS = ['ftrace_enabled', 'set_ftrace_pid'] as const;
 const CPU_OPERATIONS = ['cpu_down', 'cpu_up'] as const;
 export const OPERATIONS = [
   ...PROBE_OPERATIONS,
+  ...OPS_OPERATIONS,
+  ...FPROBE_OPERATIONS,
   ...MODULE_OPERATIONS,
   ...FILE_OPERATIONS,
   ...CPU_OPERATIONS,
@@ -366,6 +375,8 @@ export const LIMIT = {
   stepsDefault: 1_000_000,
   dataBytes: 65_536,
   dataBytesTogether: 131_072,
+  entryDataSize: 1_000_000,
+  maxactive: 1_000_000,
   instructionsTogether: 65_536,
   ratio: 1_000_000,
   seed: 4_294_967_295,
@@ -373,10 +384,12 @@ export const LIMIT = {
 
 /** The kernel's error numbers that an operation can be expected to return, by name. */
 export const ERRNO: Readonly<Record<string, number>> = {
+  E2BIG,
   EBUSY,
   EEXIST,
   EINVAL,
   ENODEV,
   ENOENT,
   ENOMEM,
+  ENOSPC,
 };

@@ -2,9 +2,11 @@
 // resolved.
 import { InvariantError, known } from '../../assert.ts';
 import { EVENTS, type EventName } from '../schema.ts';
+import { FPROBE_HANDLERS, type FprobeHandler } from './model-fprobe.ts';
 import {
   CONTROL_TASK,
   ERRNO,
+  FPROBE_OPERATIONS,
   type InterruptName,
   INTERRUPTS,
   type OnEvent,
@@ -100,8 +102,8 @@ function makeEventTrigger(workload: Workload, on: OnEvent): PlanTrigger {
   for (const edge of ['enter', 'return'] as const) {
     const target = on[edge];
     if (target === undefined) continue;
-    const probe = entries(workload.probes).findIndex(([name]) => `${name}.callback` === target);
-    if (probe >= 0) return { kind: 'callback', edge, probe, ...when };
+    const point = pointOf(workload, target);
+    if (point !== undefined) return { kind: 'callback', edge, ...point, ...when };
     return { kind: 'function', edge, function: target, ...when };
   }
   for (const edge of ['begin', 'end'] as const) {
@@ -112,6 +114,19 @@ function makeEventTrigger(workload: Workload, on: OnEvent): PlanTrigger {
   }
   const event = known(on.event, 'a trigger has an event');
   return { kind: 'event', event: known(isEvent(event) ? event : undefined, 'it exists'), ...when };
+}
+
+/** The probe that `ops0.callback` or `fp0.entry` is about, and which handler of it. */
+function pointOf(
+  { probes }: Workload,
+  target: string,
+): { readonly probe: number; readonly handler?: FprobeHandler } | undefined {
+  for (const [probe, [name, { kind }]] of entries(probes).entries()) {
+    if (kind === 'ftrace' && target === `${name}.callback`) return { probe };
+    const handler = FPROBE_HANDLERS.find((one) => kind === 'fprobe' && target === `${name}.${one}`);
+    if (handler !== undefined) return { probe, handler };
+  }
+  return undefined;
 }
 
 function isEvent(name: string): name is EventName {
@@ -129,7 +144,7 @@ function makeAction(workload: Workload, item: TimelineItem): PlanAction {
 }
 
 function makeOperation(workload: Workload, item: TimelineItem): PlanOperation | undefined {
-  for (const op of ['register', 'unregister', 'free_filter'] as const) {
+  for (const op of ['register', 'unregister', 'free_filter', ...FPROBE_OPERATIONS] as const) {
     const probe = item[op];
     if (probe !== undefined) return { op, probe: probeIndex(workload, probe) };
   }

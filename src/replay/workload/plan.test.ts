@@ -50,6 +50,7 @@ test('defaults are filled in', () => {
     ifSupportedGivesRegs: false,
     recordRecursion: false,
     strict: false,
+    fprobe: {},
     schedule: [1, 8],
     inject: [1, 32],
     alloc: [1, 32],
@@ -142,7 +143,11 @@ expect: [{ counter: counter+8, at_most: 4 }]
 `);
 
 test('a defined callback is used as it is, even when it is called count', () => {
-  expect(rest.probes.map(({ callback }) => callback)).toEqual(['count', 'b.callback', 'open']);
+  expect(rest.probes.map((one) => (one.kind === 'ftrace' ? one.callback : ''))).toEqual([
+    'count',
+    'b.callback',
+    'open',
+  ]);
   expect(rest.data).toEqual([{ name: 'counter', bytes: 16 }]);
   expect(rest.functions.map(({ name, notrace, callback }) => [name, notrace, callback])).toEqual([
     ['f', true, false],
@@ -220,7 +225,12 @@ test('every kind of trigger and operation', () => {
 
 test('counters say where they are', () => {
   expect(rest.counters).toEqual([
-    { counter: 'counter+8', symbol: 'counter', offset: 8, relation: 'at_most', value: 4 },
+    {
+      counter: 'counter+8',
+      place: { symbol: 'counter', offset: 8 },
+      relation: 'at_most',
+      value: 4,
+    },
   ]);
   const own = plan(`
 name: n
@@ -230,6 +240,109 @@ probes: { ops0: { kind: ftrace, callback: count } }
 expect: [{ counter: ops0.count, is: 0 }]
 `);
   expect(own.counters).toEqual([
-    { counter: 'ops0.count', symbol: 'ops0.count', offset: 0, relation: 'is', value: 0 },
+    { counter: 'ops0.count', place: { symbol: 'ops0.count', offset: 0 }, relation: 'is', value: 0 },
+  ]);
+});
+
+const fprobes = plan(`
+name: n
+machine: { cpus: 1, missPolicy: exitOnly, racyCounters: true }
+functions: { f: { body: [] }, g: { body: [] } }
+callbacks: { note: { body: [store_data a1, show_data] } }
+probes:
+  fp0: { kind: fprobe, filter: '*', notfilter: g, entry: count, entry_returns: 2, exit: note, entry_data_size: 8 }
+  fp1: { kind: fprobe, ips: [f], exit: count, nr_maxactive: -1, flags: [DISABLED] }
+  fp2: { kind: fprobe, syms: [g, f], entry: nothing }
+  fp3: { kind: fprobe, filter: null }
+timeline:
+  - { at: start, register: fp0 }
+  - { on: { enter: fp0.exit }, disable: fp0 }
+  - { on: { begin: disable }, unregister_async: fp1 }
+expect: [{ counter: fp0.entry, is: 1 }, { counter: fp1.nmissed, at_most: 2 }]
+`);
+
+test('an fprobe has handlers, counters and a target; other handlers are NULL', () => {
+  const plain = { kind: 'fprobe', entryDataSize: 0, nrMaxactive: 0, flags: [] };
+  expect(fprobes.probes).toEqual([
+    {
+      ...plain,
+      name: 'fp0',
+      entry: 'fp0.entry_handler',
+      exit: 'note',
+      entryDataSize: 8,
+      target: { filter: '*', notfilter: 'g' },
+    },
+    {
+      ...plain,
+      name: 'fp1',
+      entry: null,
+      exit: 'fp1.exit_handler',
+      nrMaxactive: -1,
+      flags: ['DISABLED'],
+      target: { ips: ['f'] },
+    },
+    {
+      ...plain,
+      name: 'fp2',
+      entry: 'fp2.entry_handler',
+      exit: null,
+      target: { syms: ['g', 'f'] },
+    },
+    {
+      ...plain,
+      name: 'fp3',
+      entry: null,
+      exit: null,
+      target: { filter: null, notfilter: null },
+    },
+  ]);
+  expect(fprobes.setup).toEqual([]);
+  expect(fprobes.machine.fprobe).toEqual({ missPolicy: 'exitOnly', racyCounters: true });
+});
+
+test('handlers of fprobes that nobody defined count and return; those that are defined are called as such', () => {
+  expect(fprobes.data).toEqual(['fp0.entry', 'fp1.exit'].map((name) => ({ name, bytes: 8 })));
+  expect(fprobes.functions.slice(2)).toEqual([
+    {
+      name: 'note',
+      body: [{ op: 'store_data', register: 11 }, { op: 'show_data' }],
+      notrace: true,
+      callback: true,
+      convention: 'fprobe',
+    },
+    {
+      name: 'fp0.entry_handler',
+      body: [
+        { op: 'amoadd', symbol: 'fp0.entry', offset: 0, value: 1 },
+        { op: 'return', value: 2 },
+      ],
+      notrace: true,
+      callback: true,
+    },
+    {
+      name: 'fp1.exit_handler',
+      body: [{ op: 'amoadd', symbol: 'fp1.exit', offset: 0, value: 1 }],
+      notrace: true,
+      callback: true,
+    },
+    { name: 'fp2.entry_handler', body: [], notrace: true, callback: true },
+  ]);
+});
+
+test('triggers tell the handlers of an fprobe apart, and nmissed lies in its struct', () => {
+  expect(fprobes.timeline.map(({ trigger, action }) => [trigger, action])).toMatchObject([
+    [{ kind: 'start' }, { operation: { op: 'register', probe: 0 } }],
+    [
+      { kind: 'callback', edge: 'enter', probe: 0, handler: 'exit' },
+      { operation: { op: 'disable', probe: 0 } },
+    ],
+    [
+      { kind: 'operation', edge: 'begin', op: 'disable', probe: -1 },
+      { operation: { op: 'unregister_async', probe: 1 } },
+    ],
+  ]);
+  expect(fprobes.counters).toEqual([
+    { counter: 'fp0.entry', place: { symbol: 'fp0.entry', offset: 0 }, relation: 'is', value: 1 },
+    { counter: 'fp1.nmissed', place: { nmissed: 1 }, relation: 'at_most', value: 2 },
   ]);
 });

@@ -4,10 +4,12 @@
 // that the timeline raises become sources.
 import type { ScriptData, ScriptFunction } from '../../emu/script.ts';
 import type { EventName } from '../schema.ts';
+import type { FprobeFlag, FprobeHandler, FprobeMachineModel } from './model-fprobe.ts';
 import type {
   AllocKind,
   GuaranteeName,
   InterruptName,
+  FprobeOperationName,
   OperationName,
   OpsFlag,
   Patching,
@@ -64,6 +66,8 @@ export interface PlanMachine {
   readonly ifSupportedGivesRegs: boolean;
   readonly recordRecursion: boolean;
   readonly strict: boolean;
+  /** Only what the workload says: the era has defaults of its own. */
+  readonly fprobe: FprobeMachineModel;
   /** Once everybody has started, allocations of these kinds may fail. */
   readonly failAlloc: readonly AllocKind[];
   /** How often the random chooser leaves calm: at scheduling points, for injections, for allocations. */
@@ -138,7 +142,9 @@ export interface PlanTimer {
   readonly times: number;
 }
 
-interface PlanProbe {
+export type PlanProbe = PlanFtraceProbe | PlanFprobe;
+
+interface PlanFtraceProbe {
   readonly name: string;
   readonly kind: 'ftrace';
   /** Name of a scripted callback of `Plan.functions`, or of a function of the image. */
@@ -146,6 +152,24 @@ interface PlanProbe {
   readonly static: boolean;
   readonly flags: readonly OpsFlag[];
 }
+
+export interface PlanFprobe {
+  readonly name: string;
+  readonly kind: 'fprobe';
+  /** Names of callbacks, as of `PlanFtraceProbe`; null: NULL. */
+  readonly entry: string | null;
+  readonly exit: string | null;
+  readonly entryDataSize: number;
+  readonly nrMaxactive: number;
+  readonly flags: readonly FprobeFlag[];
+  readonly target: PlanFprobeTarget;
+}
+
+/** What register_fprobe, _ips (functions) or _syms is given; null: NULL. */
+export type PlanFprobeTarget =
+  | { readonly filter: string | null; readonly notfilter: string | null }
+  | { readonly ips: readonly string[] }
+  | { readonly syms: readonly string[] };
 
 /** A control operation. `probe` is an index into `Plan.probes`, `module` into `Plan.modules`. */
 export type PlanOperation =
@@ -176,7 +200,10 @@ interface PlanParam {
 }
 
 export type PlanProbeOperation =
-  | { readonly op: 'register' | 'unregister' | 'free_filter'; readonly probe: number }
+  | {
+      readonly op: FprobeOperationName | 'free_filter';
+      readonly probe: number;
+    }
   | {
       readonly op: 'set_filter' | 'set_notrace';
       readonly probe: number;
@@ -213,6 +240,8 @@ export type PlanTrigger =
       readonly kind: 'callback';
       readonly edge: 'enter' | 'return';
       readonly probe: number;
+      /** Which handler of an fprobe. */
+      readonly handler?: FprobeHandler;
       readonly cpu: number;
       readonly nth: number;
     }
@@ -259,9 +288,12 @@ export interface PlanEntry {
 export interface PlanCounter {
   /** As written. */
   readonly counter: string;
-  /** Where the value is: eight bytes at `offset` of `symbol`. */
-  readonly symbol: string;
-  readonly offset: number;
+  readonly place: PlanCounterPlace;
   readonly relation: 'is' | 'at_least' | 'at_most';
   readonly value: number;
 }
+
+/** Where the value is: eight bytes at `offset` of `symbol`, or the `nmissed` of a probe. */
+type PlanCounterPlace =
+  | { readonly symbol: string; readonly offset: number }
+  | { readonly nmissed: number };

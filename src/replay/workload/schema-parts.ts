@@ -3,6 +3,8 @@
 import * as z from 'zod';
 import {
   IDENTIFIER_PATTERN,
+  INT32_MAX,
+  INT32_MIN,
   linePattern,
   lineSamples,
   NAME_PATTERN,
@@ -21,6 +23,16 @@ export function whole(low: number, high: number, about: string): z.ZodNumber {
     .min(low, { error })
     .max(high, { error })
     .meta({ description: about, examples: [low] });
+}
+
+/** A C int. */
+export function int32(about: string): z.ZodNumber {
+  const error = `expected a whole number from ${INT32_MIN} to ${INT32_MAX}`;
+  return z
+    .int({ error })
+    .min(INT32_MIN, { error })
+    .max(INT32_MAX, { error })
+    .meta({ description: about });
 }
 
 export function flag(about: string, byDefault: boolean): z.ZodBoolean {
@@ -220,6 +232,9 @@ export const ACTIONS: readonly [
   'set_filter_ip',
   'set_filter_ips',
   'free_filter',
+  'unregister_async',
+  'disable',
+  'enable',
   'init_module',
   'delete_module',
   'ftrace_enabled',

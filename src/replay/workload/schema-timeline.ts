@@ -22,9 +22,12 @@ const nth = part.whole(1, LIMIT.times, 'Which occurrence; default the first.').e
 const onEvent: z.ZodType<OnEvent> = part
   .map({
     enter: part
-      .reference('A function, or PROBE.callback, is entered.', 'ops0.callback')
+      .reference(
+        'A function, PROBE.callback, or .entry or .exit of an fprobe, is entered.',
+        'ops0.callback',
+      )
       .exactOptional(),
-    return: part.reference('A function, or PROBE.callback, returns.', 'vfs_open').exactOptional(),
+    return: part.reference('It returns.', 'vfs_open').exactOptional(),
     begin: part.word(OPERATIONS, 'An operation of the timeline begins.').exactOptional(),
     end: part.word(OPERATIONS, 'An operation of the timeline ends.').exactOptional(),
     event: part.reference('Any event of the event table.', 'text_write').exactOptional(),
@@ -92,8 +95,14 @@ export const timelineItem: z.ZodType<TimelineItem> = part
   .map({
     at: at.exactOptional(),
     on: onEvent.exactOptional(),
-    register: probe.meta({ description: 'register_ftrace_function.' }).exactOptional(),
-    unregister: probe.meta({ description: 'unregister_ftrace_function.' }).exactOptional(),
+    register: probe
+      .meta({
+        description: 'register_ftrace_function; of an fprobe, register_fprobe, _ips, _syms.',
+      })
+      .exactOptional(),
+    unregister: probe
+      .meta({ description: 'unregister_ftrace_function, or unregister_fprobe.' })
+      .exactOptional(),
     set_filter: setPattern.meta({ description: 'ftrace_set_filter.' }).exactOptional(),
     set_notrace: setPattern.meta({ description: 'ftrace_set_notrace.' }).exactOptional(),
     set_filter_ip: setIp.meta({ description: 'ftrace_set_filter_ip.' }).exactOptional(),
@@ -103,6 +112,11 @@ export const timelineItem: z.ZodType<TimelineItem> = part
         description: 'ftrace_free_filter, when it is registered no more; its last operation.',
       })
       .exactOptional(),
+    unregister_async: probe
+      .meta({ description: 'unregister_fprobe_async: does not wait.', examples: ['fp0'] })
+      .exactOptional(),
+    disable: probe.meta({ description: 'disable_fprobe.', examples: ['fp0'] }).exactOptional(),
+    enable: probe.meta({ description: 'enable_fprobe.', examples: ['fp0'] }).exactOptional(),
     init_module: initModule
       .meta({ description: 'init_module: runs the init function of a module.' })
       .exactOptional(),

@@ -10,16 +10,15 @@ import {
   GUARANTEE_NAMES,
   INTERRUPTS,
   LIMIT,
-  OPS_FLAGS,
   PATCHINGS,
-  type ProbeModel,
   type TaskModel,
   type Workload,
 } from './model.ts';
-import { callable, patterns } from './schema-filter.ts';
+import { callable } from './schema-filter.ts';
 import { moduleModel, moduleName } from './schema-module.ts';
 import { cpu, taskName } from './schema-names.ts';
 import * as part from './schema-parts.ts';
+import { OPS0, probeModel } from './schema-probe.ts';
 import { timelineItem } from './schema-timeline.ts';
 import { userModel } from './schema-user.ts';
 
@@ -70,6 +69,21 @@ const machine: z.ZodType<MachineModel> = part
       .exactOptional(),
     strict: part
       .flag('Misuse that a real kernel does not notice ends the run.', false)
+      .exactOptional(),
+    missPolicy: part
+      .word(['both', 'exitOnly'], 'fprobe: what a shortage skips; exitOnly as in v5.18.')
+      .exactOptional(),
+    countRecursion: part
+      .flag('fprobe: hits refused for recursion count in nmissed, as the document has it.', false)
+      .exactOptional(),
+    racyCounters: part
+      .flag('fprobe: nmissed is counted by a load and a store, as in the kernel.', false)
+      .exactOptional(),
+    sharedStrict: part
+      .flag('fprobe: an entry skipped for a running kprobe has no exit.', false)
+      .exactOptional(),
+    fprobeNonWatching: part
+      .flag('fprobe: functions that run where RCU does not watch can be hooked.', false)
       .exactOptional(),
     fail_alloc: part
       .list(part.word(ALLOC_KINDS, 'A kind of object.'), 'Allocations that may fail; default none.')
@@ -177,35 +191,6 @@ function timerIsComplete({ value, issues }: z.core.ParsePayload<HandlerModel>): 
   }
 }
 
-const OPS0 = { kind: 'ftrace', filter: 'vfs_*', callback: 'count' };
-
-const ftraceProbe = part.map({
-  kind: z
-    .literal('ftrace')
-    .meta({ description: 'A function hook: ftrace_ops.', examples: ['ftrace'] }),
-  filter: patterns
-    .meta({ description: 'Functions to hook, set before the run; default all.' })
-    .exactOptional(),
-  notrace: patterns
-    .meta({ description: 'Functions never to hook, set before the run.' })
-    .exactOptional(),
-  callback: part.reference('A callback, a function of the image, count, or nothing.', 'count'),
-  flags: part
-    .list(part.word(OPS_FLAGS, 'One of FTRACE_OPS_FL_*.'), 'Flags of the ops; default none.')
-    .meta({ examples: [['SAVE_REGS', 'RECURSION']] })
-    .exactOptional(),
-  static: part
-    .flag('The ops is part of the kernel itself: unregister waits for nobody.', false)
-    .exactOptional(),
-});
-
-const probeModel: z.ZodType<ProbeModel> = z
-  .discriminatedUnion('kind', [ftraceProbe], { error: 'expected a map with kind: ftrace' })
-  .meta({
-    description: 'A probe.',
-    examples: [OPS0],
-  });
-
 const counted = part.whole(0, Number.MAX_SAFE_INTEGER, 'A count.').exactOptional();
 const expectation: z.ZodType<Expectation> = z
   .union(
@@ -213,7 +198,11 @@ const expectation: z.ZodType<Expectation> = z
       part.word(GUARANTEE_NAMES, 'This guarantee must hold, and its situation must arise.'),
       part
         .map({
-          counter: part.text('PROBE.count, or a data name.', ['ops0.count']).min(1),
+          counter: part
+            .text('PROBE.count; .entry, .exit, .nmissed of an fprobe; or a data name.', [
+              'ops0.count',
+            ])
+            .min(1),
           is: counted.meta({ description: 'Its final value.' }),
           at_least: counted.meta({ description: 'Its least final value.' }),
           at_most: counted.meta({ description: 'Its greatest final value.' }),

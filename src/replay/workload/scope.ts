@@ -50,6 +50,12 @@ const NOT_CALLABLE: ReadonlySet<string> = new Set([
   'ftrace_pid_func',
   'reprobe_record_regs',
   'reprobe_write_reg',
+  'reprobe_record_data',
+  'fprobe_handler',
+  'rethook_trampoline_handler',
+  'fprobe_ftrace_entry',
+  'ftrace_graph_func',
+  'ftrace_return_to_handler',
 ]);
 
 /** Kernel symbols that `call` accepts. */

@@ -1,0 +1,236 @@
+// Layer replay. Checks of probes, kind by kind, and of what the timeline tells them to do.
+import { checkAddress, checkEarlyPattern, checkPattern } from './check-reference.ts';
+import type { Finding, KeyPath } from './finding.ts';
+import { eachLine, readLine } from './line.ts';
+import { FPROBE_HANDLERS, type FprobeModel } from './model-fprobe.ts';
+import {
+  BUILT_IN_CALLBACKS,
+  FPROBE_OPERATIONS,
+  type FtraceProbeModel,
+  OPS_OPERATIONS,
+  type TimelineItem,
+} from './model.ts';
+import { didYouMean } from './nearest.ts';
+import { entries, entry, isBuiltIn, type Scope, unknownName } from './scope.ts';
+
+export function checkProbes(scope: Scope): Finding[] {
+  const probes = entries(scope.workload.probes).flatMap(([name, probe]) => {
+    const path = ['probes', name];
+    return probe.kind === 'ftrace'
+      ? checkFtrace(scope, probe, path)
+      : checkFprobe(scope, name, probe, path);
+  });
+  return [...probes, ...checkConventions(scope)];
+}
+
+function checkFtrace(scope: Scope, probe: FtraceProbeModel, path: KeyPath): Finding[] {
+  const findings = checkCallback(scope, probe.callback, [...path, 'callback']);
+  if (probe.static === true && scope.workload.machine.trampolines !== false) {
+    const message = "a static ops would keep its trampoline: expected 'trampolines: false'";
+    findings.push({ path: [...path, 'static'], part: 'value', message });
+  }
+  for (const key of ['filter', 'notrace'] as const) {
+    const patterns = probe[key];
+    if (patterns === undefined) continue;
+    const here = [...path, key];
+    if (typeof patterns === 'string') findings.push(...checkEarlyPattern(scope, patterns, here));
+    else {
+      for (const [index, pattern] of patterns.entries()) {
+        findings.push(...checkEarlyPattern(scope, pattern, [...here, index]));
+      }
+    }
+  }
+  return findings;
+}
+
+function checkFprobe(scope: Scope, name: string, probe: FprobeModel, path: KeyPath): Finding[] {
+  const findings: Finding[] = [];
+  const mayFail = isExpectedToFail(scope, name);
+  for (const key of ['filter', 'notfilter'] as const) {
+    const pattern = probe[key];
+    if (typeof pattern !== 'string' || mayFail) continue;
+    findings.push(...checkPattern(scope, pattern, [...path, key]));
+  }
+  for (const [index, fn] of (probe.ips ?? []).entries()) {
+    findings.push(...checkAddress(scope, fn, [...path, 'ips', index], mayFail));
+  }
+  for (const [index, sym] of (probe.syms ?? []).entries()) {
+    if (mayFail || !scope.complete || scope.traceable.includes(sym)) continue;
+    const hint = didYouMean(sym, scope.traceable);
+    const message = `no traceable function is named '${sym}'${hint || ';'} expect: -ENOENT if that is the point`;
+    findings.push({ path: [...path, 'syms', index], part: 'value', message });
+  }
+  for (const key of FPROBE_HANDLERS) {
+    const callback = probe[key];
+    if (callback !== undefined) findings.push(...checkCallback(scope, callback, [...path, key]));
+  }
+  return [...findings, ...checkReturns(scope, probe, path), ...checkData(scope, probe, path)];
+}
+
+/** Does the timeline expect an error of some registration of the fprobe? */
+function isExpectedToFail({ workload }: Scope, probe: string): boolean {
+  return (workload.timeline ?? []).some(
+    ({ register, expect }) => register === probe && expect !== undefined && expect !== 0,
+  );
+}
+
+/** A callback of the workload says itself what it returns. */
+function checkReturns(scope: Scope, probe: FprobeModel, path: KeyPath): Finding[] {
+  const { entry: callback, entry_returns: returns } = probe;
+  if (returns === undefined || callback === undefined) return [];
+  if (isBuiltIn(scope.workload, callback)) return [];
+  const message = `'entry_returns' belongs to count and nothing: '${callback}' ends with return ${returns}`;
+  return [{ path: [...path, 'entry_returns'], part: 'key', message }];
+}
+
+/** Lines that use entry_data use its first word. */
+function checkData(scope: Scope, probe: FprobeModel, path: KeyPath): Finding[] {
+  const bytes = probe.entry_data_size ?? 0;
+  if (bytes === 0 || bytes >= WORD_BYTES) return [];
+  const user = FPROBE_HANDLERS.map((key) => probe[key]).find(
+    (name) => name !== undefined && ownLines(scope, name).some((word) => DATA_WORDS.has(word)),
+  );
+  if (user === undefined) return [];
+  const message = `expected at least ${WORD_BYTES} bytes, which '${user}' uses, found ${bytes}`;
+  return [{ path: [...path, 'entry_data_size'], part: 'value', message }];
+}
+
+const WORD_BYTES = 8;
+const DATA_WORDS: ReadonlySet<string> = new Set(['store_data', 'show_data']);
+/** Lines that mean something else to each kind of probe. */
+const CONVENTION_WORDS: ReadonlySet<string> = new Set([
+  'regs',
+  'set_reg',
+  'redirect',
+  ...DATA_WORDS,
+]);
+
+/** The first words of the lines of a callback; `trylock` of a block. */
+function ownLines({ workload }: Scope, callback: string): readonly string[] {
+  const words: string[] = [];
+  const body = entry(workload.callbacks, callback)?.body ?? [];
+  eachLine(body, [], (text, path) => {
+    const reading = readLine(text, 'callback');
+    if (path.includes('trylock')) words.push('trylock');
+    if ('op' in reading) words.push(reading.op.op);
+  });
+  return words;
+}
+
+/** A callback with such lines serves probes of one kind; lines about entry_data serve fprobes. */
+function checkConventions(scope: Scope): Finding[] {
+  const byFprobes = new Set(fprobeCallbacks(scope));
+  return entries(scope.workload.probes).flatMap(([name, probe]) => {
+    if (probe.kind !== 'ftrace') return [];
+    const { callback } = probe;
+    const path = ['probes', name, 'callback'];
+    const words = ownLines(scope, callback);
+    const data = words.find((word) => DATA_WORDS.has(word));
+    if (data !== undefined) {
+      const message = `'${callback}' uses '${data}', which belongs to handlers of an fprobe`;
+      return [{ path, part: 'value', message }];
+    }
+    const special = words.find((word) => word === 'trylock' || CONVENTION_WORDS.has(word));
+    if (special === undefined || !byFprobes.has(callback)) return [];
+    const message = `'${callback}' uses '${special}' and is a handler of an fprobe too: expected another callback`;
+    return [{ path, part: 'value', message }];
+  });
+}
+
+function fprobeCallbacks({ workload }: Scope): readonly string[] {
+  return entries(workload.probes).flatMap(([, probe]) => {
+    if (probe.kind !== 'fprobe') return [];
+    return FPROBE_HANDLERS.flatMap((key) => probe[key] ?? []);
+  });
+}
+
+function checkCallback(scope: Scope, callback: string, path: KeyPath): Finding[] {
+  const { workload } = scope;
+  const compiled = [...scope.imageFunctions, ...moduleFunctions(scope)];
+  if (entry(workload.callbacks, callback) !== undefined) return [];
+  if (entry(workload.typescript, callback) !== undefined) return [];
+  if (isBuiltIn(workload, callback) || compiled.includes(callback)) return [];
+  if (entry(workload.functions, callback) !== undefined) {
+    const message = `'${callback}' is a function, expected a callback: define it under 'callbacks'`;
+    return [{ path, part: 'value', message }];
+  }
+  if (!scope.complete) return [];
+  const own = [...entries(workload.callbacks), ...entries<unknown>(workload.typescript)];
+  const defined = own.map(([name]) => name);
+  const candidates = [...new Set([...defined, ...BUILT_IN_CALLBACKS, ...compiled])];
+  return [unknownName(path, 'callback', callback, candidates)];
+}
+
+function moduleFunctions({ modules }: Scope): string[] {
+  return [...modules.values()].flatMap(({ functions }) => functions.map(({ name }) => name));
+}
+
+/** A probe that exists; its kind is looked at where an operation belongs to one. */
+export function checkProbe(scope: Scope, name: string, path: KeyPath): Finding[] {
+  const { probes } = scope.workload;
+  if (entry(probes, name) !== undefined) return [];
+  const names = entries(probes).map(([known]) => known);
+  return [unknownName(path, 'probe', name, names)];
+}
+
+/** Operations of a timeline item on probes: they exist, and are of the kind that has the operation. */
+export function checkProbeOperations(scope: Scope, item: TimelineItem, path: KeyPath): Finding[] {
+  const findings: Finding[] = [];
+  for (const op of ['register', 'unregister'] as const) {
+    const probe = item[op];
+    if (probe !== undefined) findings.push(...checkProbe(scope, probe, [...path, op]));
+  }
+  for (const op of FPROBE_OPERATIONS) {
+    const probe = item[op];
+    if (probe !== undefined) findings.push(...checkKind(scope, probe, 'fprobe', [...path, op]));
+  }
+  for (const op of OPS_OPERATIONS) {
+    const set = item[op];
+    if (set === undefined) continue;
+    const here = [...path, op];
+    findings.push(
+      ...(typeof set === 'string'
+        ? checkKind(scope, set, 'ftrace', here)
+        : checkKind(scope, set.probe, 'ftrace', [...here, 'probe'])),
+    );
+  }
+  return findings;
+}
+
+function checkKind(
+  scope: Scope,
+  name: string,
+  kind: 'ftrace' | 'fprobe',
+  path: KeyPath,
+): Finding[] {
+  const probe = entry(scope.workload.probes, name);
+  if (probe === undefined) return checkProbe(scope, name, path);
+  if (probe.kind === kind) return [];
+  const message = `expected a probe of kind ${kind}, found '${name}' of kind ${probe.kind}`;
+  return [{ path, part: 'value', message }];
+}
+
+/** Points of probes that triggers can wait for. */
+export function probePoints({ workload }: Scope): readonly string[] {
+  return entries(workload.probes).flatMap(([name, probe]) =>
+    probe.kind === 'ftrace'
+      ? [`${name}.callback`]
+      : FPROBE_HANDLERS.filter((key) => probe[key] !== undefined).map((key) => `${name}.${key}`),
+  );
+}
+
+/** Counters of probes. */
+export function probeCounters({ workload }: Scope): readonly string[] {
+  const counts = (callback: string | undefined): boolean =>
+    callback === 'count' && isBuiltIn(workload, callback);
+  const names: string[] = [];
+  for (const [name, probe] of entries(workload.probes)) {
+    if (probe.kind === 'ftrace') {
+      if (counts(probe.callback)) names.push(`${name}.count`);
+      continue;
+    }
+    for (const key of FPROBE_HANDLERS) if (counts(probe[key])) names.push(`${name}.${key}`);
+    names.push(`${name}.nmissed`);
+  }
+  return names;
+}

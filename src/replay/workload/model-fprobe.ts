@@ -1,0 +1,37 @@
+// Layer replay. The part of the workload model that is about fprobes.
+
+export interface FprobeModel {
+  readonly kind: 'fprobe';
+  /** What register hooks: exactly one of the three. null: NULL. */
+  readonly filter?: string | null;
+  /** Addresses of these functions (`register_fprobe_ips`). */
+  readonly ips?: readonly string[];
+  readonly syms?: readonly string[];
+  /** Beside `filter`. */
+  readonly notfilter?: string;
+  /** Callbacks; without, the handler is NULL. */
+  readonly entry?: string;
+  readonly exit?: string;
+  /** What the entry handler returns; a callback of the workload says so itself (`return 1`). */
+  readonly entry_returns?: number;
+  readonly entry_data_size?: number;
+  readonly nr_maxactive?: number;
+  readonly flags?: readonly FprobeFlag[];
+}
+
+/** FPROBE_FL_* that a probe can set, by what follows. */
+export const FPROBE_FLAGS = ['DISABLED', 'KPROBE_SHARED'] as const;
+export type FprobeFlag = (typeof FPROBE_FLAGS)[number];
+
+/** The handlers of an fprobe: `PROBE.entry` and `PROBE.exit` in triggers and, of `count`, as counters. */
+export const FPROBE_HANDLERS = ['entry', 'exit'] as const;
+export type FprobeHandler = (typeof FPROBE_HANDLERS)[number];
+
+/** Keys of `machine:`. */
+export interface FprobeMachineModel {
+  readonly missPolicy?: 'both' | 'exitOnly';
+  readonly countRecursion?: boolean;
+  readonly racyCounters?: boolean;
+  readonly sharedStrict?: boolean;
+  readonly fprobeNonWatching?: boolean;
+}

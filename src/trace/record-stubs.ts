@@ -1,0 +1,98 @@
+// Layer trace. What lines of workload callbacks ask for: registers of the traced function, and an fprobe's data, as
+// events; changes of registers. The probe in a0 is an ftrace_ops or an fprobe. Misuse is an oops event.
+import type { Address } from '../emu/address.ts';
+import type { Context } from '../emu/context.ts';
+import { mayUse } from '../emu/kernel-access.ts';
+import type { Stub, StubArguments } from '../emu/stubs.ts';
+import { reportArguments } from '../emu/true-call.ts';
+import { EINVAL } from './errno.ts';
+import { TRACE_EVENTS } from './event.ts';
+import { FTRACE_REGS_BYTES, isFull, PT_REGS, PT_REGS_BYTES, PT_REGS_IP } from './ftrace-regs.ts';
+import type { Kernel } from './kernel.ts';
+import type { TraceStub } from './stub-table.ts';
+
+/** As a register of `regs` events: the first word of an fprobe's entry_data. */
+const ENTRY_DATA = 'entry_data';
+const DATA_BYTES = 8;
+
+/** Callback lines `regs`, `set_reg`, `redirect` and `show_data`. */
+export function recordStubs(k: Kernel): Partial<Record<TraceStub, Stub>> {
+  return {
+    reprobe_record_regs: { now: (cx, args) => recordRegs(cx, k, args) },
+    reprobe_write_reg: { now: (cx, args) => writeReg(cx, k, args) },
+    reprobe_record_data: { now: (cx, args) => recordData(cx, k, args) },
+  };
+}
+
+/** The probe at `address`: its number in events. Undefined after an oops. */
+function probeAt(cx: Context, k: Kernel, address: Address): number | undefined {
+  const probe = k.ops.byAddress.get(address) ?? k.fprobes.byAddress.get(address);
+  if (probe === undefined) oops(cx, 'unmapped', address);
+  return probe?.object;
+}
+
+function oops(cx: Context, reason: string, address: Address): void {
+  cx.cpu.machine.oops(cx.cpu, reason, cx.cpu.hart.pc, address);
+}
+
+/** `reprobe_record_regs(op, regs)`: registers of the traced function, all that are there, as events. */
+function recordRegs(cx: Context, k: Kernel, args: StubArguments): number {
+  const { memory, strings } = k.machine;
+  const object = probeAt(cx, k, args.address(0));
+  const regs = args.address(1);
+  if (object === undefined || !mayUse(cx, { at: regs, bytes: FTRACE_REGS_BYTES, writes: false }))
+    return 0;
+  const full = isFull(memory, regs);
+  if (full && !mayUse(cx, { at: regs, bytes: PT_REGS_BYTES, writes: false })) return 0;
+  reportArguments(cx.cpu, full ? PT_REGS : PT_REGS.filter(isArgument));
+  for (const { name, offset } of PT_REGS) {
+    if (!full && !isArgument({ name })) continue;
+    const at = regs + offset;
+    const [lo, hi] = [memory.loadLo(at), memory.loadHi(at)];
+    cx.emit(TRACE_EVENTS.regs.id, object, strings.id(name), lo, hi);
+  }
+  return 0;
+}
+
+/**
+ * `reprobe_write_reg(op, regs, register, value)`; register 0 is `ip`. Where no full registers were saved the callback
+ * has been handed nothing that it could write to (FT-15); a handler of an fprobe can change arguments, and at the exit
+ * what the function returns, all the same (FP-1).
+ */
+function writeReg(cx: Context, k: Kernel, args: StubArguments): number {
+  const { memory, strings } = k.machine;
+  const [probe, regs, register] = [args.address(0), args.address(1), args.lo(2)];
+  const object = probeAt(cx, k, probe);
+  if (object === undefined || !mayUse(cx, { at: regs, bytes: FTRACE_REGS_BYTES, writes: true }))
+    return 0;
+  const shown = PT_REGS.find(({ number }) => number === register);
+  const full = isFull(memory, regs);
+  const writable = k.fprobes.byAddress.has(probe) && shown !== undefined && isArgument(shown);
+  if (!full && !writable) {
+    oops(cx, 'no pt_regs', regs);
+    return 0;
+  }
+  const offset = register === 0 ? PT_REGS_IP : shown?.offset;
+  const place = { at: regs, bytes: full ? PT_REGS_BYTES : FTRACE_REGS_BYTES, writes: true };
+  if (offset === undefined || !mayUse(cx, place)) return -EINVAL;
+  const [lo, hi] = [args.lo(3), args.hi(3)];
+  memory.store64(regs + offset, lo, hi);
+  cx.emit(TRACE_EVENTS.regs_write.id, object, strings.id(shown?.name ?? 'ip'), lo, hi);
+  return 0;
+}
+
+/** `reprobe_record_data(fp, entry_data)`: its first word, as an event; nothing where there is none (FP-2). */
+function recordData(cx: Context, k: Kernel, args: StubArguments): number {
+  const { memory, strings } = k.machine;
+  const object = probeAt(cx, k, args.address(0));
+  if (object === undefined || args.isNull(1)) return 0;
+  const at = args.address(1);
+  if (!mayUse(cx, { at, bytes: DATA_BYTES, writes: false })) return 0;
+  const [lo, hi] = [memory.loadLo(at), memory.loadHi(at)];
+  cx.emit(TRACE_EVENTS.regs.id, object, strings.id(ENTRY_DATA), lo, hi);
+  return 0;
+}
+
+function isArgument({ name }: { readonly name: string }): boolean {
+  return /^a[0-7]$/u.test(name);
+}
