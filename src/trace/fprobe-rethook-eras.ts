@@ -8,7 +8,7 @@ import { EINVAL, type Errno } from './errno.ts';
 import { callFprobeVoidEntry } from './fprobe-callback.ts';
 import { missFprobe, skipFprobe } from './fprobe-miss.ts';
 import { callExit, entryCall, type FprobeEntry } from './fprobe-rethook-hit.ts';
-import { ownRethook } from './fprobe-rethook.ts';
+import { type FprobeRethook, ownRethook, unregisterFprobe } from './fprobe-rethook.ts';
 import { readFprobeStruct } from './fprobe-struct.ts';
 import type { Fprobe } from './fprobe.ts';
 import type { Kernel } from './kernel.ts';
@@ -67,17 +67,14 @@ export function isAlwaysWatching(): boolean {
   return true;
 }
 
-/** v5.18: the rethook goes before the hook does (H-04), and who is shared with kprobes is not known at all. */
-function* unregisterFreeingFirst(cx: Context, k: Kernel, fp: Fprobe): Path<Errno> {
-  const own = cx.make(() => k.fn.fprobeRegistration(k, fp));
-  if (own === undefined || cx.make(() => own.shared.value)) return -EINVAL; // CC-S8.1
-  return yield* freeAndUnregister(cx, k, fp);
+/** v5.18: who is shared with kprobes is not known at all. */
+function* unregisterNotShared(cx: Context, k: Kernel, fp: Fprobe): Path<Errno> {
+  const isShared = cx.make(() => k.fn.fprobeRegistration(k, fp)?.shared.value === true);
+  return isShared ? -EINVAL : yield* unregisterFprobe(cx, k, fp);
 }
 
-/** CC-S8.4 before CC-S8.3: a hit may find a pool that is gone. */
-export function* freeAndUnregister(cx: Context, k: Kernel, fp: Fprobe): Path<Errno> {
-  const own = cx.make(() => k.fn.fprobeRegistration(k, fp));
-  if (own === undefined) return -EINVAL; // CC-S8.1
+/** v5.18: the rethook goes before the hook does (H-04): CC-S8.4 before CC-S8.3. A hit may find a pool that is gone. */
+export function* unhookFreedFirst(cx: Context, k: Kernel, own: FprobeRethook): Path<Errno> {
   const rethook = cx.make(() => ownRethook(own));
   if (rethook !== undefined) yield* k.fn.rethookFree(cx, k, rethook);
   const result = yield* enter(k.fn.unregisterFtraceFunction(cx, k, own.ops)); // CC-S8.3
@@ -96,5 +93,6 @@ export const FPROBE_V5_18: Partial<LinkTable> = {
   ...FPROBE_V6_1,
   fprobeEnter: enterBeforeNode,
   rethookIsWatching: isAlwaysWatching,
-  unregisterFprobe: unregisterFreeingFirst,
+  unregisterFprobe: unregisterNotShared,
+  fprobeUnhook: unhookFreedFirst,
 };

@@ -1,7 +1,6 @@
 // Layer trace. Registering and unregistering an fprobe in the eras of rethook (FP-20..FP-23, FP-40..FP-44, CC-S8), after
 // kernel/trace/fprobe.c of Linux v6.12. Each fprobe has an ftrace_ops of its own, the first member of its struct, and a
 // pool of nodes if it has an exit handler.
-import { assert } from '../assert.ts';
 import { type Address, NO_ADDRESS } from '../emu/address.ts';
 import type { Cell } from '../emu/cell.ts';
 import type { Context } from '../emu/context.ts';
@@ -165,6 +164,11 @@ function* fprobeFailCleanup(cx: Context, k: Kernel, { ops, rethook }: FprobeReth
 export function* unregisterFprobe(cx: Context, k: Kernel, fp: Fprobe): Path<Errno> {
   const own = cx.make(() => k.fn.fprobeRegistration(k, fp));
   if (own === undefined) return -EINVAL; // CC-S8.1
+  return yield* k.fn.fprobeUnhook(cx, k, own);
+}
+
+/** FP-40.2-5. */
+export function* fprobeUnhook(cx: Context, k: Kernel, own: FprobeRethook): Path<Errno> {
   const rethook = cx.make(() => ownRethook(own));
   if (rethook !== undefined) yield* k.fn.rethookStop(cx, rethook);
   const result = yield* enter(k.fn.unregisterFtraceFunction(cx, k, own.ops)); // CC-S8.3
@@ -206,6 +210,5 @@ export function fprobeState(k: Kernel, fp: Fprobe): FprobeState {
   if (rethook === undefined) return { registered, free: 0, nodes: 0, entries: 0 };
   const free = rethook.pool.value.length;
   const nodes = rethook.handler.value === undefined ? rethook.refs.value : rethook.nodes;
-  assert(free <= nodes, 'a free node is a node');
   return { registered, free, nodes, entries: 0 };
 }

@@ -16,6 +16,7 @@ import {
   fprobeIsRegistered,
   fprobeRegistration,
   fprobeState,
+  fprobeUnhook,
   registerFprobe,
   unregisterFprobe,
 } from './fprobe-rethook.ts';
@@ -24,6 +25,7 @@ import {
   rethookFindNodes,
   rethookFlushTask,
   rethookHook,
+  rethookReturn,
   rethookRunHandlers,
   rethookTrampolineHandler,
 } from './rethook-return.ts';
@@ -41,6 +43,7 @@ import {
 
 export interface RethookLinks {
   readonly fprobeRegistration: typeof fprobeRegistration;
+  readonly fprobeUnhook: typeof fprobeUnhook;
   readonly fprobeHandler: typeof fprobeHandler;
   readonly fprobeKprobeHandler: typeof fprobeKprobeHandler;
   readonly fprobeLock: typeof fprobeLock;
@@ -63,12 +66,14 @@ export interface RethookLinks {
   readonly rethookHook: typeof rethookHook;
   readonly rethookFindNodes: typeof rethookFindNodes;
   readonly rethookTrampolineHandler: typeof rethookTrampolineHandler;
+  readonly rethookReturn: typeof rethookReturn;
   readonly rethookRunHandlers: typeof rethookRunHandlers;
   readonly rethookFlushTask: typeof rethookFlushTask;
 }
 
 export const RETHOOK_LINKS: RethookLinks = {
   fprobeRegistration,
+  fprobeUnhook,
   fprobeHandler,
   fprobeKprobeHandler,
   fprobeLock,
@@ -91,6 +96,7 @@ export const RETHOOK_LINKS: RethookLinks = {
   rethookHook,
   rethookFindNodes,
   rethookTrampolineHandler,
+  rethookReturn,
   rethookRunHandlers,
   rethookFlushTask,
 };

@@ -1,7 +1,7 @@
 // Layer trace. Returns that are taken, after kernel/trace/rethook.c of Linux v6.12: a call's return address gives way to
 // that of the trampoline and its node goes on the list of its task (CC-H11.7); when the call returns, the handlers of
 // its nodes run (FP-31, CC-H12); the nodes of a task that died are given back (FP-36, CC-H18).
-import { assert } from '../assert.ts';
+import { assert, known } from '../assert.ts';
 import { type Address, addressHi, addressLo, toAddress } from '../emu/address.ts';
 import type { Cell } from '../emu/cell.ts';
 import type { Context } from '../emu/context.ts';
@@ -20,6 +20,7 @@ import {
   type HookedCall,
   hookedCall,
   type HookRequest,
+  type RethookHandler,
   type RethookNode,
   useRethook,
 } from './rethook.ts';
@@ -74,12 +75,18 @@ export function* rethookHook(
  * taken already has the trampoline's address; the last one has the real one (FP-31.1, FP-35). Empty: there is none.
  */
 export function rethookFindNodes(newest: RethookNode | undefined): readonly RethookNode[] {
-  const found: RethookNode[] = [];
-  for (let node = newest; node !== undefined; node = hookedCall(node).next) {
-    found.push(node);
-    if (hookedCall(node).retAddr !== RETHOOK_TRAMPOLINE) return found;
+  const all = nodesFrom(newest);
+  const last = all.findIndex((node) => hookedCall(node).retAddr !== RETHOOK_TRAMPOLINE);
+  return all.slice(0, last + 1);
+}
+
+/** Each node of a list once: where nodes are given back too early, a list may have no end. */
+function nodesFrom(newest: RethookNode | undefined): readonly RethookNode[] {
+  const found = new Set<RethookNode>();
+  for (let node = newest; node !== undefined && !found.has(node); node = hookedCall(node).next) {
+    found.add(node);
   }
-  return [];
+  return [...found];
 }
 
 /** Where a call that was entered with return address `parentIp` really returns to (FP-1): one of a tail call, too. */
@@ -103,18 +110,45 @@ export function* rethookTrampolineHandler(cx: Context, k: Kernel, regs: Address)
     });
     return;
   }
-  const { next, retAddr: retIp } = cx.make(() => hookedCall(last));
+  const retIp = cx.make(() => hookedCall(last).retAddr);
+  yield* k.fn.rethookReturn(cx, k, nodes, { retIp, regs });
+}
+
+/** CC-H12.2-7. */
+export function* rethookReturn(
+  cx: Context,
+  k: Kernel,
+  nodes: readonly RethookNode[],
+  taken: TakenReturn,
+): Path<void> {
   yield* preemptDisable(cx); // CC-H12.2
+  showReturn(cx, k, taken);
+  yield* k.fn.rethookRunHandlers(cx, k, nodes, taken);
+  yield* rethookUnlink(cx, k, nodes, taken);
+  yield* rethookGiveBack(cx, k, nodes, 'return');
+  yield* preemptEnable(cx); // CC-H12.7
+}
+
+/** What handlers are shown as `ip` (FP-31.2). */
+export function showReturn(cx: Context, k: Kernel, { regs, retIp }: TakenReturn): void {
   cx.make(() => {
     storeRegister(k, regs + PT_REGS_IP, retIp);
   });
-  yield* k.fn.rethookRunHandlers(cx, k, nodes, { retIp, regs });
+}
+
+/** CC-H12.4-5: where the call goes on; its nodes are on the list no more. */
+export function* rethookUnlink(
+  cx: Context,
+  k: Kernel,
+  nodes: readonly RethookNode[],
+  { regs, retIp }: TakenReturn,
+): Path<void> {
+  const last = known(nodes.at(-1), 'a return that is taken has a node');
+  const next = cx.make(() => hookedCall(last).next);
   yield* act(last.call, () => {
     storeRegister(k, regs + FTRACE_REGS.ra, retIp);
   }); // CC-H12.4
-  yield* writeOnce(rethooks, next); // CC-H12.5
-  for (const node of nodes) yield* giveBack(cx, k, node, 'return');
-  yield* preemptEnable(cx); // CC-H12.7
+  yield* writeOnce(taskRethooks(k, cx.task), next); // CC-H12.5
 }
 
 /**
@@ -135,11 +169,30 @@ export function* rethookRunHandlers(
       cx.emit(EMU_EVENTS.printk.id, text);
       return;
     }
-    const handler = yield* readOnce(node.rethook.handler); // CC-H12.3
-    useRethook(cx, node.rethook);
-    if (handler === undefined) skipRemoved(cx, node);
-    else yield* k.fn[handler](cx, k, node, taken);
+    const handler = yield* rethookGetHandler(cx, node);
+    yield* rethookRunHandler(cx, k, node, { ...taken, handler });
   }
+}
+
+/** `rethook_get_handler`; undefined: stopped. */
+export function* rethookGetHandler(
+  cx: Context,
+  { rethook }: RethookNode,
+): Path<RethookHandler | undefined> {
+  const handler = yield* readOnce(rethook.handler); // CC-H12.3
+  useRethook(cx, rethook);
+  return handler;
+}
+
+/** Calls what `rethookGetHandler` has found. */
+export function* rethookRunHandler(
+  cx: Context,
+  k: Kernel,
+  node: RethookNode,
+  { handler, retIp, regs }: TakenReturn & { readonly handler: RethookHandler | undefined },
+): Path<void> {
+  if (handler === undefined) skipRemoved(cx, node);
+  else yield* k.fn[handler](cx, k, node, { retIp, regs });
 }
 
 /** The rethook was stopped while the call was under way (FP-42): nothing of its data is looked at. */
@@ -149,12 +202,19 @@ function skipRemoved(cx: Context, node: RethookNode): void {
   skip(cx, { object, generation, reason: 'removed', ip });
 }
 
-/** Preemption is off. */
-function* giveBack(cx: Context, k: Kernel, node: RethookNode, why: 'return' | 'flush'): Path<void> {
-  const { frame, generation, ip } = cx.make(() => hookedCall(node));
-  const text = cx.cpu.machine.strings.id(why);
-  cx.emit(TRACE_EVENTS.unhook.id, node.rethook.data.object, generation, ip, frame, text);
-  yield* k.fn.rethookRecycle(cx, k, node); // CC-H12.6
+/** CC-H12.6, CC-H18.2. Preemption is off. */
+export function* rethookGiveBack(
+  cx: Context,
+  k: Kernel,
+  nodes: readonly RethookNode[],
+  why: 'return' | 'flush',
+): Path<void> {
+  for (const node of nodes) {
+    const { frame, generation, ip } = cx.make(() => hookedCall(node));
+    const text = cx.cpu.machine.strings.id(why);
+    cx.emit(TRACE_EVENTS.unhook.id, node.rethook.data.object, generation, ip, frame, text);
+    yield* k.fn.rethookRecycle(cx, k, node); // CC-H12.6
+  }
 }
 
 /** A task has left its CPU for the last time (CC-H18.1); its calls will not return. Part of that step. */
@@ -166,12 +226,10 @@ export function rethookTaskGone(k: Kernel, cpu: Cpu, task: Task): void {
 /** `rethook_flush_task` (FP-36, CC-H18.2), behind a grace period. No handler is called. */
 export function* rethookFlushTask(cx: Context, k: Kernel, task: Task): Path<void> {
   assert(task.state === 'dead', 'nodes of the dead are flushed');
-  let node = yield* update(taskRethooks(k, task), () => undefined); // CC-H18.2
-  while (node !== undefined) {
-    const flushed: RethookNode = node;
-    node = cx.make(() => hookedCall(flushed).next);
+  const newest = yield* update(taskRethooks(k, task), () => undefined); // CC-H18.2
+  for (const node of cx.make(() => nodesFrom(newest))) {
     yield* preemptDisable(cx);
-    yield* giveBack(cx, k, flushed, 'flush');
+    yield* rethookGiveBack(cx, k, [node], 'flush');
     yield* preemptEnable(cx);
   }
 }

@@ -14,7 +14,7 @@ import type { Fprobe } from './fprobe.ts';
 import type { Kernel } from './kernel.ts';
 
 /** Which link is called at a return that was taken. */
-type RethookHandler = 'fprobeExitHandler';
+export type RethookHandler = 'fprobeExitHandler';
 
 export interface Rethook {
   /** `struct rethook`, and the array of its nodes. */
