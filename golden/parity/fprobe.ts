@@ -13,6 +13,7 @@ import {
 import { compare, type Difference, type Outcome } from './outcome.ts';
 import { type Argument, type Command, play } from './rig.ts';
 import type { Handled, Seen } from './seen.ts';
+import { MODULE, withModule } from './surroundings.ts';
 import type { Scenario, TruthStep } from './truth.ts';
 
 const FUNCTIONS = [
@@ -35,9 +36,10 @@ const MISSING: Readonly<Record<string, string>> = {
   P21: KPROBES,
   P22: KPROBES,
   P28: KPROBES,
-  P36: 'modules that come and go under an fprobe',
 };
 
+/** Steps that have a module come or go. */
+const MODULES = /^(?:insmod|rmmod) /u;
 /** Where the first data of entry handlers begins (P05). */
 const STORES = 91;
 
@@ -70,12 +72,14 @@ interface Move {
 
 function compareOne(one: Scenario, profile: string): Outcome {
   const steps = one.steps ?? [];
-  const looks = steps.filter(({ sh }) => sh === undefined);
+  const looks = steps.filter(({ sh }) => sh === undefined || MODULES.test(sh));
   const teller = new Teller(one.name);
   const moves = looks.map((step) => teller.move(step));
   const stores = one.name === 'P05' ? STORES : undefined;
   const { seen, ending } = play(
-    fprobeRig(profile, FUNCTIONS, stores),
+    one.name === 'P36'
+      ? withModule(fprobeRig(profile, FUNCTIONS))
+      : fprobeRig(profile, FUNCTIONS, stores),
     moves.flatMap(({ commands }) => commands),
   );
   let at = 0;
@@ -133,7 +137,9 @@ class Teller {
   }
 
   move(step: TruthStep): Move {
-    const move = step.do === undefined ? this.#look(step) : this.#call(step.do, step.ret);
+    const { do: call, ret, sh } = step;
+    const does = call === undefined ? this.#look(step) : this.#call(call, ret);
+    const move = sh === undefined ? does : moduleMove(sh);
     this.#commands += move.commands.length;
     return move;
   }
@@ -252,13 +258,14 @@ class Teller {
 
   #order(see: string, there: readonly string[]): Move {
     const commands = this.#doing(see);
-    const ofAll = this.#id === 'P18' || this.#id === 'P26';
+    const ofAll = ['P18', 'P26', 'P36'].includes(this.#id);
     return {
       what: see,
       commands,
       there,
       here: ({ own, all }) => {
-        const looked = see === 'the whole of it' ? all : own;
+        const looked =
+          see === 'the whole of it' ? all : see.startsWith('during') ? all.slice(-1) : own;
         const order = looked.flatMap((one) => (ofAll ? one.all : one.order)).map(shown);
         // Only counted there.
         return this.#id === 'P01' ? order.filter((name) => !name.endsWith('.exit')) : order;
@@ -273,6 +280,7 @@ class Teller {
     if (see.startsWith('three threads')) {
       return [1, 2, 3].flatMap((to): Command[] => [{ set: 'go', to }, { nap: 1000 }]);
     }
+    if (see.startsWith('during')) return [];
     if (see === 'the whole of it') return [{ run: ['ran_unregistered'] }, { nap: 30_000 }];
     if (see.includes('outer')) return [{ run: ['tgt_outer'] }];
     if (this.#id === 'P25' || this.#id === 'P34') return this.#mid(see);
@@ -303,6 +311,12 @@ class Teller {
       { set: `${name}_returns`, to: Number(returns ?? first ?? 0) },
     ];
   }
+}
+
+/** A module comes or goes. */
+function moduleMove(sh: string): Move {
+  const operate = sh.startsWith('insmod') ? { init_module: MODULE } : { delete_module: MODULE };
+  return { what: sh, commands: [{ operate }], there: 0, here: ({ own }) => own[0]?.result };
 }
 
 interface Looks {
