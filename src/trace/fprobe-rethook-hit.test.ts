@@ -39,7 +39,7 @@ function countOf(m: SmallFprobes, fp: Fprobe): number {
   return loadNmissed(m.k, fp);
 }
 
-test('FP-1: both handlers get the site and the real return address; regs->ip is behind the site, then the return', () => {
+test('FP-1, FP-30.5-6, FP-31.2: both handlers get the site and the real return address; regs->ip is behind the site, then the return', () => {
   const m = smallFprobes({ functions: { main: calling('f'), f: SEVEN } });
   const fp = m.fprobe('A');
   m.control(function* (cx) {

@@ -121,7 +121,7 @@ function callOf(m: SmallFprobes, fp: Fprobe): readonly string[] {
   return stepsOf(m, parts, () => `preempt_count ${count.value}`);
 }
 
-test('CC-H11.1-2, CC-H11.4-8, CC-H12.1-7, CC-S16, FP-11, FP-30, FP-31: a call with both handlers', () => {
+test('CC-H11.1-2, CC-H11.4-8, CC-H12.1-7, CC-S16, FP-11, FP-30.8, FP-31.5: a call with both handlers', () => {
   const m = smallFprobes({ functions: { a1: WORK } });
   expect(callOf(m, m.fprobe('A'))).toEqual([
     'call cpu', // The function.
