@@ -3,7 +3,7 @@
 import { compare, type Difference, type Outcome } from './outcome.ts';
 import { type Command, play, type Rig } from './rig.ts';
 import { type Move, Moves, reached } from './steps.ts';
-import { MODULE } from './surroundings.ts';
+import { withModule } from './surroundings.ts';
 import type { Scenario, TruthStep } from './truth.ts';
 
 const FUNCTIONS = ['a1', 'a2', 'a3', 'b1', 'b2', 'help', 'outer'].map((name) => `tgt_${name}`);
@@ -29,16 +29,6 @@ export function compareScenarios(
     if (one.name === 'F13' || one.name === 'F15') return compareBusy(one, rig);
     return compareSteps(one, one.name === 'F17' ? withModule(rig) : rig);
   });
-}
-
-/** F17: a module whose init and exit functions call another one of it. */
-function withModule(rig: Rig): Rig {
-  const calls = { body: ['call victim_fn'], module: MODULE };
-  return {
-    ...rig,
-    modules: { [MODULE]: { init: 'victim_init', exit: 'victim_exit' } },
-    bodies: { victim_fn: { body: [], module: MODULE }, victim_init: calls, victim_exit: calls },
-  };
 }
 
 function compareSteps(one: Scenario, rig: Rig): Outcome {

@@ -1,6 +1,7 @@
 // golden/PARITY.md: how many cases of each truth file agree, each difference with its reason, and what is not there yet.
 import { compareScenarios } from './api.ts';
 import { compareFilters } from './filters.ts';
+import { compareFprobes } from './fprobe.ts';
 import type { Outcome } from './outcome.ts';
 import { readFilterFacts, readScenarios } from './truth.ts';
 
@@ -12,17 +13,20 @@ interface Compared {
 /** Compares everything that golden/truth says of ftrace. 6.1 was built without landing pads. */
 export function compareAll(folder: string): readonly Compared[] {
   const builds = [
-    ['', true],
-    ['.6.1', false],
+    ['', true, 'v6.12'],
+    ['.6.1', false, 'v6.1'],
   ] as const;
-  return builds.flatMap(([build, landingPad]) => [
+  return builds.flatMap(([build, landingPad, profile]) => [
     {
       file: `filters${build}.json`,
       outcomes: compareFilters(readFilterFacts(folder, `filters${build}.json`), landingPad),
     },
     {
       file: `api${build}.json`,
-      outcomes: compareScenarios(readScenarios(folder, `api${build}.json`), landingPad),
+      outcomes: [
+        ...compareScenarios(readScenarios(folder, `api${build}.json`, 'ftrace'), landingPad),
+        ...compareFprobes(readScenarios(folder, `api${build}.json`, 'fprobe'), profile),
+      ],
     },
   ]);
 }
@@ -42,8 +46,8 @@ const HEAD = `# Parity
 What a real kernel did (golden/truth, see its README.md) and what this one does with the same calls. Written by
 \`npm run parity\`; a test holds it against the runs. Only what went through the kernel's calls counts: a task calls
 \`ftrace_set_filter\` and the others with structs and strings in guest memory, and the recorded events say what they
-returned and who ran. Of \`api*.json\` these are the scenarios of ftrace (F, and X where its calls are misused), of
-\`filters*.json\` the cases that are calls: one word a write, and no command. Opening a file with \`>\` is
+returned and who ran. Of \`api*.json\` these are the scenarios of ftrace (F) and of fprobe (P), and X where their calls are
+misused, of \`filters*.json\` the cases that are calls: one word a write, and no command. Opening a file with \`>\` is
 \`ftrace_set_filter(ops, NULL, 0, 1)\`.
 
 An accepted difference has one of four reasons: address or size, build-dependent value, RV64 mapping, crash of the real

@@ -3,12 +3,14 @@
 import { calmChooser, type Chooser } from '../../src/emu/choose.ts';
 import { Random } from '../../src/replay/explore/random.ts';
 import {
+  type DefinedPath,
   defineHandler,
   defineTask,
   type HandlerContext,
   type Step,
 } from '../../src/replay/handler.ts';
 import { openSession, prepareModel } from '../../src/replay/prepare.ts';
+import type { Session } from '../../src/replay/session.ts';
 import type {
   FunctionModel,
   ModuleModel,
@@ -16,7 +18,7 @@ import type {
   TimelineItem,
   Workload,
 } from '../../src/replay/workload/model.ts';
-import { type Played, RAN, readRun } from './seen.ts';
+import { type Handled, type Played, RAN, readRun } from './seen.ts';
 
 /** An argument of a call: a number, the address of something, or a string. */
 export type Argument =
@@ -24,12 +26,15 @@ export type Argument =
   | { readonly at: string; readonly plus?: number }
   | { readonly text: string };
 
+/** All but a string. */
+type Word = Exclude<Argument, { readonly text: string }>;
+
 /** What the task does next. */
 export type Command =
   | { readonly call: string; readonly args: readonly Argument[] }
   /** Calls functions, one after another. */
   | { readonly run: readonly string[] }
-  | { readonly set: string; readonly to: number }
+  | { readonly set: string; readonly to: Word }
   | { readonly read: string }
   | { readonly nap: number }
   /** What somebody else does meanwhile: a module, or the sysctl. */
@@ -46,6 +51,14 @@ export interface Rig {
   readonly modules?: Readonly<Record<string, ModuleModel>>;
   /** Other tasks. */
   readonly tasks?: Readonly<Record<string, TaskModel>>;
+  /** `today` by default. */
+  readonly profile?: string;
+  /** More data, by name: how many bytes. */
+  readonly data?: Readonly<Record<string, number>>;
+  /** More paths in TypeScript. */
+  readonly handlers?: readonly DefinedPath[];
+  /** Looks on, step by step; what was seen of handlers at last. */
+  readonly watch?: (session: Session) => () => ReadonlyMap<number, Handled>;
   /** Who goes on is up to chance, by this seed; else whoever runs goes on. */
   readonly seed?: number;
 }
@@ -53,6 +66,8 @@ export interface Rig {
 /** The ops that commands can name. */
 export const OPS = ['A', 'B', 'C'] as const;
 const OPS_BYTES = 64;
+/** Buffers of the strings of a call. */
+const TEXTS = ['text', 'text_2'] as const;
 const TEXT_BYTES = 512;
 
 /** ops->private, and where callbacks that look leave what they found there: `private_A`. */
@@ -94,15 +109,15 @@ function driverOf(commands: readonly Command[]): ReturnType<typeof defineTask> {
       yield* cx.printk('begin');
       let result = 0;
       if ('nap' in command) yield* cx.sleep(command.nap);
-      else if ('set' in command) yield* cx.write(command.set, command.to);
+      else if ('set' in command) yield* cx.write(command.set, wordOf(cx, command.to));
       else if ('read' in command) result = yield* cx.read(command.read);
       else if ('run' in command) for (const func of command.run) yield* cx.call(func);
       else if ('operate' in command) {
         yield* cx.call(`${OPERATE}${index}`);
         yield* cx.sleep(OPERATE_US);
       } else {
-        for (const arg of command.args)
-          if (typeof arg === 'object' && 'text' in arg) yield* cx.writeText('text', arg.text);
+        for (const [i, text] of textsOf(command.args).entries())
+          yield* cx.writeText(TEXTS[i] ?? '', text);
         result = yield* makeCall(cx, command.call, command.args);
       }
       yield* cx.printk(`end ${result}`);
@@ -112,25 +127,39 @@ function driverOf(commands: readonly Command[]): ReturnType<typeof defineTask> {
 }
 
 function makeCall(cx: HandlerContext, name: string, args: readonly Argument[]): Step<number> {
+  const buffers = [...TEXTS];
   const words = args.map((arg) => {
-    if (typeof arg === 'number') return arg;
-    return 'text' in arg ? cx.addressOf('text') : cx.addressOf(arg.at) + (arg.plus ?? 0);
+    if (typeof arg === 'object' && 'text' in arg) return cx.addressOf(buffers.shift() ?? '');
+    return wordOf(cx, arg);
   });
   return cx.call(name, ...words);
 }
 
+function textsOf(args: readonly Argument[]): readonly string[] {
+  return args.flatMap((arg) => (typeof arg === 'object' && 'text' in arg ? [arg.text] : []));
+}
+
+function wordOf(cx: HandlerContext, arg: Word): number {
+  return typeof arg === 'number' ? arg : cx.addressOf(arg.at) + (arg.plus ?? 0);
+}
+
 /** Plays `commands` on a new machine. */
 export function play(rig: Rig, commands: readonly Command[]): Played {
-  const handlers = [driverOf(commands), ...OPS.map(hookOf)];
+  const handlers = [driverOf(commands), ...OPS.map(hookOf), ...(rig.handlers ?? [])];
   const { plan } = prepareModel(modelOf(rig, commands, handlers), {}, 'parity', handlers);
   const session = openSession(
     plan,
-    { profile: 'today', variants: [] },
+    { profile: rig.profile ?? 'today', variants: [] },
     chooserOf(rig.seed),
     handlers,
   );
-  while (session.tick());
-  return readRun(session.log.events(0, session.log.count), session.ending);
+  const look = rig.watch?.(session) ?? nobody;
+  while (session.tick()) look();
+  return readRun(session.log.events(0, session.log.count), session.ending, look());
+}
+
+function nobody(): ReadonlyMap<number, Handled> {
+  return new Map();
 }
 
 function modelOf(
@@ -153,7 +182,7 @@ function modelOf(
   return {
     name: 'parity',
     machine: { cpus: 4, landingPad: rig.landingPad },
-    data: dataOf(),
+    data: { ...dataOf(), ...rig.data },
     callbacks: { shows: { body: ['regs'] } },
     ...(rig.modules === undefined ? {} : { modules: rig.modules }),
     functions,
@@ -167,7 +196,7 @@ function dataOf(): Record<string, number> {
   const words = ['jiffies', 'locks', 'helps', 'refused', 'looks', 'over'];
   return {
     ...Object.fromEntries(OPS.map((name) => [name, OPS_BYTES])),
-    text: TEXT_BYTES,
+    ...Object.fromEntries(TEXTS.map((name) => [name, TEXT_BYTES])),
     ...Object.fromEntries(words.map((name) => [name, 8])),
     ...Object.fromEntries(OPS.map((name) => [`private_${name}`, 8])),
   };

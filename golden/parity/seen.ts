@@ -13,6 +13,23 @@ interface Hit {
   readonly irqsOff: boolean;
 }
 
+/** A handler of an fprobe at its first instruction. */
+export interface Handled {
+  /** `FA.entry`. */
+  readonly who: string;
+  readonly ip: number;
+  readonly retIp: number;
+  readonly regsIp: number;
+  /** The first word of its registers. */
+  readonly regsA0: number;
+  /** -1 when there is none. */
+  readonly entryData: number;
+  /** Its first 8 bytes. */
+  readonly data: number;
+  readonly preemptCount: number;
+  readonly irqsOff: boolean;
+}
+
 /** What became of one command. */
 export interface Seen {
   readonly result: number;
@@ -20,6 +37,9 @@ export interface Seen {
   readonly hits: readonly Hit[];
   /** Callbacks and bodies that ran in the task itself, in order. */
   readonly order: readonly string[];
+  /** The same, in any task. */
+  readonly all: readonly string[];
+  readonly handled: readonly Handled[];
   /** Warnings of the kernel. */
   readonly warned: readonly string[];
 }
@@ -40,6 +60,8 @@ interface Command {
   result: number | undefined;
   readonly hits: (Hit & { readonly registers: string[] })[];
   readonly order: string[];
+  readonly all: string[];
+  readonly handled: Handled[];
   readonly warned: string[];
 }
 
@@ -57,6 +79,12 @@ class Reader {
   readonly #starts = new Map<number, string>();
   readonly #ops = new Map<number, string>();
   readonly #cpus = new Map<number, Cpu>();
+  readonly #handled: ReadonlyMap<number, Handled>;
+
+  /** `handled`: what else was seen of handlers, by number of the event. */
+  constructor(handled: ReadonlyMap<number, Handled>) {
+    this.#handled = handled;
+  }
 
   read(event: Event): void {
     if (event.event === 'symbol') {
@@ -84,7 +112,7 @@ class Reader {
   }
 
   #log({ text, pid }: EventOf<'printk'>): void {
-    if (text === 'begin') this.#now = { pid, result: undefined, hits: [], order: [], warned: [] };
+    if (text === 'begin') this.#now = newCommand(pid);
     else if (text.startsWith('WARNING: ')) this.#now?.warned.push(text);
     const [, result] = /^end (-?\d+)$/u.exec(text) ?? [];
     if (result === undefined || this.#now === undefined) return;
@@ -96,10 +124,12 @@ class Reader {
     if (event.event === 'cb_begin') {
       const hit = this.#hitOf(event);
       now.hits.push(hit);
-      if (event.pid === now.pid) now.order.push(hit.ops);
-    } else if (event.event === 'func_enter' && event.pid === now.pid) {
+      this.#runs(hit.ops, event.pid, now);
+      const handled = this.#handled.get(event.index);
+      if (handled !== undefined) now.handled.push({ ...handled, who: hit.ops });
+    } else if (event.event === 'func_enter') {
       const name = this.#starts.get(event.func) ?? '';
-      if (name.startsWith(RAN)) now.order.push(name.slice(RAN.length));
+      if (name.startsWith(RAN)) this.#runs(name.slice(RAN.length), event.pid, now);
     } else if (event.event === 'regs') {
       const name = this.#ops.get(event.object);
       now.hits.findLast(({ ops }) => ops === name)?.registers.push(event.register);
@@ -108,18 +138,37 @@ class Reader {
     }
   }
 
-  #hitOf({ object, ip, cpu: id }: EventOf<'cb_begin'>): Hit & { readonly registers: string[] } {
+  #runs(name: string, pid: number, now: Command): void {
+    now.all.push(name);
+    if (pid === now.pid) now.order.push(name);
+  }
+
+  #hitOf({
+    object,
+    ip,
+    kind,
+    cpu: id,
+  }: EventOf<'cb_begin'>): Hit & { readonly registers: string[] } {
     const { name: func, address } = this.#sites.get(ip) ?? { name: '', address: ip };
     const { isInRegion, areIrqsOff: irqsOff, locks } = this.#cpu(id);
     const preemptCount = isInRegion ? Math.max(locks, 1) : 0;
-    const ops = this.#ops.get(object) ?? '';
+    const [, which] = kind.split('fprobe_');
+    const ops = `${this.#ops.get(object) ?? ''}${which === undefined ? '' : `.${which}`}`;
     return { ops, func, plus: ip - address, registers: [], preemptCount, irqsOff };
   }
 }
 
+function newCommand(pid: number): Command {
+  return { pid, result: undefined, hits: [], order: [], all: [], handled: [], warned: [] };
+}
+
 /** What the events say of the commands of a run that ended so. */
-export function readRun(events: Iterable<Event>, ending: string): Played {
-  const reader = new Reader();
+export function readRun(
+  events: Iterable<Event>,
+  ending: string,
+  handled: ReadonlyMap<number, Handled>,
+): Played {
+  const reader = new Reader(handled);
   for (const event of events) reader.read(event);
   return { ending, seen: reader.seen };
 }

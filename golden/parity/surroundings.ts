@@ -1,6 +1,6 @@
 // Steps of golden/truth/api*.json that are no call on an ops: what a callback is given (F22), modules that come and go
 // (F17), and the sysctl (F41). Nothing here reads a file: what it would say is seen in who is called.
-import { type Command, type Operation, PRIVATE } from './rig.ts';
+import { type Command, type Operation, PRIVATE, type Rig } from './rig.ts';
 import type { Seen } from './seen.ts';
 import type { Move } from './steps.ts';
 import type { TruthStep } from './truth.ts';
@@ -72,6 +72,22 @@ export function shellMove(sh: string, { see = '', status, lines }: TruthStep): M
 }
 
 export const MODULE = 'victim';
+
+/** F17 and P36: a module whose init and exit functions call another one of it. */
+export function withModule(rig: Rig): Rig {
+  const calls = { body: ['call victim_fn'], module: MODULE };
+  const victims = {
+    victim_fn: { body: [], module: MODULE },
+    victim_init: calls,
+    victim_exit: calls,
+  };
+  return {
+    ...rig,
+    modules: { [MODULE]: { init: 'victim_init', exit: 'victim_exit' } },
+    bodies: { ...rig.bodies, ...victims },
+  };
+}
+
 const OPERATIONS: readonly (readonly [string, Operation])[] = [
   ['insmod', { init_module: MODULE }],
   ['rmmod', { delete_module: MODULE }],

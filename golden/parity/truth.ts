@@ -55,10 +55,14 @@ function read(folder: string, file: string): unknown {
   return JSON.parse(readFileSync(`${folder}/truth/${file}`, 'utf8'));
 }
 
-/** The scenarios of ftrace: those named F, and the misuses (X) of its calls. */
-export function readScenarios(folder: string, file: string): readonly Scenario[] {
+/** The scenarios of ftrace, named F, or of fprobe, named P, and the misuses (X) of their calls. */
+export function readScenarios(
+  folder: string,
+  file: string,
+  about: 'ftrace' | 'fprobe',
+): readonly Scenario[] {
   const { scenarios } = z.object({ scenarios: z.array(scenario) }).parse(read(folder, file));
-  return scenarios.filter(({ area }) => area === 'ftrace');
+  return scenarios.filter(({ area }) => area === about);
 }
 
 export function readFilterFacts(folder: string, file: string): FilterFacts {

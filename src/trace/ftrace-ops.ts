@@ -19,6 +19,7 @@ import {
   FTRACE_OPS_FL_SAVE_REGS,
   FTRACE_OPS_FL_SAVE_REGS_IF_SUPPORTED,
   FTRACE_OPS_FL_USER,
+  isKernelOps,
 } from './ftrace-ops-flags.ts';
 import { useOps } from './ftrace-ops-memory.ts';
 import type { Kernel } from './kernel.ts';
@@ -43,10 +44,18 @@ const OPS_COUNT_MAX = 4096;
 /** The segment is mapped for so many at first, and grows. */
 const OPS_COUNT_FIRST = 16;
 
+/**
+ * A user's, or one that the kernel has itself: it is no user's object, so its calls are no control events, and what a hit
+ * calls is a path of the kernel and no callback.
+ */
+type OpsKind = 'ftrace_ops' | 'static_ftrace_ops' | 'fprobe_ops' | 'graph_ops';
+
 export interface FtraceOps {
   /** Its number in events, from 1. */
   readonly object: number;
   readonly name: string;
+  /** What events call it. */
+  readonly kind: OpsKind;
   /** In core kernel data: not DYNAMIC, so unregister waits for nobody (FT-31). */
   readonly isStatic: boolean;
   /** `struct ftrace_ops` in guest memory: what callbacks get. */
@@ -107,6 +116,8 @@ export interface OpsRequest {
   /** ops->private, an Address in the kernel's space or a small number. */
   readonly private?: number;
   readonly isStatic?: boolean;
+  /** Of the kernel's own; a user's by default. */
+  readonly kind?: OpsKind;
 }
 
 /** A script's ops: its struct is placed and filled in. For boot, before the first step. */
@@ -131,23 +142,60 @@ export function newFtraceOps(k: Kernel, request: OpsRequest): FtraceOps {
  * or never used is a new ops; assigning flags before register only chooses attributes (FT-17).
  */
 export function bindFtraceOps(cx: Context, k: Kernel, address: Address): FtraceOps {
-  return cx.make(() => {
-    const ops = presentOps(k, address) ?? newGuestOps(cx, k, address);
-    const { memory } = k.machine;
-    const flags = memory.loadLo(address + FTRACE_OPS_FLAGS);
-    memory.store64(address + FTRACE_OPS_FLAGS, flags | FTRACE_OPS_FL_INITIALIZED, 0);
-    return ops;
-  });
+  return cx.make(() => bindOps(cx, k, address, { name: k.machine.nameOf(address) }));
 }
 
-function presentOps(k: Kernel, address: Address): FtraceOps | undefined {
+/** What the kernel fills in of an ops of its own; flags that are there stay. */
+export interface InnerOps {
+  readonly kind: OpsKind;
+  readonly name: string;
+  readonly func: Address;
+  readonly flags: number;
+}
+
+/** The kernel's own ops that lies within another struct, at `address`. Part of the present step. */
+export function bindInnerOps(
+  cx: Context,
+  k: Kernel,
+  address: Address,
+  { kind, name, func, flags }: InnerOps,
+): FtraceOps {
+  storeFunc(k, address, func);
+  addFlags(k, address, flags);
+  return bindOps(cx, k, address, { kind, name });
+}
+
+function bindOps(
+  cx: Context,
+  k: Kernel,
+  address: Address,
+  what: Pick<OpsRequest, 'kind' | 'name'>,
+): FtraceOps {
+  const ops = presentOps(k, address) ?? newGuestOps(cx, k, address, what);
+  addFlags(k, address, FTRACE_OPS_FL_INITIALIZED);
+  return ops;
+}
+
+function addFlags(k: Kernel, address: Address, bits: number): void {
+  const { memory } = k.machine;
+  const flags = memory.loadLo(address + FTRACE_OPS_FLAGS);
+  memory.store64(address + FTRACE_OPS_FLAGS, flags | bits, 0);
+}
+
+/** The ops at `address`, if the kernel has heard of it. */
+export function presentOps(k: Kernel, address: Address): FtraceOps | undefined {
   const present = k.ops.byAddress.get(address);
   if (present === undefined || present.memory !== k.machine.slab.holding(address)) return undefined;
   return k.machine.memory.loadLo(address + FTRACE_OPS_MARK) === present.mark ? present : undefined;
 }
 
-function newGuestOps(cx: Context, k: Kernel, address: Address): FtraceOps {
-  const ops = makeOps(k, address, { name: k.machine.nameOf(address), mark: k.ops.numbered + 1 });
+function newGuestOps(
+  cx: Context,
+  k: Kernel,
+  address: Address,
+  what: Pick<OpsRequest, 'kind' | 'name'>,
+): FtraceOps {
+  const ops = makeOps(k, address, { ...what, mark: k.ops.numbered + 1 });
   k.machine.memory.store64(address + FTRACE_OPS_MARK, ops.mark, 0);
   cx.emit(TRACE_EVENTS.object.id, ...objectWords(k, ops));
   return ops;
@@ -160,7 +208,8 @@ function makeOps(
     name,
     mark,
     isStatic = false,
-  }: Pick<OpsRequest, 'name' | 'isStatic'> & { readonly mark: number },
+    kind = isStatic ? 'static_ftrace_ops' : 'ftrace_ops',
+  }: Pick<OpsRequest, 'name' | 'isStatic' | 'kind'> & { readonly mark: number },
 ): FtraceOps {
   const { cells, memory } = k.machine;
   const { ftraceLock, emptyHash } = k.ftrace;
@@ -168,6 +217,7 @@ function makeOps(
   const ops: FtraceOps = {
     object: ++k.ops.numbered,
     name,
+    kind,
     isStatic,
     address,
     mark,
@@ -191,8 +241,7 @@ function makeOps(
 
 function objectWords(k: Kernel, ops: FtraceOps): readonly [number, number, number, number] {
   const { strings } = k.machine;
-  const kind = strings.id(ops.isStatic ? 'static_ftrace_ops' : 'ftrace_ops');
-  return [kind, ops.object, strings.id(ops.name), ops.func.value];
+  return [strings.id(ops.kind), ops.object, strings.id(ops.name), ops.func.value];
 }
 
 /** ops->func as the struct has it now. */
@@ -208,7 +257,7 @@ export function readOpsStruct(cx: Context, k: Kernel, ops: FtraceOps): void {
   const before = cx.read(ops.func);
   const func = cx.make(() => {
     const found = structFunc(k, ops.address);
-    watchCallback(k, found);
+    if (!isKernelOps(ops)) watchCallback(k, found);
     return found;
   });
   cx.write(ops.func, func);

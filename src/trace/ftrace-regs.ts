@@ -26,7 +26,7 @@ const PT_REGS_FRAME = 272;
 const { ra, sp, gp, tp, t0, t1, t2, zero } = REG;
 /** In the order of `struct pt_regs`, from its first word behind `sp` on. */
 const FULL: readonly number[] = [gp, tp, t1, t2, 28, 29, 30, 31, 8, 9, ...range(18, 27)];
-const PT_REGS_SP = 88;
+export const PT_REGS_SP = 88;
 const PT_REGS_FULL = 96;
 
 /** `ftrace_get_regs`: is it a whole `struct pt_regs`? */
@@ -100,18 +100,48 @@ function leaveWithArguments(): Uint16Array {
   });
 }
 
+/**
+ * Of a function that has returned: saves all registers, passes them on in a0, and restores what became of them. Goes on
+ * where the word of `ra` says; `ip` is for show (FP-31.2, FP-31.4).
+ */
+export const SAVES_RETURN: SavingText = {
+  enter: assembled((text) => {
+    text.emit('addi', { rd: sp, rs1: sp, imm: -PT_REGS_FRAME });
+    savePtRegs(text);
+    text.emit('sd', { rs1: sp, rs2: ra, imm: PT_REGS_IP });
+    saveStackPointer(text);
+    text.emit('addi', { rd: REG.a0, rs1: sp, imm: 0 });
+  }),
+  leave: assembled((text) => {
+    text.emit('ld', { rd: ra, rs1: sp, imm: FTRACE_REGS.ra });
+    for (const [rd, imm] of fullPlaces()) text.emit('ld', { rd, rs1: sp, imm });
+    for (const [rd, imm] of argumentPlaces()) text.emit('ld', { rd, rs1: sp, imm });
+    text.emit('addi', { rd: sp, rs1: sp, imm: PT_REGS_FRAME });
+    text.plain('ret');
+  }),
+};
+
+/** All but `ip` and `sp`. */
+function savePtRegs(text: Assembler): void {
+  for (const [rs2, imm] of argumentPlaces()) text.emit('sd', { rs1: sp, rs2, imm });
+  text.emit('sd', { rs1: sp, rs2: ra, imm: FTRACE_REGS.ra });
+  for (const [rs2, imm] of fullPlaces()) text.emit('sd', { rs1: sp, rs2, imm });
+  text.emit('addi', { rd: t1, rs1: zero, imm: PT_REGS_MARK });
+  text.emit('sd', { rs1: sp, rs2: t1, imm: FTRACE_REGS.t0 });
+}
+
+function saveStackPointer(text: Assembler): void {
+  text.emit('addi', { rd: t1, rs1: sp, imm: PT_REGS_FRAME });
+  text.emit('sd', { rs1: sp, rs2: t1, imm: PT_REGS_SP });
+}
+
 function enterWithRegs(siteBytes: number): Uint16Array {
   return assembled((text) => {
     text.emit('addi', { rd: sp, rs1: sp, imm: -PT_REGS_FRAME });
-    for (const [rs2, imm] of argumentPlaces()) text.emit('sd', { rs1: sp, rs2, imm });
-    text.emit('sd', { rs1: sp, rs2: ra, imm: FTRACE_REGS.ra });
-    for (const [rs2, imm] of fullPlaces()) text.emit('sd', { rs1: sp, rs2, imm });
-    text.emit('addi', { rd: t1, rs1: zero, imm: PT_REGS_MARK });
-    text.emit('sd', { rs1: sp, rs2: t1, imm: FTRACE_REGS.t0 });
+    savePtRegs(text);
     text.emit('sd', { rs1: sp, rs2: t0, imm: PT_REGS_IP });
     text.emit('sd', { rs1: sp, rs2: t0, imm: RESUME });
-    text.emit('addi', { rd: t1, rs1: sp, imm: PT_REGS_FRAME });
-    text.emit('sd', { rs1: sp, rs2: t1, imm: PT_REGS_SP });
+    saveStackPointer(text);
     passArguments(text, siteBytes);
   });
 }

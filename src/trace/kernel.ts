@@ -27,6 +27,7 @@ import {
 import { type LinkTable, LINKS } from './link.ts';
 import type { Profile } from './profile.ts';
 import { newRecursedFunctions, type RecursedFunctions } from './recursion-record.ts';
+import { bootRethook, type RethookState } from './rethook-boot.ts';
 import { strictSleep } from './strict.ts';
 import { isPublished, TRACE_STUBS, type TraceStub } from './stub-table.ts';
 import type { TaskTrace } from './task-trace.ts';
@@ -66,6 +67,7 @@ export interface Kernel {
   readonly era: string;
   readonly fprobes: FprobeTable;
   readonly fprobeOptions: FprobeOptions;
+  readonly rethook: RethookState;
   /** By CPU; see `kprobe-busy.ts`. */
   readonly currentKprobes: (Cell<Address> | undefined)[];
 }
@@ -150,11 +152,19 @@ export function bootKernel(
     fprobeExitKind: new EventText('fprobe_exit', machine.strings),
     era: options.profile.id,
     fprobes: newFprobeTable(options.profile.fprobe),
-    fprobeOptions: { ...FPROBE_OPTIONS_DEFAULT, ...options.fprobe },
+    fprobeOptions: fprobeOptionsOf(options),
+    rethook: { func: traceStub('fprobe_handler'), fprobes: new Map(), lists: [] },
     currentKprobes: Array.from({ length: machine.cpus.length }),
   };
+  if (options.profile.fprobe === 'rethook') {
+    bootRethook(k, traceStub('rethook_trampoline_handler'));
+  }
   answerMachine(k);
   return k;
+}
+
+function fprobeOptionsOf({ fprobe, profile }: BootOptions): FprobeOptions {
+  return { ...FPROBE_OPTIONS_DEFAULT, ...profile.fprobeOptions, ...fprobe };
 }
 
 /** What the machine asks this layer for from here on. */

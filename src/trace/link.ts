@@ -119,6 +119,7 @@ import {
   traceRecursionBit,
   traceTestAndSetRecursion,
 } from './recursion.ts';
+import { RETHOOK_LINKS, type RethookLinks } from './rethook-link.ts';
 import {
   textPoke,
   textPokeBpBatch,
@@ -129,7 +130,7 @@ import {
   textPokeSyncTail,
 } from './text-poke.ts';
 
-export interface LinkTable {
+export interface LinkTable extends RethookLinks {
   readonly addFtraceOps: typeof addFtraceOps;
   readonly ftraceShutdown: typeof ftraceShutdown;
   readonly ftraceShutdownCheck: typeof ftraceShutdownCheck;
@@ -231,6 +232,7 @@ export interface LinkTable {
 
 /** Every path calls what the kernel calls. */
 export const LINKS: LinkTable = {
+  ...RETHOOK_LINKS,
   addFtraceOps,
   ftraceShutdown,
   ftraceShutdownCheck,

@@ -1,5 +1,8 @@
 // Layer trace. Eras: whose rules hold (ARCHITECTURE.md). A profile replaces links as a variant does.
+import type { FprobeOptions } from './fprobe-options.ts';
+import { FPROBE_V5_18, FPROBE_V6_1 } from './fprobe-rethook-eras.ts';
 import type { LinkTable } from './link.ts';
+import { FPROBE_RETHOOK } from './rethook-link.ts';
 
 /** Which `struct fprobe` there is, and with it what takes returns; `none`: there is no fprobe. */
 export type FprobeEra = 'fgraph' | 'rethook' | 'none';
@@ -9,6 +12,8 @@ export interface Profile {
   /** One sentence. */
   readonly about: string;
   readonly fprobe: FprobeEra;
+  /** What the era answers where a workload says nothing else. */
+  readonly fprobeOptions?: Partial<FprobeOptions>;
   readonly links: Partial<LinkTable>;
 }
 
@@ -38,20 +43,21 @@ const ALL: readonly Profile[] = [
     id: 'v6.12',
     about: 'The rules of Linux v6.12, and fprobe on rethook.',
     fprobe: 'rethook',
-    links: {},
+    links: FPROBE_RETHOOK,
   },
   {
     id: 'v6.1',
     about: 'As v6.12, but entry handlers return nothing and exit handlers take no recursion bit.',
     fprobe: 'rethook',
-    links: {},
+    links: FPROBE_V6_1,
   },
   {
     id: 'v5.18',
     about:
       'As v6.1, but the entry handler runs before a node is taken: a miss skips the exit only.',
     fprobe: 'rethook',
-    links: {},
+    fprobeOptions: { missPolicy: 'exitOnly' },
+    links: FPROBE_V5_18,
   },
   {
     id: 'v2.6.31',
