@@ -132,6 +132,7 @@ function stop(cx: Context, threads: Map<Address, Kthread>, at: Address): Path<nu
       told.set(1);
       if (task.state !== 'new') return false;
       task.state = 'dead';
+      cx.cpu.machine.taskGone?.(task.cpu, task);
       return true;
     });
     if (neverRan) return -EINTR;

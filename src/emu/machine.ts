@@ -143,6 +143,12 @@ export class Machine {
   closing: (() => void) | undefined;
   /** Somebody may ask for all registers with which functions come to their call sites (`reportArguments`). */
   notesRegisters = false;
+  /** Text that a function returns to in place of its caller, and that goes on there (`true-call.ts`). */
+  readonly returnDetours = new Set<Address>();
+  /** Somebody who wants to know that a task has left `cpu` for the last time; part of that step. */
+  taskGone: ((cpu: Cpu, task: Task) => void) | undefined;
+  /** Somebody who keeps something for each task: this one is made; part of that step. */
+  taskMade: ((task: Task) => void) | undefined;
   /** Somebody who wants to know which task a CPU turns to; part of the step that switches. */
   switching: ((cpu: Cpu, next: Task) => void) | undefined;
   /** Somebody who wants to know when the task of a CPU is about to sleep of its own accord. */
@@ -232,6 +238,7 @@ export class Machine {
       this.tasks.push(task);
       const [nameId, kindId] = [this.strings.id(name), this.strings.id(kind)];
       this.report(cpu, EMU_EVENTS.task_new.id, pid, nameId, cpu.id, kindId);
+      this.taskMade?.(task);
     }
     return task;
   }

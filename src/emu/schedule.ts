@@ -56,6 +56,7 @@ export function exitTask(cpu: Cpu): void {
   task.exited?.set(1);
   cpu.machine.rcu.slept(task);
   switchTo(cpu, pickNext(cpu), 'dead');
+  cpu.machine.taskGone?.(cpu, task);
 }
 
 /** Takes the CPU from the running task, which stays ready. */

@@ -30,6 +30,8 @@ export interface Request {
   readonly bytes: number;
   /** Where it lies, if the caller manages the place (trampolines). */
   readonly address?: Address;
+  /** The kernel's own, but guest code is shown what is in it: it lies in the heap, and begins as zeros. */
+  readonly shown?: boolean;
 }
 
 export class Slab {
@@ -111,12 +113,17 @@ export class Slab {
 
   private place(request: Request): Address | undefined {
     if (request.address !== undefined) return request.address;
-    if (request.kind !== 'heap') return NO_ADDRESS;
+    if (request.kind !== 'heap' && request.shown !== true) return NO_ADDRESS;
     const bytes = roundUp(request.bytes);
     const reused = this.free.get(bytes)?.shift();
     const address = reused ?? this.extend(bytes);
     if (address !== undefined) this.machine.memory.setLive(address, bytes, true);
+    if (address !== undefined && request.shown === true) this.clear(address, bytes);
     return address;
+  }
+
+  private clear(address: Address, bytes: number): void {
+    for (let at = address; at < address + bytes; at++) this.machine.memory.store8(at, 0);
   }
 
   private extend(bytes: number): Address | undefined {

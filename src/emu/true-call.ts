@@ -21,8 +21,8 @@ const LANDING_PAD_BYTES = 4;
 /** Notes a true call. */
 export function enterFunction(cpu: Cpu, cx: Context, flags: number): void {
   const { hart, machine } = cpu;
-  const ra = toAddress(hart.lo[RA] as number, hart.hi[RA] as number);
   const sp = stackPointer(cpu);
+  const ra = trueReturn(cx, toAddress(hart.lo[RA] as number, hart.hi[RA] as number), sp);
   const { calls } = cx;
   const top = calls[calls.length - 1];
   // A branch back to the first instruction is no new call; neither is one beyond the limit noted.
@@ -34,6 +34,12 @@ export function enterFunction(cpu: Cpu, cx: Context, flags: number): void {
   markReturn(cpu, ra);
   machine.report(cpu, EMU_EVENTS.func_enter.id, hart.pc, ra, sp);
   watcher?.enter(cx);
+}
+
+/** Who is called in a tail call returns where its caller does, also where text stands in for that place. */
+function trueReturn({ calls, cpu }: Context, ra: Address, sp: Address): Address {
+  if (!cpu.machine.returnDetours.has(ra)) return ra;
+  return calls.findLast((call) => call.sp === sp)?.ra ?? ra;
 }
 
 function stackPointer({ hart }: Cpu): Address {

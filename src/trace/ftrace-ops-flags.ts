@@ -38,3 +38,8 @@ export function opsHas(cx: Context, ops: FtraceOps, bits: number): boolean {
 export function wantsRegs(cx: Context, k: Kernel, ops: FtraceOps): boolean {
   return k.arch.regs && opsHas(cx, ops, FTRACE_OPS_FL_SAVE_REGS);
 }
+
+/** Is it the kernel's own, for other kinds of probes? */
+export function isKernelOps({ kind }: FtraceOps): boolean {
+  return kind === 'fprobe_ops' || kind === 'graph_ops';
+}

@@ -19,6 +19,7 @@ import {
   FTRACE_OPS_FL_SAVE_REGS,
   FTRACE_OPS_FL_SAVE_REGS_IF_SUPPORTED,
   FTRACE_OPS_FL_USER,
+  isKernelOps,
 } from './ftrace-ops-flags.ts';
 import { useOps } from './ftrace-ops-memory.ts';
 import type { Kernel } from './kernel.ts';
@@ -43,10 +44,18 @@ const OPS_COUNT_MAX = 4096;
 /** The segment is mapped for so many at first, and grows. */
 const OPS_COUNT_FIRST = 16;
 
+/**
+ * A user's, or one that the kernel has itself: it is no user's object, so its calls are no control events, and what a hit
+ * calls is a path of the kernel and no callback.
+ */
+export type OpsKind = 'ftrace_ops' | 'static_ftrace_ops' | 'fprobe_ops' | 'graph_ops';
+
 export interface FtraceOps {
   /** Its number in events, from 1. */
   readonly object: number;
   readonly name: string;
+  /** What events call it. */
+  readonly kind: OpsKind;
   /** In core kernel data: not DYNAMIC, so unregister waits for nobody (FT-31). */
   readonly isStatic: boolean;
   /** `struct ftrace_ops` in guest memory: what callbacks get. */
@@ -107,10 +116,21 @@ export interface OpsRequest {
   /** ops->private, an Address in the kernel's space or a small number. */
   readonly private?: number;
   readonly isStatic?: boolean;
+  /** Of the kernel's own; a user's by default. */
+  readonly kind?: OpsKind;
 }
 
-/** A script's ops: its struct is placed and filled in. For boot, before the first step. */
+/** A script's ops, or the kernel's own: its struct is placed and filled in. For boot, or part of a step. */
 export function newFtraceOps(k: Kernel, request: OpsRequest): FtraceOps {
+  const ops = placeFtraceOps(k, request);
+  const [cpu] = k.machine.cpus;
+  assert(cpu !== undefined, 'there is a first CPU');
+  k.machine.report(cpu, TRACE_EVENTS.object.id, ...objectWords(k, ops));
+  return ops;
+}
+
+/** As `newFtraceOps`, of which events say nothing: sub-ops, which nobody ever registers by themselves. */
+export function placeFtraceOps(k: Kernel, request: OpsRequest): FtraceOps {
   const { memory } = k.machine;
   assert(k.ops.placed < OPS_COUNT_MAX, 'the ops of a workload fit their segment');
   const address = OPS_BASE + k.ops.placed++ * FTRACE_OPS_BYTES;
@@ -119,11 +139,7 @@ export function newFtraceOps(k: Kernel, request: OpsRequest): FtraceOps {
   storeFunc(k, address, request.func);
   memory.store64(address + FTRACE_OPS_FLAGS, request.flags ?? 0, 0);
   memory.store64(address + FTRACE_OPS_PRIVATE, own, own >> 31);
-  const ops = makeOps(k, address, { ...request, mark: 0 });
-  const [cpu] = k.machine.cpus;
-  assert(cpu !== undefined, 'there is a first CPU');
-  k.machine.report(cpu, TRACE_EVENTS.object.id, ...objectWords(k, ops));
-  return ops;
+  return makeOps(k, address, { ...request, mark: 0 });
 }
 
 /**
@@ -160,7 +176,8 @@ function makeOps(
     name,
     mark,
     isStatic = false,
-  }: Pick<OpsRequest, 'name' | 'isStatic'> & { readonly mark: number },
+    kind = isStatic ? 'static_ftrace_ops' : 'ftrace_ops',
+  }: Pick<OpsRequest, 'name' | 'isStatic' | 'kind'> & { readonly mark: number },
 ): FtraceOps {
   const { cells, memory } = k.machine;
   const { ftraceLock, emptyHash } = k.ftrace;
@@ -168,6 +185,7 @@ function makeOps(
   const ops: FtraceOps = {
     object: ++k.ops.numbered,
     name,
+    kind,
     isStatic,
     address,
     mark,
@@ -191,8 +209,7 @@ function makeOps(
 
 function objectWords(k: Kernel, ops: FtraceOps): readonly [number, number, number, number] {
   const { strings } = k.machine;
-  const kind = strings.id(ops.isStatic ? 'static_ftrace_ops' : 'ftrace_ops');
-  return [kind, ops.object, strings.id(ops.name), ops.func.value];
+  return [strings.id(ops.kind), ops.object, strings.id(ops.name), ops.func.value];
 }
 
 /** ops->func as the struct has it now. */
@@ -208,7 +225,7 @@ export function readOpsStruct(cx: Context, k: Kernel, ops: FtraceOps): void {
   const before = cx.read(ops.func);
   const func = cx.make(() => {
     const found = structFunc(k, ops.address);
-    watchCallback(k, found);
+    if (!isKernelOps(ops)) watchCallback(k, found);
     return found;
   });
   cx.write(ops.func, func);

@@ -24,7 +24,7 @@ const PT_REGS_FRAME = 272;
 const { ra, sp, gp, tp, t0, t1, t2, zero } = REG;
 /** In the order of `struct pt_regs`, from its first word behind `sp` on. */
 const FULL: readonly number[] = [gp, tp, t1, t2, 28, 29, 30, 31, 8, 9, ...range(18, 27)];
-const PT_REGS_SP = 88;
+export const PT_REGS_SP = 88;
 const PT_REGS_FULL = 96;
 
 /** Registers that `struct pt_regs` shows, by name, with their numbers and places; `ip` has none. */

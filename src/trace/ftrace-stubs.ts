@@ -8,6 +8,7 @@ import type { Stub, StubArguments } from '../emu/stubs.ts';
 import { reportArguments } from '../emu/true-call.ts';
 import { EINVAL } from './errno.ts';
 import { TRACE_EVENTS } from './event.ts';
+import { fgraphStubs } from './fgraph-stubs.ts';
 import { fprobeStubs, kprobeStubs } from './fprobe-stubs.ts';
 import { innermostCallback } from './ftrace-callback.ts';
 import { NOBODY, skip } from './ftrace-caller.ts';
@@ -56,7 +57,12 @@ export function defineStubs(k: Kernel): void {
     reprobe_record_regs: { now: (cx, args) => recordRegs(cx, k, args) },
     reprobe_write_reg: { now: (cx, args) => writeReg(cx, k, args) },
   };
-  const all: Partial<Record<TraceStub, Stub>> = { ...stubs, ...fprobeStubs(k), ...kprobeStubs(k) };
+  const all: Partial<Record<TraceStub, Stub>> = {
+    ...stubs,
+    ...fgraphStubs(k),
+    ...fprobeStubs(k),
+    ...kprobeStubs(k),
+  };
   for (const name of TRACE_STUBS) {
     const stub = all[name];
     if (stub !== undefined && isPublished(name, k.fprobes.era)) k.machine.stubs.define(name, stub);

@@ -12,7 +12,7 @@ import { REG } from '../emu/regs.ts';
 import { Assembler } from '../emu/riscv/assembler.ts';
 import { allocate, type KObject, release } from '../emu/slab.ts';
 import { beginsCall, callWords, MCOUNT_INSN_SIZE, type Patching } from './ftrace-insn.ts';
-import { FTRACE_OPS_FL_IPMODIFY, opsHas, wantsRegs } from './ftrace-ops-flags.ts';
+import { FTRACE_OPS_FL_IPMODIFY, isKernelOps, opsHas, wantsRegs } from './ftrace-ops-flags.ts';
 import { useOps } from './ftrace-ops-memory.ts';
 import type { FtraceOps } from './ftrace-ops.ts';
 import {
@@ -35,6 +35,9 @@ const REGS_TRAMPOLINE_BYTES = 384;
 const FIRST_TRAMPOLINE: Address = TRAMPOLINE_BASE + TRAMPOLINE_BYTES;
 /** The generic caller that saves all registers lies behind the last place. */
 const REGS_CALLER: Address = TRAMPOLINE_BASE + TRAMPOLINE_BYTES_MAX - REGS_TRAMPOLINE_BYTES;
+/** Before it, where the machine that takes returns has its text. */
+const RETURN_TEXT_BYTES = 512;
+export const RETURN_TEXT: Address = REGS_CALLER - RETURN_TEXT_BYTES;
 
 /** Where `function_trace_op` lies, if the generic caller passes it on: out of the way of every other segment. */
 export const FUNCTION_TRACE_OP: Address = 0x001ff000;
@@ -144,15 +147,17 @@ function loadOp(machine: Machine, text: Assembler): void {
 
 /** Does `address` lie in the text of some ops' own trampoline? */
 export function isTrampoline(address: Address): boolean {
-  return address >= FIRST_TRAMPOLINE && address < REGS_CALLER;
+  return address >= FIRST_TRAMPOLINE && address < RETURN_TEXT;
 }
 
 /**
  * `arch_ftrace_update_trampoline` (CC-S4.4): a copy of the caller with the ops baked in. Without memory or
- * room the ops uses the list (FT-19). Caller holds `ftrace_lock`.
+ * room the ops uses the list (FT-19). The kernel's own keep theirs, which nobody waits for (FT-31). Caller holds
+ * `ftrace_lock`.
  */
 export function* ftraceUpdateTrampoline(cx: Context, k: Kernel, ops: FtraceOps): Path<void> {
   if (k.trampolines === undefined) return;
+  if (isKernelOps(ops) && cx.read(ops.trampoline) !== undefined) return;
   const bytes = wantsRegs(cx, k, ops) ? REGS_TRAMPOLINE_BYTES : TRAMPOLINE_BYTES;
   const address = findPlace(cx, k.trampolines, bytes);
   if (address === undefined) return;
@@ -170,7 +175,7 @@ export function* ftraceUpdateTrampoline(cx: Context, k: Kernel, ops: FtraceOps):
 
 function findPlace(cx: Context, places: TrampolinePlaces, bytes: number): Address | undefined {
   const unused = cx.read(places.fresh);
-  if (unused + bytes <= REGS_CALLER) return unused;
+  if (unused + bytes <= RETURN_TEXT) return unused;
   return cx.read(places.freed).find((place) => place.bytes === bytes)?.address;
 }
 
@@ -260,7 +265,7 @@ export function isReachable(from: Address, to: Address): boolean {
 }
 
 /** Writes code that nobody executes yet; each instruction of it is a step (CC-H3). */
-function writeText({ core, text: memory }: Machine, text: Assembler): void {
+export function writeText({ core, text: memory }: Machine, text: Assembler): void {
   memory.writeCode(text.base, text.halves());
   for (let ip = text.base; ip < text.here; ip += INSTRUCTION_BYTES) {
     core.setFlags(ip, core.flagsAt(ip) | FLAG.visible);

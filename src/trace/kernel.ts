@@ -10,6 +10,8 @@ import { Mutex } from '../emu/lock.ts';
 import type { Machine } from '../emu/machine.ts';
 import { stubAddress, TRACE_STUBS_FIRST } from '../emu/stub-table.ts';
 import { TRACE_EVENTS } from './event.ts';
+import type { FrameWords } from './fgraph-stack.ts';
+import type { Fgraph } from './fgraph-state.ts';
 import { FPROBE_OPTIONS_DEFAULT, type FprobeOptions } from './fprobe-options.ts';
 import { type Fprobe, type FprobeTable, newFprobeTable } from './fprobe.ts';
 import type { Patching } from './ftrace-insn.ts';
@@ -58,6 +60,8 @@ export interface Kernel {
   readonly strict: boolean;
   /** By index of the task. */
   readonly tasks: (TaskTrace | undefined)[];
+  /** The function-graph machine; undefined until somebody uses it. */
+  fgraph: Fgraph | undefined;
   /** The `kind` of callbacks of an ftrace_ops; of the handlers of an fprobe. */
   readonly ftraceOpsKind: EventText;
   readonly fprobeEntryKind: EventText;
@@ -76,6 +80,8 @@ export interface Arch {
   readonly regs: boolean;
   /** Machine option `ifSupportedGivesRegs`: SAVE_REGS_IF_SUPPORTED alone asks for them, as the document has it. */
   readonly ifSupportedGivesRegs: boolean;
+  /** Words of a frame on the shadow stack: 4 on riscv64, 3 on x86-64 (FP-70). */
+  readonly returnFrameWords?: FrameWords;
 }
 
 export const ARCH_DEFAULT: Arch = { regs: true, ifSupportedGivesRegs: false };
@@ -145,6 +151,7 @@ export function bootKernel(
     recursed: options.recordRecursion === true ? newRecursedFunctions(machine) : undefined,
     strict: options.strict === true,
     tasks: Array.from({ length: machine.options.tasksMax }),
+    fgraph: undefined,
     ftraceOpsKind: new EventText('ftrace_ops', machine.strings),
     fprobeEntryKind: new EventText('fprobe_entry', machine.strings),
     fprobeExitKind: new EventText('fprobe_exit', machine.strings),

@@ -2,6 +2,7 @@
 // the paths call it by. A replacement has the signature of what it replaces.
 import type { Context } from '../emu/context.ts';
 import type { Path } from '../emu/path.ts';
+import { FGRAPH_LINKS, type FgraphLinks } from './fgraph-link.ts';
 import { fprobeIncNmissed } from './fprobe-miss.ts';
 import {
   disableFprobe,
@@ -129,7 +130,7 @@ import {
   textPokeSyncTail,
 } from './text-poke.ts';
 
-export interface LinkTable {
+export interface LinkTable extends FgraphLinks {
   readonly addFtraceOps: typeof addFtraceOps;
   readonly ftraceShutdown: typeof ftraceShutdown;
   readonly ftraceShutdownCheck: typeof ftraceShutdownCheck;
@@ -231,6 +232,7 @@ export interface LinkTable {
 
 /** Every path calls what the kernel calls. */
 export const LINKS: LinkTable = {
+  ...FGRAPH_LINKS,
   addFtraceOps,
   ftraceShutdown,
   ftraceShutdownCheck,
