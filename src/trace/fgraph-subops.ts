@@ -61,9 +61,11 @@ export function* ftraceHashMoveAndUpdateSubops(
   const selections = cx.read(subops).map(({ ops: sub }) => {
     const selection = ftraceSelection(cx, sub);
     if (sub !== ops) return selection;
-    return move.which === 'filterHash'
-      ? { ...selection, filter: ips }
-      : { ...selection, notrace: ips };
+    const isFilter = move.which === 'filterHash';
+    return {
+      filter: isFilter ? ips : selection.filter,
+      notrace: isFilter ? selection.notrace : ips,
+    };
   });
   const moved = yield* k.fn.ftraceUpdateManager(cx, k, selections);
   if (moved < 0) return moved;
