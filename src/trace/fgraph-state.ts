@@ -1,20 +1,19 @@
 // Layer trace. What the function-graph machine keeps (CC-S18), after kernel/trace/fgraph.c: hooks in their slots, the
 // manager ops behind them, and a shadow stack for each task. It exists from the first registration of a hook on.
 import { known } from '../assert.ts';
-import { type Address, NO_ADDRESS } from '../emu/address.ts';
+import type { Address } from '../emu/address.ts';
 import type { Cell } from '../emu/cell.ts';
 import type { Context } from '../emu/context.ts';
 import { useObject } from '../emu/kernel-access.ts';
 import type { Path } from '../emu/path.ts';
 import type { KObject } from '../emu/slab.ts';
-import { stubAddress, TRACE_STUBS_FIRST } from '../emu/stub-table.ts';
 import type { Task } from '../emu/task.ts';
 import { FGRAPH_ARRAY_SIZE, type FrameWords, type RetStack } from './fgraph-stack.ts';
 import type { GraphCall, GraphReturn } from './fgraph.ts';
 import { type FtraceOps, newFtraceOps, placeFtraceOps } from './ftrace-ops.ts';
 import type { Kernel } from './kernel.ts';
 import { writeReturnToHandler } from './return-to-handler.ts';
-import { TRACE_STUBS, type TraceStub } from './stub-table.ts';
+import { traceStub } from './stub-table.ts';
 
 /** `struct fgraph_ops`: someone who takes returns. */
 export interface FgraphOps {
@@ -145,9 +144,4 @@ export function wordsOf(cx: Context, k: Kernel, { memory }: TaskStack): RetStack
   const page = known(memory.value, 'who has a frame has a shadow stack');
   useObject(cx, page, page.address);
   return { memory: k.machine.memory, base: page.address, frameWords: fgraphOf(k).frameWords };
-}
-
-function traceStub(name: TraceStub): Address {
-  const index = TRACE_STUBS.indexOf(name);
-  return index < 0 ? NO_ADDRESS : stubAddress(TRACE_STUBS_FIRST + index);
 }

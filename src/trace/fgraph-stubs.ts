@@ -1,15 +1,23 @@
 // Layer trace. Kernel symbols of the function-graph machine: what its trampolines call.
-import type { Context } from '../emu/context.ts';
 import type { Path } from '../emu/path.ts';
 import type { Stub, StubArguments } from '../emu/stubs.ts';
+import type { GraphHit } from './fgraph.ts';
 import type { Kernel } from './kernel.ts';
 import type { TraceStub } from './stub-table.ts';
 
-type FgraphStub = Extract<TraceStub, 'ftrace_graph_func' | 'ftrace_return_to_handler'>;
+type FgraphStub = Extract<
+  TraceStub,
+  'fprobe_ftrace_entry' | 'ftrace_graph_func' | 'ftrace_return_to_handler'
+>;
 
 export function fgraphStubs(k: Kernel): Readonly<Record<FgraphStub, Stub>> {
   return {
-    ftrace_graph_func: { path: (cx, args) => graphFunc(cx, k, args) },
+    fprobe_ftrace_entry: {
+      path: (cx, args) => handled(k.fn.fprobeFtraceEntry(cx, k, hitOf(args))),
+    },
+    ftrace_graph_func: {
+      path: (cx, args) => handled(k.fn.functionGraphEnter(cx, k, hitOf(args))),
+    },
     ftrace_return_to_handler: {
       path: (cx, args) => k.fn.ftraceReturnToHandler(cx, k, args.address(0)),
       pointer: true,
@@ -17,8 +25,12 @@ export function fgraphStubs(k: Kernel): Readonly<Record<FgraphStub, Stub>> {
   };
 }
 
-function* graphFunc(cx: Context, k: Kernel, args: StubArguments): Path<number> {
-  const [ip, parentIp, regs] = [args.address(0), args.address(1), args.address(3)];
-  yield* k.fn.functionGraphEnter(cx, k, { ip, parentIp, regs });
+/** ip, parent_ip and regs, in a0, a1 and a3. */
+function hitOf(args: StubArguments): GraphHit {
+  return { ip: args.address(0), parentIp: args.address(1), regs: args.address(3) };
+}
+
+function* handled(path: Path<void>): Path<number> {
+  yield* path;
   return 0;
 }

@@ -87,12 +87,6 @@ export function* functionGraphEnter(cx: Context, k: Kernel, hit: GraphHit): Path
   yield* k.fn.traceClearRecursion(cx, k, bit); // CC-H14.8
 }
 
-/** FP-70.1: nothing is counted, and nobody knows whom it concerns. */
-export function* fgraphEntryRefused(cx: Context, k: Kernel, hit: GraphHit): Path<void> {
-  skip(cx, { object: NOBODY, generation: 0, reason: 'recursion', ip: hit.ip });
-  yield* k.fn.ftraceRecordRecursion(cx, k, hit);
-}
-
 /**
  * `ftrace_push_return_trace` (CC-H14.2-5): undefined without a frame (FP-70.2). Guarantee CC-G22: an interrupt before
  * the advance uses the same words, so they are written once more behind it; an unwinder that comes right behind it finds
@@ -182,6 +176,13 @@ function trueReturn(stack: RetStack, start: number, ret: Address): Address {
     found = loadFrame(stack, at).ret;
   }
   return found;
+}
+
+/** As `trueReturn`, for a call that has no frame of its own. */
+export function fgraphTrueReturn(cx: Context, k: Kernel, ret: Address): Address {
+  if (k.fgraph === undefined || ret !== RETURN_TO_HANDLER) return ret;
+  const task = taskStack(k, cx.task);
+  return trueReturn(wordsOf(cx, k, task), task.curr.value, ret);
 }
 
 /** CC-H14.6: which hooks want the return, one bit for each. One that does not keeps no data. */

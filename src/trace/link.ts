@@ -3,6 +3,13 @@
 import type { Context } from '../emu/context.ts';
 import type { Path } from '../emu/path.ts';
 import { FGRAPH_LINKS, type FgraphLinks } from './fgraph-link.ts';
+import {
+  fprobeIsRegistered,
+  fprobeState,
+  registerFprobe,
+  unregisterFprobe,
+  unregisterFprobeAsync,
+} from './fprobe-fgraph.ts';
 import { fprobeIncNmissed } from './fprobe-miss.ts';
 import {
   disableFprobe,
@@ -11,13 +18,6 @@ import {
   type RegisterFprobe,
   type UnregisterFprobe,
 } from './fprobe-operation.ts';
-import {
-  fprobeIsRegistered,
-  fprobeState,
-  registerFprobe,
-  unregisterFprobe,
-  unregisterFprobeAsync,
-} from './fprobe-unsupported.ts';
 import type { Fprobe } from './fprobe.ts';
 import {
   ftraceOpsAssistFunc,

@@ -1,4 +1,6 @@
 // Layer trace. Eras: whose rules hold (ARCHITECTURE.md). A profile replaces links as a variant does.
+import { V6_14_LINKS, V6_18_LINKS } from './fgraph-eras.ts';
+import * as UNSUPPORTED from './fprobe-unsupported.ts';
 import type { LinkTable } from './link.ts';
 
 /** Which `struct fprobe` there is, and with it what takes returns; `none`: there is no fprobe. */
@@ -26,32 +28,32 @@ const ALL: readonly Profile[] = [
     id: 'v6.18',
     about: 'As today, but unregister_fprobe does not wait.',
     fprobe: 'fgraph',
-    links: {},
+    links: V6_18_LINKS,
   },
   {
     id: 'v6.14',
     about: 'As v6.18, with one graph hook for all fprobes, also for those without exit handler.',
     fprobe: 'fgraph',
-    links: {},
+    links: V6_14_LINKS,
   },
   {
     id: 'v6.12',
     about: 'The rules of Linux v6.12, and fprobe on rethook.',
     fprobe: 'rethook',
-    links: {},
+    links: UNSUPPORTED,
   },
   {
     id: 'v6.1',
     about: 'As v6.12, but entry handlers return nothing and exit handlers take no recursion bit.',
     fprobe: 'rethook',
-    links: {},
+    links: UNSUPPORTED,
   },
   {
     id: 'v5.18',
     about:
       'As v6.1, but the entry handler runs before a node is taken: a miss skips the exit only.',
     fprobe: 'rethook',
-    links: {},
+    links: UNSUPPORTED,
   },
   {
     id: 'v2.6.31',

@@ -1,4 +1,6 @@
 // Layer trace. Kernel symbols of the tracing subsystem that guest code can call; pinned order.
+import type { Address } from '../emu/address.ts';
+import { stubAddress, TRACE_STUBS_FIRST } from '../emu/stub-table.ts';
 import type { FprobeEra } from './profile.ts';
 
 export const TRACE_STUBS = [
@@ -72,3 +74,8 @@ export function isPublished(name: TraceStub, era: FprobeEra): boolean {
 }
 
 export type TraceStub = (typeof TRACE_STUBS)[number];
+
+/** The address of `name`, published or not. */
+export function traceStub(name: TraceStub): Address {
+  return stubAddress(TRACE_STUBS_FIRST + TRACE_STUBS.indexOf(name));
+}
