@@ -20,6 +20,7 @@ export const NOT_EXERCISED: Readonly<Record<string, string>> = {
   'event unhook': FPROBE,
   'event fprobe_rules': FPROBE,
   'event fprobe_state': FPROBE,
+  'event unwind': FPROBE,
   'step ftrace-modify: ftraceBug': KILL,
   'step CC-H11.3 kprobe-busy: kprobeBusyBegin writeOnce(running, KPROBE_BUSY)': FPROBE,
   'step CC-H11.3 kprobe-busy: kprobeRunning readOnce(running)': FPROBE,

@@ -26,4 +26,10 @@ void reprobe_record_regs(struct ftrace_ops *op, struct ftrace_regs *regs);
 int reprobe_write_reg(struct ftrace_ops *op, struct ftrace_regs *regs, int reg,
 		      unsigned long value);
 
+/*
+ * Walks the shadow stack of the current task, as an unwinder in an interrupt does: an `unwind` event
+ * for each call whose return is taken. How many there are.
+ */
+int reprobe_unwind(void);
+
 #endif

@@ -1,3 +1,4 @@
+// Layer trace. The part of the link table (link.ts) that is the function-graph machine's, and fprobe's on it.
 import {
   registerFtraceGraph,
   startGraphTracing,
@@ -10,7 +11,7 @@ import {
   ftraceUpdateManager,
   subopsFilter,
 } from './fgraph-subops.ts';
-// Layer trace. The part of the link table (link.ts) that is the function-graph machine's, and fprobe's on it.
+import { unwindShadowStack } from './fgraph-unwind.ts';
 import {
   fgraphCallRetFuncs,
   fgraphCallReturn,
@@ -86,6 +87,7 @@ export interface FgraphLinks {
   readonly fprobeIpIsUsed: typeof fprobeIpIsUsed;
   readonly fprobeModuleCallback: typeof fprobeModuleCallback;
   readonly fprobeStillExists: typeof fprobeStillExists;
+  readonly unwindShadowStack: typeof unwindShadowStack;
 }
 
 export const FGRAPH_LINKS: FgraphLinks = {
@@ -126,4 +128,5 @@ export const FGRAPH_LINKS: FgraphLinks = {
   fprobeIpIsUsed,
   fprobeModuleCallback,
   fprobeStillExists,
+  unwindShadowStack,
 };

@@ -7,7 +7,7 @@ import type { TraceStub } from './stub-table.ts';
 
 type FgraphStub = Extract<
   TraceStub,
-  'fprobe_ftrace_entry' | 'ftrace_graph_func' | 'ftrace_return_to_handler'
+  'fprobe_ftrace_entry' | 'ftrace_graph_func' | 'ftrace_return_to_handler' | 'reprobe_unwind'
 >;
 
 export function fgraphStubs(k: Kernel): Readonly<Record<FgraphStub, Stub>> {
@@ -22,6 +22,7 @@ export function fgraphStubs(k: Kernel): Readonly<Record<FgraphStub, Stub>> {
       path: (cx, args) => k.fn.ftraceReturnToHandler(cx, k, args.address(0)),
       pointer: true,
     },
+    reprobe_unwind: { path: (cx) => k.fn.unwindShadowStack(cx, k) },
   };
 }
 

@@ -80,12 +80,22 @@ export function* fprobeFtraceEntry(cx: Context, k: Kernel, hit: GraphHit): Path<
   }
   const retIp = cx.make(() => fgraphTrueReturn(cx, k, hit.parentIp));
   let node = yield* firstNode(cx, k, hit.ip);
+  if (node !== undefined && isExcluded(cx, k, hit.ip)) node = undefined;
   while (node !== undefined) {
     const fp: Fprobe | undefined = yield* nodeFprobe(cx, node);
     if (fp !== undefined) yield* enterPlain(cx, k, fp, { ...hit, parentIp: retIp });
     node = yield* nextNode(cx, node);
   }
   yield* k.fn.traceClearRecursion(cx, k, bit);
+}
+
+/**
+ * CC-G8: what runs where RCU does not watch has no fprobes, unless `fprobeNonWatching` is set: no wait would cover it.
+ */
+export function isExcluded(cx: Context, k: Kernel, ip: Address): boolean {
+  const isIn = k.fprobeOptions.fprobeNonWatching || cx.make(() => cx.cpu.watching);
+  if (!isIn) skip(cx, { object: NOBODY, generation: 0, reason: 'not_watching', ip });
+  return !isIn;
 }
 
 function* enterPlain(

@@ -9,7 +9,7 @@ import { findData, wordAt } from './fgraph-stack.ts';
 import { type FgraphOps, wordsOf } from './fgraph-state.ts';
 import { type GraphCall, type GraphReturn, hookReturn, unhookData } from './fgraph.ts';
 import { callFprobeExit } from './fprobe-callback.ts';
-import { runEntryHandler } from './fprobe-entry.ts';
+import { isExcluded, runEntryHandler } from './fprobe-entry.ts';
 import { decodeHeader, encodeHeader, type FprobeHeader } from './fprobe-header.ts';
 import { missFprobe, skipFprobe } from './fprobe-miss.ts';
 import {
@@ -32,8 +32,9 @@ export function* fprobeFgraphEntry(
 ): Path<boolean> {
   const first = yield* firstNode(cx, k, call.ip);
   if (first === undefined) return false; // Not linked yet, or not any more (FP-52).
+  if (isExcluded(cx, k, call.ip)) return false;
   const reserved = yield* reservedWords(cx, k, first);
-  let data = 0;
+  let data = call.end;
   if (reserved > 0) {
     const room = { idx: cx.make(() => idx.value), words: reserved };
     const found = yield* k.fn.fgraphReserveData(cx, k, call, room);
@@ -43,7 +44,7 @@ export function* fprobeFgraphEntry(
     }
     data = found;
   }
-  const used = yield* runEntryHandlers(cx, k, first, { call, data, reserved });
+  const used = yield* runEntryHandlers(cx, k, { call, data, reserved });
   if (used < reserved) yield* k.fn.fprobeClearTail(cx, k, { call, data, used, reserved });
   return used > 0;
 }
@@ -91,15 +92,13 @@ interface Reservation {
   readonly reserved: number;
 }
 
-/** Walk 2 (FP-70.5, FP-70.6), newest first (FP-75): how many words are used. */
-function* runEntryHandlers(
-  cx: Context,
-  k: Kernel,
-  first: FprobeNode,
-  reservation: Reservation,
-): Path<number> {
+/**
+ * Walk 2 (FP-70.5, FP-70.6), newest first (FP-75): how many words are used. It looks the site up anew, so it may find
+ * more than the first one.
+ */
+function* runEntryHandlers(cx: Context, k: Kernel, reservation: Reservation): Path<number> {
   let used = 0;
-  let node: FprobeNode | undefined = first;
+  let node = yield* firstNode(cx, k, reservation.call.ip);
   while (node !== undefined) {
     const fp: Fprobe | undefined = yield* nodeFprobe(cx, node);
     if (fp !== undefined) used += yield* enterFprobe(cx, k, fp, { ...reservation, used });

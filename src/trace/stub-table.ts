@@ -48,6 +48,8 @@ export const TRACE_STUBS = [
   'ftrace_return_to_handler',
   'ftrace_location',
   'ftrace_kill',
+  /** Walks the shadow stack of the current task, as an unwinder does; an event for each frame. */
+  'reprobe_unwind',
 ] as const;
 
 /** Symbols that are there where fprobe is. */
@@ -67,10 +69,13 @@ const FPROBE_STUBS: ReadonlySet<TraceStub> = new Set([
   'ftrace_return_to_handler',
 ]);
 
+/** Those that only the function-graph machine has. */
+const FGRAPH_STUBS: ReadonlySet<TraceStub> = new Set(['unregister_fprobe_async', 'reprobe_unwind']);
+
 /** Is there such a symbol in this era? */
 export function isPublished(name: TraceStub, era: FprobeEra): boolean {
-  if (era === 'none') return !FPROBE_STUBS.has(name);
-  return era === 'fgraph' || name !== 'unregister_fprobe_async';
+  if (era === 'none') return !FPROBE_STUBS.has(name) && !FGRAPH_STUBS.has(name);
+  return era === 'fgraph' || !FGRAPH_STUBS.has(name);
 }
 
 export type TraceStub = (typeof TRACE_STUBS)[number];
