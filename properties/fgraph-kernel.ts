@@ -18,6 +18,8 @@ export interface FprobeKernel extends SmallKernel {
   /** Handlers that ran, and skips: `fp0 > a1`, `fp0 < a1`, `fp0 disabled a1`. */
   story(): string[];
   nmissed(fp: Fprobe): number;
+  /** How many sites serve somebody. */
+  served(): number;
 }
 
 export interface FprobeKernelOptions extends SmallKernelOptions {
@@ -56,6 +58,7 @@ export function fprobeKernel({ era = 'today', ...options }: FprobeKernelOptions)
     unregister: (cx, fp) => perform(cx, fp, UNREGISTER),
     story: () => storyOf(m),
     nmissed: ({ nmissed }) => nmissed.value,
+    served: () => m.k.records.filter(({ users }) => users.value.length > 0).length,
   };
 }
 

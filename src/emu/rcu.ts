@@ -209,15 +209,10 @@ function* trailingGracePeriod(cx: Context): Path<void> {
 
 /** `call_rcu`: `callback` runs in softirq context on this CPU after a grace period; nobody waits. */
 export function* callRcu(cx: Context, callback: (cx: Context) => Path<void>): Path<void> {
+  const rcu = cx.cpu.machine.rcu;
   yield* act(cx.cpu.state, () => {
-    queueRcu(cx, callback);
+    const begun = rcu.begin(cx, 'call_rcu', callback);
+    cx.cpu.machine.emitFrom(cx, EMU_EVENTS.call_rcu.id, begun.number, 0, 0, 0, 0, 0, 0, 0);
+    rcu.endIfOver(begun);
   });
-}
-
-/** The effect of `callRcu`, for a step of somebody else. */
-export function queueRcu(cx: Context, callback: (cx: Context) => Path<void>): void {
-  const { machine } = cx.cpu;
-  const begun = machine.rcu.begin(cx, 'call_rcu', callback);
-  machine.emitFrom(cx, EMU_EVENTS.call_rcu.id, begun.number);
-  machine.rcu.endIfOver(begun);
 }

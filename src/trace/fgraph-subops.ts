@@ -7,7 +7,7 @@ import type { Path } from '../emu/path.ts';
 import { ENOMEM, type Errno } from './errno.ts';
 import { type FgraphOps, fgraphOf } from './fgraph-state.ts';
 import type { HashMove } from './ftrace-filter.ts';
-import { ftraceSelection, type FtraceHash, hashIps, type Selection } from './ftrace-hash.ts';
+import { ftraceSelection, type FtraceHash, type Selection } from './ftrace-hash.ts';
 import { FTRACE_OPS_FL_ENABLED, opsHas } from './ftrace-ops-flags.ts';
 import type { FtraceOps } from './ftrace-ops.ts';
 import type { Kernel } from './kernel.ts';
@@ -141,9 +141,4 @@ function subopsNotrace(selections: readonly Selection[]): Ips {
 
 function isSame(one: Ips, other: Ips): boolean {
   return one.size === other.size && [...one].every((ip) => other.has(ip));
-}
-
-/** What the hashes of the manager say now; for tests. */
-export function managerIps(cx: Context, k: Kernel): Ips {
-  return hashIps(cx, cx.read(fgraphOf(k).manager.filterHash));
 }

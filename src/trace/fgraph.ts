@@ -345,7 +345,7 @@ export function hookReturn(cx: Context, { task, ret }: GraphCall, hook: OpenHook
 }
 
 /** Reports that those whose frames begin at that of `call` or above are told no more, and which they are. */
-export function unhookFrom(
+function unhookFrom(
   cx: Context,
   k: Kernel,
   { task, start }: Pick<GraphReturn, 'task' | 'start'>,

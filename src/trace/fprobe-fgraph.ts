@@ -1,6 +1,6 @@
 // Layer trace. `register_fprobe` and `unregister_fprobe` on the function-graph machine (FP-50..FP-59, CC-S9), after
 // kernel/trace/fprobe.c. Left out: references that keep a matching function's module during registration (FP-10).
-import type { Address } from '../emu/address.ts';
+import { type Address, NO_ADDRESS } from '../emu/address.ts';
 import type { Context } from '../emu/context.ts';
 import { mutexLock, mutexUnlock } from '../emu/lock.ts';
 import { type Path, readOnce } from '../emu/path.ts';
@@ -103,7 +103,7 @@ export function fprobeDataFits(bytes: number): boolean {
 
 /** FP-54: fprobes without exit handler need no shadow stack. */
 export function fprobeHookType({ exitHandler }: FprobeStruct): HookType {
-  return exitHandler === -1 ? 'ftrace' : 'fgraph';
+  return exitHandler === NO_ADDRESS ? 'ftrace' : 'fgraph';
 }
 
 /** From here on handlers may run for this registration. */
@@ -158,7 +158,7 @@ export function* fprobeUndoRegister(cx: Context, k: Kernel, hlist: FprobeHlist):
 }
 
 /** CC-S9.2 to .4 of unregister. */
-export function* removeFromTables(cx: Context, k: Kernel, hlist: FprobeHlist): Path<void> {
+function* removeFromTables(cx: Context, k: Kernel, hlist: FprobeHlist): Path<void> {
   const nodes = cx.read(hlist.nodes);
   for (const node of nodes) yield* deleteNode(cx, k, node); // FP-55.2
   yield* removeFromExistence(cx, k, hlist); // FP-55.3

@@ -104,8 +104,8 @@ export interface HookUse {
 }
 
 /** FP-58: an empty filter would be all functions. A module that went may have left fprobes without any site (H-23). */
-export function fprobeHookIsOver({ sites }: HookUse): boolean {
-  return sites === 0;
+export function fprobeHookIsOver({ users, sites }: HookUse): boolean {
+  return users === 0 || sites === 0;
 }
 
 /** Takes sites out of the filter of a hook. */

@@ -1,7 +1,7 @@
 // Layer trace. The tables of fprobes on the function-graph machine (FP-52): which fprobes exist, and which of them want
 // which call site. Hits walk them without a lock, with preemption off; writers hold `fprobe_mutex`.
 import { assert } from '../assert.ts';
-import type { Address } from '../emu/address.ts';
+import { type Address, NO_ADDRESS } from '../emu/address.ts';
 import type { Cell } from '../emu/cell.ts';
 import type { Context } from '../emu/context.ts';
 import { useObject } from '../emu/kernel-access.ts';
@@ -14,6 +14,9 @@ import type { Fprobe } from './fprobe.ts';
 import { type FtraceOps, newFtraceOps } from './ftrace-ops.ts';
 import type { Kernel } from './kernel.ts';
 import { traceStub } from './stub-table.ts';
+
+const HEADER_WORDS = 1;
+const WORD_BYTES = 8;
 
 /** Through which of the two shared hooks an fprobe is reached (FP-54). */
 export type HookType = 'fgraph' | 'ftrace';
@@ -95,12 +98,6 @@ function headOf(k: Kernel, ip: Address): Cell<FprobeNode | undefined> {
   const made = k.machine.cells.cell<FprobeNode | undefined>(`fprobe_ip_table/${ip}`, undefined);
   byIp.set(ip, made);
   return made;
-}
-
-/** What a walk has found at one node. */
-export interface FoundFprobe {
-  readonly fp: Fprobe;
-  readonly node: FprobeNode;
 }
 
 /** The newest node of `ip`; part of a walk, with preemption off. */
@@ -221,7 +218,5 @@ export function nodesOf(k: Kernel, ip: Address): readonly FprobeNode[] {
 
 /** Words of the shadow stack that one call of a probed function needs for this fprobe (FP-70.3). */
 export function dataWords({ exitHandler, entryDataSize }: FprobeStruct): number {
-  return exitHandler === -1 ? 0 : HEADER_WORDS + Math.ceil(entryDataSize / 8);
+  return exitHandler === NO_ADDRESS ? 0 : HEADER_WORDS + Math.ceil(entryDataSize / WORD_BYTES);
 }
-
-const HEADER_WORDS = 1;

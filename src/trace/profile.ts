@@ -1,6 +1,12 @@
 // Layer trace. Eras: whose rules hold (ARCHITECTURE.md). A profile replaces links as a variant does.
 import { V6_14_LINKS, V6_18_LINKS } from './fgraph-eras.ts';
-import * as UNSUPPORTED from './fprobe-unsupported.ts';
+import {
+  fprobeIsRegistered,
+  fprobeState,
+  registerFprobe,
+  unregisterFprobe,
+  unregisterFprobeAsync,
+} from './fprobe-unsupported.ts';
 import type { LinkTable } from './link.ts';
 
 /** Which `struct fprobe` there is, and with it what takes returns; `none`: there is no fprobe. */
@@ -19,6 +25,15 @@ export const PROFILE_TODAY: Profile = {
   about: 'The rules of Linux v6.12, and fprobe on fgraph with an unregister that waits.',
   fprobe: 'fgraph',
   links: {},
+};
+
+/** Of the eras of rethook, until it is there. */
+const UNSUPPORTED: Partial<LinkTable> = {
+  fprobeIsRegistered,
+  fprobeState,
+  registerFprobe,
+  unregisterFprobe,
+  unregisterFprobeAsync,
 };
 
 /** Later eras first, as they are listed to users. */
