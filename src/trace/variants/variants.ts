@@ -3,6 +3,7 @@ import { CALLER_VARIANTS } from './caller.ts';
 import { FILE_VARIANTS } from './files.ts';
 import { FLAGS_VARIANTS } from './flags.ts';
 import { FTRACE_STOP_VARIANTS } from './ftrace-stop.ts';
+import { FPROBE_FGRAPH_VARIANTS } from './fprobe-fgraph.ts';
 import { FTRACE_VARIANTS } from './ftrace.ts';
 import { HISTORICAL_VARIANTS } from './historical.ts';
 import { MODULE_VARIANTS } from './module.ts';
@@ -20,6 +21,7 @@ export const VARIANTS: ReadonlyMap<string, Variant> = new Map(
     ...CALLER_VARIANTS,
     ...FILE_VARIANTS,
     ...RECURSION_VARIANTS,
+    ...FPROBE_FGRAPH_VARIANTS,
     ...PLANTED_VARIANTS,
     ...HISTORICAL_VARIANTS,
     ...MODULE_VARIANTS,
