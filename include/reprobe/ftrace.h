@@ -29,4 +29,10 @@ void reprobe_record_regs(void *probe, void *regs);
  */
 int reprobe_write_reg(void *probe, void *regs, int reg, unsigned long value);
 
+/*
+ * Walks the shadow stack of the current task, as an unwinder in an interrupt does: an `unwind` event
+ * for each call whose return is taken. How many there are.
+ */
+int reprobe_unwind(void);
+
 #endif

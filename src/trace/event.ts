@@ -212,4 +212,10 @@ export const TRACE_EVENTS = {
       entries: 'int',
     },
   },
+  unwind: {
+    id: 147,
+    about:
+      'The unwinder has found that a call of this task whose return is taken goes on at `ret`; the innermost has depth 0.',
+    fields: { depth: 'int', ret: 'address' },
+  },
 } as const satisfies Record<string, EventShape>;

@@ -6,6 +6,7 @@ import type { Context } from '../emu/context.ts';
 import { mutexLock, mutexUnlock } from '../emu/lock.ts';
 import { type Path, readOnce, writeOnce } from '../emu/path.ts';
 import { EINVAL, ENODEV, ENOENT, ENOMEM, type Errno } from './errno.ts';
+import { isSubops } from './fgraph-subops.ts';
 import {
   type FtraceHash,
   ftraceSelection,
@@ -141,6 +142,7 @@ export function* ftraceHashMoveAndUpdateOps(
   ops: FtraceOps,
   move: HashMove,
 ): Path<Errno> {
+  if (isSubops(cx, k, ops)) return yield* k.fn.ftraceHashMoveAndUpdateSubops(cx, k, ops, move);
   const retired = yield* k.fn.ftraceHashMove(cx, k, ops, move);
   yield* k.fn.ftraceOpsUpdateCode(cx, k, ops);
   yield* k.fn.freeFtraceHashRcu(cx, k, retired);

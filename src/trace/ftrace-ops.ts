@@ -120,8 +120,17 @@ export interface OpsRequest {
   readonly kind?: OpsKind;
 }
 
-/** A script's ops: its struct is placed and filled in. For boot, before the first step. */
+/** A script's ops, or the kernel's own: its struct is placed and filled in. For boot, or part of a step. */
 export function newFtraceOps(k: Kernel, request: OpsRequest): FtraceOps {
+  const ops = placeFtraceOps(k, request);
+  const [cpu] = k.machine.cpus;
+  assert(cpu !== undefined, 'there is a first CPU');
+  k.machine.report(cpu, TRACE_EVENTS.object.id, ...objectWords(k, ops));
+  return ops;
+}
+
+/** As `newFtraceOps`, of which events say nothing: sub-ops, which nobody ever registers by themselves. */
+export function placeFtraceOps(k: Kernel, request: OpsRequest): FtraceOps {
   const { memory } = k.machine;
   assert(k.ops.placed < OPS_COUNT_MAX, 'the ops of a workload fit their segment');
   const address = OPS_BASE + k.ops.placed++ * FTRACE_OPS_BYTES;
@@ -130,11 +139,7 @@ export function newFtraceOps(k: Kernel, request: OpsRequest): FtraceOps {
   storeFunc(k, address, request.func);
   memory.store64(address + FTRACE_OPS_FLAGS, request.flags ?? 0, 0);
   memory.store64(address + FTRACE_OPS_PRIVATE, own, own >> 31);
-  const ops = makeOps(k, address, { ...request, mark: 0 });
-  const [cpu] = k.machine.cpus;
-  assert(cpu !== undefined, 'there is a first CPU');
-  k.machine.report(cpu, TRACE_EVENTS.object.id, ...objectWords(k, ops));
-  return ops;
+  return makeOps(k, address, { ...request, mark: 0 });
 }
 
 /**

@@ -7,6 +7,7 @@ import type { Path } from '../emu/path.ts';
 import type { Stub, StubArguments } from '../emu/stubs.ts';
 import { EINVAL } from './errno.ts';
 import { TRACE_EVENTS } from './event.ts';
+import { fgraphStubs } from './fgraph-stubs.ts';
 import { fprobeStubs, kprobeStubs } from './fprobe-stubs.ts';
 import { innermostCallback } from './ftrace-callback.ts';
 import { NOBODY, skip } from './ftrace-caller.ts';
@@ -51,6 +52,7 @@ export function defineStubs(k: Kernel): void {
     ...fprobeStubs(k),
     ...kprobeStubs(k),
     ...recordStubs(k),
+    ...fgraphStubs(k),
   };
   for (const name of TRACE_STUBS) {
     const stub = all[name];

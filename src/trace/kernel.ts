@@ -8,9 +8,12 @@ import { EventText } from '../emu/event.ts';
 import type { FunctionSymbol } from '../emu/image.ts';
 import { Mutex } from '../emu/lock.ts';
 import type { Machine } from '../emu/machine.ts';
-import { stubAddress, TRACE_STUBS_FIRST } from '../emu/stub-table.ts';
+import { TRACE_STUBS_FIRST } from '../emu/stub-table.ts';
 import { TRACE_EVENTS } from './event.ts';
+import type { FrameWords } from './fgraph-stack.ts';
+import type { Fgraph } from './fgraph-state.ts';
 import { FPROBE_OPTIONS_DEFAULT, type FprobeOptions } from './fprobe-options.ts';
+import type { FprobeTables } from './fprobe-table.ts';
 import { type Fprobe, type FprobeTable, newFprobeTable } from './fprobe.ts';
 import type { Patching } from './ftrace-insn.ts';
 import { newOpsTable, type OpsTable } from './ftrace-ops.ts';
@@ -29,7 +32,7 @@ import type { Profile } from './profile.ts';
 import { newRecursedFunctions, type RecursedFunctions } from './recursion-record.ts';
 import { bootRethook, type RethookState } from './rethook-boot.ts';
 import { strictSleep } from './strict.ts';
-import { isPublished, TRACE_STUBS, type TraceStub } from './stub-table.ts';
+import { isPublished, TRACE_STUBS, traceStub } from './stub-table.ts';
 import type { TaskTrace } from './task-trace.ts';
 import { type PokeDescriptor, newPokeDescriptor, pokeInt3Handler } from './text-poke.ts';
 import type { Variant } from './variants/variant.ts';
@@ -59,6 +62,9 @@ export interface Kernel {
   readonly strict: boolean;
   /** By index of the task. */
   readonly tasks: (TaskTrace | undefined)[];
+  /** The function-graph machine, and fprobe's tables on it; undefined until somebody uses them. */
+  fgraph: Fgraph | undefined;
+  fprobeTables: FprobeTables | undefined;
   /** The `kind` of callbacks of an ftrace_ops; of the handlers of an fprobe. */
   readonly ftraceOpsKind: EventText;
   readonly fprobeEntryKind: EventText;
@@ -78,6 +84,8 @@ export interface Arch {
   readonly regs: boolean;
   /** Machine option `ifSupportedGivesRegs`: SAVE_REGS_IF_SUPPORTED alone asks for them, as the document has it. */
   readonly ifSupportedGivesRegs: boolean;
+  /** Words of a frame on the shadow stack: 4 on riscv64, 3 on x86-64 (FP-70). */
+  readonly returnFrameWords?: FrameWords;
 }
 
 export const ARCH_DEFAULT: Arch = { regs: true, ifSupportedGivesRegs: false };
@@ -147,6 +155,8 @@ export function bootKernel(
     recursed: options.recordRecursion === true ? newRecursedFunctions(machine) : undefined,
     strict: options.strict === true,
     tasks: Array.from({ length: machine.options.tasksMax }),
+    fgraph: undefined,
+    fprobeTables: undefined,
     ftraceOpsKind: new EventText('ftrace_ops', machine.strings),
     fprobeEntryKind: new EventText('fprobe_entry', machine.strings),
     fprobeExitKind: new EventText('fprobe_exit', machine.strings),
@@ -206,8 +216,4 @@ function reportFprobe(k: Kernel, fp: Fprobe): void {
   const { registered, free, nodes, entries } = k.fn.fprobeState(k, fp);
   const words = [registered ? 1 : 0, fp.nmissed.value, free, nodes, entries] as const;
   machine.emitFrom(first.top, TRACE_EVENTS.fprobe_state.id, fp.object, ...words);
-}
-
-function traceStub(name: TraceStub): Address {
-  return stubAddress(TRACE_STUBS_FIRST + TRACE_STUBS.indexOf(name));
 }

@@ -2,6 +2,14 @@
 // the paths call it by. A replacement has the signature of what it replaces.
 import type { Context } from '../emu/context.ts';
 import type { Path } from '../emu/path.ts';
+import { FGRAPH_LINKS, type FgraphLinks } from './fgraph-link.ts';
+import {
+  fprobeIsRegistered,
+  fprobeState,
+  registerFprobe,
+  unregisterFprobe,
+  unregisterFprobeAsync,
+} from './fprobe-fgraph.ts';
 import { fprobeIncNmissed } from './fprobe-miss.ts';
 import {
   disableFprobe,
@@ -10,13 +18,6 @@ import {
   type RegisterFprobe,
   type UnregisterFprobe,
 } from './fprobe-operation.ts';
-import {
-  fprobeIsRegistered,
-  fprobeState,
-  registerFprobe,
-  unregisterFprobe,
-  unregisterFprobeAsync,
-} from './fprobe-unsupported.ts';
 import type { Fprobe } from './fprobe.ts';
 import {
   ftraceOpsAssistFunc,
@@ -130,7 +131,7 @@ import {
   textPokeSyncTail,
 } from './text-poke.ts';
 
-export interface LinkTable extends RethookLinks {
+export interface LinkTable extends FgraphLinks, RethookLinks {
   readonly addFtraceOps: typeof addFtraceOps;
   readonly ftraceShutdown: typeof ftraceShutdown;
   readonly ftraceShutdownCheck: typeof ftraceShutdownCheck;
@@ -232,6 +233,7 @@ export interface LinkTable extends RethookLinks {
 
 /** Every path calls what the kernel calls. */
 export const LINKS: LinkTable = {
+  ...FGRAPH_LINKS,
   ...RETHOOK_LINKS,
   addFtraceOps,
   ftraceShutdown,

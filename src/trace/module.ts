@@ -1,6 +1,6 @@
 // Layer trace. `init_module` and `delete_module`, after kernel/module/main.c: text and call sites that come and go
 // (CC-S20), parameters, the module's own init and exit functions, and which of its states allow what. Left out, and the
-// place where they belong: kprobes and fprobes in a module that goes (CC-S20.2, .3); references that keep it.
+// place where they belong: kprobes in a module that goes (CC-S20.2); references that keep it.
 import { assert } from '../assert.ts';
 import { type Address, addressHi, addressLo, NO_ADDRESS } from '../emu/address.ts';
 import type { Cell } from '../emu/cell.ts';
@@ -133,6 +133,7 @@ function* layoutAndAllocate(cx: Context, k: Kernel, { image, memory }: Module): 
  * before, in a region or in a read section (CC-M10). Who is in its functions without either crashes, as in a kernel.
  */
 function* freeModule(cx: Context, k: Kernel, module: Module): Path<void> {
+  yield* k.fn.fprobeModuleCallback(cx, k, module);
   yield* k.fn.ftraceReleaseMod(cx, k, module);
   yield* k.fn.moduleSynchronizeRcu(cx);
   yield* k.fn.moduleMemfree(cx, k, module);

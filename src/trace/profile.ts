@@ -1,4 +1,5 @@
 // Layer trace. Eras: whose rules hold (ARCHITECTURE.md). A profile replaces links as a variant does.
+import { V6_14_LINKS, V6_18_LINKS } from './fgraph-eras.ts';
 import type { FprobeOptions } from './fprobe-options.ts';
 import { FPROBE_V5_18, FPROBE_V6_1 } from './fprobe-rethook-eras.ts';
 import type { LinkTable } from './link.ts';
@@ -31,13 +32,13 @@ const ALL: readonly Profile[] = [
     id: 'v6.18',
     about: 'As today, but unregister_fprobe does not wait.',
     fprobe: 'fgraph',
-    links: {},
+    links: V6_18_LINKS,
   },
   {
     id: 'v6.14',
     about: 'As v6.18, with one graph hook for all fprobes, also for those without exit handler.',
     fprobe: 'fgraph',
-    links: {},
+    links: V6_14_LINKS,
   },
   {
     id: 'v6.12',

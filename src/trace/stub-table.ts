@@ -1,4 +1,6 @@
 // Layer trace. Kernel symbols of the tracing subsystem that guest code can call; pinned order.
+import type { Address } from '../emu/address.ts';
+import { stubAddress, TRACE_STUBS_FIRST } from '../emu/stub-table.ts';
 import type { FprobeEra } from './profile.ts';
 
 export const TRACE_STUBS = [
@@ -48,6 +50,8 @@ export const TRACE_STUBS = [
   'ftrace_kill',
   /** Callback action `show_data` of workloads: a0 = fp, a1 = entry_data. */
   'reprobe_record_data',
+  /** Walks the shadow stack of the current task, as an unwinder does; an event for each frame. */
+  'reprobe_unwind',
 ] as const;
 
 /** Symbols that are there where fprobe is. */
@@ -67,10 +71,18 @@ const FPROBE_STUBS: ReadonlySet<TraceStub> = new Set([
   'ftrace_return_to_handler',
 ]);
 
+/** Those that only the function-graph machine has. */
+const FGRAPH_STUBS: ReadonlySet<TraceStub> = new Set(['unregister_fprobe_async', 'reprobe_unwind']);
+
 /** Is there such a symbol in this era? */
 export function isPublished(name: TraceStub, era: FprobeEra): boolean {
-  if (era === 'none') return !FPROBE_STUBS.has(name);
-  return era === 'fgraph' || name !== 'unregister_fprobe_async';
+  if (era === 'none') return !FPROBE_STUBS.has(name) && !FGRAPH_STUBS.has(name);
+  return era === 'fgraph' || !FGRAPH_STUBS.has(name);
 }
 
 export type TraceStub = (typeof TRACE_STUBS)[number];
+
+/** The address of `name`, published or not. */
+export function traceStub(name: TraceStub): Address {
+  return stubAddress(TRACE_STUBS_FIRST + TRACE_STUBS.indexOf(name));
+}

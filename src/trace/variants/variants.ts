@@ -2,8 +2,9 @@
 import { CALLER_VARIANTS } from './caller.ts';
 import { FILE_VARIANTS } from './files.ts';
 import { FLAGS_VARIANTS } from './flags.ts';
-import { FTRACE_STOP_VARIANTS } from './ftrace-stop.ts';
+import { FPROBE_FGRAPH_VARIANTS } from './fprobe-fgraph.ts';
 import { FPROBE_RETHOOK_VARIANTS } from './fprobe-rethook.ts';
+import { FTRACE_STOP_VARIANTS } from './ftrace-stop.ts';
 import { FTRACE_VARIANTS } from './ftrace.ts';
 import { HISTORICAL_VARIANTS } from './historical.ts';
 import { MODULE_VARIANTS } from './module.ts';
@@ -22,6 +23,7 @@ export const VARIANTS: ReadonlyMap<string, Variant> = new Map(
     ...FILE_VARIANTS,
     ...RECURSION_VARIANTS,
     ...FPROBE_RETHOOK_VARIANTS,
+    ...FPROBE_FGRAPH_VARIANTS,
     ...PLANTED_VARIANTS,
     ...HISTORICAL_VARIANTS,
     ...MODULE_VARIANTS,

@@ -1,0 +1,165 @@
+// Layer trace. One fprobe's entry handler (FP-70.5), whichever of the two shared hooks the hit came through; and hits of
+// fprobes without exit handler, which have a plain ftrace_ops (FP-54) and leave the shadow stack alone.
+import { type Address, NO_ADDRESS } from '../emu/address.ts';
+import type { Context } from '../emu/context.ts';
+import type { Path } from '../emu/path.ts';
+import { fgraphTrueReturn, type GraphHit } from './fgraph.ts';
+import { callFprobeEntry } from './fprobe-callback.ts';
+import { missFprobe, skipFprobe } from './fprobe-miss.ts';
+import {
+  FPROBE_FL_DISABLED,
+  FPROBE_FL_KPROBE_SHARED,
+  type FprobeStruct,
+  readFprobeFlags,
+  readFprobeStruct,
+} from './fprobe-struct.ts';
+import { firstNode, type FprobeNode, nextNode, nodeFprobe } from './fprobe-table.ts';
+import type { Fprobe } from './fprobe.ts';
+import { NOBODY, skip } from './ftrace-caller.ts';
+import type { Kernel } from './kernel.ts';
+import { kprobeBusyBegin, kprobeBusyEnd, kprobeRunning } from './kprobe-busy.ts';
+import { TRACE_FTRACE_START } from './recursion.ts';
+
+/** A hit of one fprobe. */
+export interface EntryCall {
+  readonly flags: number;
+  readonly struct: FprobeStruct;
+  readonly entryIp: Address;
+  readonly retIp: Address;
+  readonly regs: Address;
+  readonly entryData: Address;
+}
+
+/**
+ * FP-70.5: is the exit handler to be called? Yes without an entry handler, and, as the kernel has it, for one that was
+ * skipped because a kprobe is running (FP-76).
+ */
+export function* runEntryHandler(
+  cx: Context,
+  k: Kernel,
+  fp: Fprobe,
+  call: EntryCall,
+): Path<boolean> {
+  const isShared = (call.flags & FPROBE_FL_KPROBE_SHARED) !== 0;
+  if (isShared && (yield* kprobeRunning(cx, k)) !== NO_ADDRESS) {
+    yield* missFprobe(cx, k, fp, { reason: 'kprobe_running', ip: call.entryIp });
+    return !k.fprobeOptions.sharedStrict;
+  }
+  if (isShared) yield* kprobeBusyBegin(cx, k);
+  const result = yield* callHandler(cx, fp, call);
+  if (isShared) yield* kprobeBusyEnd(cx, k);
+  const hasExit = call.struct.exitHandler !== NO_ADDRESS;
+  if (result !== 0 && hasExit) skipFprobe(cx, fp, 'rejected', call.entryIp);
+  return result === 0;
+}
+
+function* callHandler(
+  cx: Context,
+  fp: Fprobe,
+  { struct, entryIp, retIp, regs, entryData }: EntryCall,
+): Path<number> {
+  const { entryHandler: handler } = struct;
+  if (handler === NO_ADDRESS) return 0;
+  const generation = cx.make(() => fp.generation.value);
+  return yield* callFprobeEntry(cx, fp, {
+    handler,
+    generation,
+    entryIp,
+    retIp,
+    regs,
+    entryData,
+  });
+}
+
+/** `fprobe_ftrace_entry` (FP-54). Any context. */
+export function* fprobeFtraceEntry(cx: Context, k: Kernel, hit: GraphHit): Path<void> {
+  const bit = yield* k.fn.traceTestAndSetRecursion(cx, k, TRACE_FTRACE_START);
+  if (bit < 0) {
+    yield* fprobeRefused(cx, k, hit, 'ftrace');
+    return;
+  }
+  const retIp = cx.make(() => fgraphTrueReturn(cx, k, hit.parentIp));
+  let node = yield* firstNode(cx, k, hit.ip);
+  if (node !== undefined && isExcluded(cx, k, hit.ip)) node = undefined;
+  while (node !== undefined) {
+    const fp: Fprobe | undefined = yield* nodeFprobe(cx, node);
+    if (fp !== undefined) yield* enterPlain(cx, k, fp, { ...hit, parentIp: retIp });
+    node = yield* nextNode(cx, node);
+  }
+  yield* k.fn.traceClearRecursion(cx, k, bit);
+}
+
+/**
+ * CC-G8: what runs where RCU does not watch has no fprobes, unless `fprobeNonWatching` is set: no wait would cover it.
+ */
+export function isExcluded(cx: Context, k: Kernel, ip: Address): boolean {
+  const isIn = k.fprobeOptions.fprobeNonWatching || cx.make(() => cx.cpu.watching);
+  if (!isIn) skip(cx, { object: NOBODY, generation: 0, reason: 'not_watching', ip });
+  return !isIn;
+}
+
+function* enterPlain(
+  cx: Context,
+  k: Kernel,
+  fp: Fprobe,
+  { ip, parentIp, regs }: GraphHit,
+): Path<void> {
+  const flags = yield* readFprobeFlags(cx, k, fp);
+  const struct = readFprobeStruct(cx, k, fp);
+  if (k.fn.fprobeHookType(struct) !== 'ftrace') return; // The graph hook's.
+  if ((flags & FPROBE_FL_DISABLED) !== 0) {
+    skipFprobe(cx, fp, 'disabled', ip);
+    return;
+  }
+  const call = { flags, struct, entryIp: ip, retIp: parentIp, regs, entryData: NO_ADDRESS };
+  yield* runEntryHandler(cx, k, fp, call);
+}
+
+/** A graph hit was refused: nobody knows yet whom it concerns. */
+export function fgraphEntryRefused(cx: Context, k: Kernel, hit: GraphHit): Path<void> {
+  return fprobeRefused(cx, k, hit, 'fgraph');
+}
+
+/** FP-70.1: the trylock has failed; nothing is counted, unless `countRecursion` has it as the document does. */
+function* fprobeRefused(
+  cx: Context,
+  k: Kernel,
+  hit: GraphHit,
+  hook: 'fgraph' | 'ftrace',
+): Path<void> {
+  const { ip } = hit;
+  const missed = k.fprobeOptions.countRecursion ? yield* countRefused(cx, k, ip, hook) : 0;
+  if (missed === 0) skip(cx, { object: NOBODY, generation: 0, reason: 'recursion', ip });
+  yield* k.fn.ftraceRecordRecursion(cx, k, hit);
+}
+
+/** How many fprobes that are enabled have missed the hit. */
+function* countRefused(
+  cx: Context,
+  k: Kernel,
+  ip: Address,
+  hook: 'fgraph' | 'ftrace',
+): Path<number> {
+  let missed = 0;
+  let node: FprobeNode | undefined = yield* firstNode(cx, k, ip);
+  while (node !== undefined) {
+    const fp: Fprobe | undefined = yield* nodeFprobe(cx, node);
+    if (fp !== undefined && (yield* isConcerned(cx, k, fp, hook))) {
+      yield* missFprobe(cx, k, fp, { reason: 'recursion', ip });
+      missed++;
+    }
+    node = yield* nextNode(cx, node);
+  }
+  return missed;
+}
+
+function* isConcerned(
+  cx: Context,
+  k: Kernel,
+  fp: Fprobe,
+  hook: 'fgraph' | 'ftrace',
+): Path<boolean> {
+  const flags = yield* readFprobeFlags(cx, k, fp);
+  const isOurs = k.fn.fprobeHookType(readFprobeStruct(cx, k, fp)) === hook;
+  return isOurs && (flags & FPROBE_FL_DISABLED) === 0;
+}
