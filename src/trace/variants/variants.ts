@@ -2,8 +2,8 @@
 import { CALLER_VARIANTS } from './caller.ts';
 import { FILE_VARIANTS } from './files.ts';
 import { FLAGS_VARIANTS } from './flags.ts';
-import { FTRACE_STOP_VARIANTS } from './ftrace-stop.ts';
 import { FPROBE_RETHOOK_VARIANTS } from './fprobe-rethook.ts';
+import { FTRACE_STOP_VARIANTS } from './ftrace-stop.ts';
 import { FTRACE_VARIANTS } from './ftrace.ts';
 import { HISTORICAL_VARIANTS } from './historical.ts';
 import { MODULE_VARIANTS } from './module.ts';
