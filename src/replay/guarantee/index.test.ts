@@ -30,6 +30,8 @@ test('the guarantees, in their order', () => {
     'start',
     'recursion',
     'failed-call',
+    'pairing',
+    'nmissed',
   ]);
 });
 

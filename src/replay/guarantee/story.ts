@@ -5,6 +5,7 @@
 // Callbacks nest like a stack within a task and within the interrupts above it; a task can be
 // switched out inside one and never come back.
 import type { EventOf } from '../schema.ts';
+import { type Fprobes, newFprobes } from './fprobes.ts';
 import {
   addFunction,
   type FunctionTable,
@@ -114,6 +115,7 @@ export interface Story {
   innerCall: number;
   /** Control calls under way. */
   readonly calls: Control[];
+  readonly fprobes: Fprobes;
   readonly settings: Settings;
   readonly writes: Writes;
   /** Places of trampolines, live or freed: their calls are patched too (CC-S21.5). */
@@ -139,6 +141,7 @@ export function newStory(): Story {
     answered: new Map(),
     innerCall: -1,
     calls: [],
+    fprobes: newFprobes(),
     settings: newSettings(),
     writes: new Map(),
     trampolines: new Map(),

@@ -299,6 +299,8 @@ export const GUARANTEE_NAMES = [
   'start',
   'recursion',
   'failed-call',
+  'pairing',
+  'nmissed',
 ] as const;
 export type GuaranteeName = (typeof GUARANTEE_NAMES)[number];
 
