@@ -30,6 +30,7 @@ export interface Reasons {
   wasShort: boolean;
   /** Returns are taken by the graph hook. */
   isGraph: boolean;
+  cpus: number;
 }
 
 const GENERATIONS_MAX = 0x100000;
@@ -49,6 +50,7 @@ export function newReasons(story: Story): Reasons {
     lastRegister: -1,
     wasShort: false,
     isGraph: false,
+    cpus: 1,
   };
 }
 
@@ -59,6 +61,9 @@ export function reasonListeners(reasons: Reasons): Listeners {
     rcu_watching: (e) => {
       if (e.watching) unwatched.delete(e.cpu);
       else unwatched.add(e.cpu);
+    },
+    task_new: (e) => {
+      reasons.cpus = Math.max(reasons.cpus, e.on_cpu + 1);
     },
     fprobe: (e) => {
       reasons.isGraph ||= e.hook !== RETHOOK;
@@ -178,16 +183,22 @@ function whyNotShort(reasons: Reasons, e: EventOf<'skip'>, fprobe: Fprobe): stri
 
 /** Those that lie in a pool, and those that a call may have in its hands. */
 function areNodesLeft(
-  { story, taken }: Reasons,
+  { cpus, story, taken }: Reasons,
   e: EventOf<'skip'>,
-  { told, unregistering }: Fprobe,
+  fprobe: Fprobe,
 ): boolean {
-  if (told === undefined || unregistering > 0) return false;
+  if (fprobe.unregistering > 0) return false;
   let busy = taken.get(lifeOf(e)) ?? 0;
   for (const { top } of story.contexts.values()) {
     for (let frame = top; frame !== undefined; frame = frame.below) if (frame.fetched) busy++;
   }
-  return busy < told.maxactive;
+  return busy < poolSize(fprobe, cpus);
+}
+
+/** Nodes that the pool has at least (FP-22): what was asked for, or two for each function and CPU. */
+function poolSize({ sites, told }: Fprobe, cpus: number): number {
+  const asked = told?.maxactive ?? 0;
+  return asked === 0 ? 2 * cpus * (sites?.size ?? 0) : asked;
 }
 
 function isRoomLeft({ story, wasShort }: Reasons, e: EventOf<'skip'>): boolean {
