@@ -1,6 +1,7 @@
 // A case of a property: a random workload and the choices of one run of it. Every property and every mutant
 // check runs its cases through here and looks at the same facts about them.
 import fc from 'fast-check';
+import { known } from '../src/assert.ts';
 import type { Ending } from '../src/emu/machine.ts';
 import { EventLog } from '../src/replay/event-log.ts';
 import { judgeEvents } from '../src/replay/guarantee/index.ts';
@@ -10,21 +11,24 @@ import { Session } from '../src/replay/session.ts';
 import { makePlan } from '../src/replay/workload/make-plan.ts';
 import type { GuaranteeName, Workload } from '../src/replay/workload/model.ts';
 import { toYaml } from '../src/replay/workload/to-yaml.ts';
-import { PROFILE_TODAY } from '../src/trace/profile.ts';
+import { PROFILES, PROFILE_TODAY } from '../src/trace/profile.ts';
 import type { Variant } from '../src/trace/variants/variant.ts';
 import { type Choices, choicesArbitrary, listedChooser } from './choices.ts';
 import { type Exercise, watchRun } from './exercise.ts';
+import { type Era, type FprobeCase, fprobeCases } from './workloads-fprobe.ts';
 import { type Features, workloadsWith } from './workloads.ts';
 
 export interface Case {
   readonly workload: Workload;
   readonly choices: Choices;
+  /** Default: today. */
+  readonly profile?: Era;
 }
 
 /**
  * The cases of a guarantee, or a part of those of some: callers that call without the list function, probes with flags,
  * and probes that get into each other's way as they want to redirect functions. Or those in which a module comes and
- * goes, those in which ftrace dies with it, those in which hooked code runs only while RCU watches, those with ops
+ * goes, fprobes in one era or another, those in which ftrace dies with it, those in which hooked code runs only while RCU watches, those with ops
  * that obey set_ftrace_pid, some of which are refused, those of machines that are stopped to be patched, those whose
  * tasks are programs in user mode, and those with a CPU that goes and comes.
  */
@@ -36,6 +40,9 @@ export type CasesName =
   | 'idle'
   | 'awake'
   | 'joins'
+  | 'fprobes'
+  | 'fprobes-v6.18'
+  | 'fprobes-v6.14'
   | 'modules'
   | 'kills'
   | 'module-claims'
@@ -102,7 +109,24 @@ const AWAKE = fc.oneof(
   workloadsWith({ ...WATCHED, shared: true, guarded: true, handlers: 2 }),
 );
 
-const WORKLOADS: Record<CasesName, fc.Arbitrary<Workload>> = {
+/** fprobes in every era that keeps what the documents promise. */
+const FPROBES = fc.oneof(
+  fprobeCases(),
+  fprobeCases({ recurses: true, cpus: 2 }),
+  fprobeCases({ short: true, handlers: 1 }),
+  fprobeCases({ leaves: true, handlers: 1 }),
+);
+
+/** What is run in an era of its own. */
+const ERA_CASES: Partial<Record<CasesName, fc.Arbitrary<FprobeCase>>> = {
+  pairing: FPROBES,
+  nmissed: fc.oneof(fprobeCases({ short: true, handlers: 1 }), FPROBES),
+  fprobes: FPROBES,
+  'fprobes-v6.18': fprobeCases({ eras: ['v6.18'], leaves: true, handlers: 1 }),
+  'fprobes-v6.14': fprobeCases({ eras: ['v6.14'], leaves: true, handlers: 1 }),
+};
+
+const WORKLOADS: Partial<Record<CasesName, fc.Arbitrary<Workload>>> = {
   unregister: fc.oneof(
     workloadsWith({}),
     workloadsWith({ shared: true }),
@@ -170,18 +194,19 @@ export function propertyCases(guarantee: GuaranteeName): fc.Arbitrary<Case> {
 }
 
 /** The cases of that name; one that fails is shown as YAML and choices. */
-export function casesOf(guarantee: CasesName): fc.Arbitrary<Case> {
-  return fc
-    .record({ workload: WORKLOADS[guarantee], choices: choicesArbitrary })
-    .map(({ workload, choices }) => {
-      const drawn = { workload, choices };
-      return { workload, choices, [fc.toStringMethod]: (): string => describeCase(drawn) };
-    });
+export function casesOf(name: CasesName): fc.Arbitrary<Case> {
+  const workloads = WORKLOADS[name]?.map((workload): Omit<Case, 'choices'> => ({ workload }));
+  const drawing = known(workloads ?? ERA_CASES[name], 'cases have workloads');
+  return fc.tuple(drawing, choicesArbitrary).map(([rest, choices]) => {
+    const drawn: Case = Object.assign({}, rest, { choices });
+    return Object.assign({}, drawn, { [fc.toStringMethod]: (): string => describeCase(drawn) });
+  });
 }
 
 /** All that it takes to run the case again. */
-export function describeCase({ workload, choices }: Case): string {
-  return `${toYaml(workload)}# choices: ${JSON.stringify(choices)}\n`;
+export function describeCase({ workload, choices, profile }: Case): string {
+  const era = profile === undefined ? '' : `# profile: ${profile}\n`;
+  return `${toYaml(workload)}${era}# choices: ${JSON.stringify(choices)}\n`;
 }
 
 /**
@@ -189,7 +214,7 @@ export function describeCase({ workload, choices }: Case): string {
  * lets the core run over the calm ones; nothing else may differ. What the run does is added to `exercise`.
  */
 export function runCase(
-  { workload, choices }: Case,
+  { workload, choices, profile }: Case,
   variants: readonly (Variant | string)[] = [],
   eager = true,
   exercise?: Exercise,
@@ -199,7 +224,7 @@ export function runCase(
   const watched = exercise === undefined ? undefined : watchRun(exercise, listed);
   const session = new Session(makePlan(workload), {
     chooser: watched?.chooser ?? listed,
-    profile: PROFILE_TODAY,
+    profile: PROFILES.get(profile ?? PROFILE_TODAY.id) ?? PROFILE_TODAY,
     variants: variants.map((one) => (typeof one === 'string' ? variantOf(one) : one)),
     log,
   });

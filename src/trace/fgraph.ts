@@ -26,7 +26,7 @@ import {
   taskStack,
   wordsOf,
 } from './fgraph-state.ts';
-import { NOBODY, skip } from './ftrace-caller.ts';
+import { NOBODY, skip, type SkipReason } from './ftrace-caller.ts';
 import { FTRACE_REGS, FTRACE_REGS_BYTES, PT_REGS_MARK, PT_REGS_SP } from './ftrace-regs.ts';
 import type { Kernel } from './kernel.ts';
 import { TRACE_FTRACE_START } from './recursion.ts';
@@ -325,9 +325,7 @@ export function* fgraphCallRetFuncs(cx: Context, k: Kernel, call: GraphReturn): 
     const gops = yield* readOnce(slot); // CC-H15.3
     if (gops !== undefined) yield* gops.retfunc(cx, k, gops, call);
   }
-  for (const { object, generation, ip } of unhookFrom(cx, k, call)) {
-    skip(cx, { object, generation, reason: 'removed', ip });
-  }
+  unhookFrom(cx, k, call, 'removed');
 }
 
 /** CC-H15.5. */
@@ -344,38 +342,42 @@ export function hookReturn(cx: Context, { task, ret }: GraphCall, hook: OpenHook
   cx.emit(TRACE_EVENTS.hook.id, object, generation, ip, frame, ret);
 }
 
-/** Reports that those whose frames begin at that of `call` or above are told no more, and which they are. */
+/** Reports that the returns of `call` and of those above are not taken any more; why they are passed over, if so. */
 function unhookFrom(
   cx: Context,
   k: Kernel,
   { task, start }: Pick<GraphReturn, 'task' | 'start'>,
-): readonly OpenHook[] {
-  return unhook(cx, k, task, (hook) => hook.start >= start);
+  reason?: SkipReason,
+): void {
+  unhook(cx, k, { task, ends: (hook) => hook.start >= start, reason });
 }
 
 /** As `unhookFrom`, for those whose data begin at word `data`. */
 export function unhookData(
   cx: Context,
   k: Kernel,
-  task: TaskStack,
-  data: number,
-): readonly OpenHook[] {
-  return unhook(cx, k, task, (hook) => hook.data === data);
+  { task, data }: { readonly task: TaskStack; readonly data: number },
+  reason?: SkipReason,
+): void {
+  unhook(cx, k, { task, ends: (hook) => hook.data === data, reason });
 }
 
-function unhook(
-  cx: Context,
-  k: Kernel,
-  task: TaskStack,
-  ends: (hook: OpenHook) => boolean,
-): readonly OpenHook[] {
+interface Unhooking {
+  readonly task: TaskStack;
+  readonly ends: (hook: OpenHook) => boolean;
+  readonly reason: SkipReason | undefined;
+}
+
+function unhook(cx: Context, k: Kernel, { task, ends, reason }: Unhooking): void {
   const gone = cx.make(() => {
     const all = task.hooks.value;
     task.hooks.set(all.filter((hook) => !ends(hook)));
     return all.filter(ends);
   });
-  for (const hook of gone) cx.emit(TRACE_EVENTS.unhook.id, ...unhookWords(k, hook, 'return'));
-  return gone;
+  for (const hook of gone) {
+    if (reason !== undefined) skip(cx, { ...hook, reason });
+    cx.emit(TRACE_EVENTS.unhook.id, ...unhookWords(k, hook, 'return'));
+  }
 }
 
 /** The task of `cx` is over, and with it its shadow stack (CC-H18); part of that step. */

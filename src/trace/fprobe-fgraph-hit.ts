@@ -20,7 +20,6 @@ import {
 } from './fprobe-struct.ts';
 import { dataWords, firstNode, type FprobeNode, nextNode, nodeFprobe } from './fprobe-table.ts';
 import type { Fprobe } from './fprobe.ts';
-import { skip } from './ftrace-caller.ts';
 import type { Kernel } from './kernel.ts';
 
 /** `fprobe_fgraph_entry` (CC-H14.6): is there any exit handler to be called? Preemption is off. */
@@ -219,15 +218,13 @@ function* leaveFprobe(
 ): Path<void> {
   const fp = yield* k.fn.fprobeStillExists(cx, k, header.address);
   if (fp === undefined) {
-    for (const { object, generation } of unhookData(cx, k, call.task, at)) {
-      skip(cx, { object, generation, reason: 'removed', ip: call.ip });
-    }
+    unhookData(cx, k, { task: call.task, data: at }, 'removed');
     return;
   }
   const flags = yield* readFprobeFlags(cx, k, fp); // CC-H15.3
   if ((flags & FPROBE_FL_DISABLED) !== 0) skipFprobe(cx, fp, 'exit_disabled', call.ip);
   else yield* callExit(cx, k, fp, { call, header, at });
-  unhookData(cx, k, call.task, at);
+  unhookData(cx, k, { task: call.task, data: at });
 }
 
 interface ExitCall {

@@ -161,7 +161,8 @@ export function* ftraceUpdateTrampoline(cx: Context, k: Kernel, ops: FtraceOps):
   const bytes = wantsRegs(cx, k, ops) ? REGS_TRAMPOLINE_BYTES : TRAMPOLINE_BYTES;
   const address = findPlace(cx, k.trampolines, bytes);
   if (address === undefined) return;
-  const memory = yield* allocate(cx, { kind: 'trampoline', bytes, address });
+  const kind = isKernelOps(ops) ? 'kernel_trampoline' : 'trampoline';
+  const memory = yield* allocate(cx, { kind, bytes, address });
   if (memory === undefined) return;
   takePlace(cx, k.trampolines, { address, bytes });
   const func = k.fn.ftraceOpsGetFunc(cx, k, ops);

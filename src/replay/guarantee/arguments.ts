@@ -27,6 +27,7 @@ const WANT_OF_REGS = 'regs';
 /** A reason of `oops`: a callback writes to a register, and there is none. */
 const NO_REGISTERS = 'no pt_regs';
 const ARGUMENT = /^a[0-7]$/u;
+const RETURN_ADDRESS = 'ra';
 
 interface Findings {
   readonly story: Story;
@@ -42,6 +43,8 @@ interface Findings {
   readonly written: WeakMap<Frame, Map<string, bigint>>;
   /** Callbacks that were shown a register which is no argument. */
   readonly full: WeakSet<Callback>;
+  /** Calls whose return is taken. */
+  readonly taken: WeakSet<Frame>;
   /** The index at which the registration in force returned, by object. */
   readonly registered: Map<number, number>;
   /** What the generic caller passes when it calls without the list function, and from which event on. */
@@ -72,6 +75,7 @@ export const callArguments: Guarantee = {
       truth: new Map(),
       written: new WeakMap(),
       full: new WeakSet(),
+      taken: new WeakSet(),
       registered: new Map(),
       passed: [{ object: 0, since: -1 }],
       others: [],
@@ -91,6 +95,9 @@ export const callArguments: Guarantee = {
         },
         regs_write: (e) => {
           registerWritten(found, e);
+        },
+        hook: (e) => {
+          returnTaken(found, e);
         },
         cb_end: (e) => {
           if (story.callback !== undefined) callbackEnded(found, story.callback, e);
@@ -208,6 +215,13 @@ function registerWritten(found: Findings, e: EventOf<'regs_write'>): void {
   written.set(hit, registers.set(e.register, e.value));
 }
 
+/** Who takes the return changes ra for those who come later; they are still told the true one (FP-1). */
+function returnTaken({ story, taken }: Findings, e: EventOf<'hook'>): void {
+  let frame = contextOf(story, e).top;
+  while (frame !== undefined && frame.site !== e.ip) frame = frame.below;
+  if (frame !== undefined) taken.add(frame);
+}
+
 function registerShown(found: Findings, e: EventOf<'regs'>): void {
   const { first, shown, story, truth } = found;
   if (first !== undefined || shown === undefined || innermost(found, e) !== shown) return;
@@ -215,6 +229,7 @@ function registerShown(found: Findings, e: EventOf<'regs'>): void {
   if (!ARGUMENT.test(e.register)) found.full.add(shown);
   const told = truth.get(e.register);
   const { begin, hit } = shown;
+  if (hit !== undefined && e.register === RETURN_ADDRESS && found.taken.has(hit)) return;
   const written = hit === undefined ? undefined : found.written.get(hit)?.get(e.register);
   if ((written ?? told?.value) === e.value) return;
   const why =

@@ -4,10 +4,13 @@ import { callArguments } from './arguments.ts';
 import { context } from './context.ts';
 import { failedCall } from './failed-call.ts';
 import { filterSwap } from './filter-swap.ts';
+import { fprobeListeners } from './fprobes.ts';
 import type { Guarantee, Verdict } from './judge.ts';
 import { type EventSource, listen } from './listen.ts';
 import { memory } from './memory.ts';
+import { nmissed } from './nmissed.ts';
 import { notrace } from './notrace.ts';
+import { pairing } from './pairing.ts';
 import { progress } from './progress.ts';
 import { quiescence } from './quiescence.ts';
 import { recursion } from './recursion.ts';
@@ -32,6 +35,8 @@ export const GUARANTEES: readonly Guarantee[] = [
   start,
   recursion,
   failedCall,
+  pairing,
+  nmissed,
 ];
 
 export interface Judged {
@@ -46,6 +51,7 @@ export function judgeEvents(
 ): readonly Judged[] {
   const story = newStory();
   const judges = guarantees.map((guarantee) => ({ guarantee, judge: guarantee.start(story) }));
-  listen([storyListeners(story), ...judges.map(({ judge }) => judge.on)], events);
+  const heardFirst = [storyListeners(story), fprobeListeners(story.fprobes, story.functions)];
+  listen([...heardFirst, ...judges.map(({ judge }) => judge.on)], events);
   return judges.map(({ guarantee, judge }) => ({ guarantee, verdict: judge.end() }));
 }

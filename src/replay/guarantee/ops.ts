@@ -236,7 +236,7 @@ function addressesOf({ op, ip, text }: EventOf<'ctl_begin'>): readonly number[] 
 }
 
 /** As an event's address field holds it, which counts from 0xffffffff80000000; -1: no address. */
-function readAddress(text: string): number {
+export function readAddress(text: string): number {
   if (!/^0x[0-9a-f]{1,16}$/u.test(text)) return -1;
   return Number(BigInt.asIntN(32, BigInt(text))) ^ -0x80000000;
 }

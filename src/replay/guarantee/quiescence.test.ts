@@ -48,7 +48,7 @@ test('it is asked only at a regular end, when everything is unregistered', () =>
   expect(why([...LIFE, ...register(1, 2), ...END])).toBe('ops1 was not unregistered.');
   const pending = calls('register_ftrace_function', 1);
   expect(why([...LIFE, pending, ...END])).toBe('ops1 was not unregistered.');
-  expect(why([...image(1), ...END])).toBe('No ops was registered and unregistered again.');
+  expect(why([...image(1), ...END])).toBe('No probe was registered and unregistered again.');
   expect(why([...LIFE, ['ftrace_state', { dead: true }], ['run_end', {}]])).toMatch(/dead/u);
 });
 

@@ -7,10 +7,12 @@
 // is unregistered (F02 of FT-49), so it keeps their hashes until it is told to free them (FT-47). Broken also by an
 // IPMODIFY claim that is left, or that a call on another ops took away: then it was not there for its owner to give
 // back (CC-G15). A module's call sites go as they are, with their module. What guest code locks itself
-// is its own affair; and when it jumps out of a callback, or ends its task there, it takes what the callback's caller held with it.
+// is its own affair; and when it jumps out of a callback, or ends its task there, it takes what the callback's caller held with it. Of fprobes:
+// broken by entries that are left in the tables, nodes that are not back in their pool, and returns that are still taken.
 //
 // Exercised, for each registration that was ended in such a run.
 import type { EventOf } from '../schema.ts';
+import { fprobeOf } from './fprobes.ts';
 import { nameOfSite } from './functions.ts';
 import { broken, type Broken, type Guarantee, type Verdict } from './judge.ts';
 import type { HashHistory } from './selection.ts';
@@ -43,6 +45,9 @@ interface Findings {
   abandoned: EventOf<'func_abandon'> | undefined;
   readonly cpus: EventOf<'cpu_state'>[];
   readonly words: EventOf<'trace_recursion'>[];
+  readonly fprobes: EventOf<'fprobe_state'>[];
+  /** Returns that are taken, by stack pointer and probe. */
+  readonly hooks: Open<EventOf<'hook'>>;
   state: EventOf<'ftrace_state'> | undefined;
   end: EventOf<'run_end'> | undefined;
 }
@@ -61,7 +66,7 @@ const OWN_LOCKS = /^(?:direct_mutex|ftrace_lock|text_mutex|regex_lock\/.*)$/u;
 export const quiescence: Guarantee = {
   name: 'quiescence',
   sentence:
-    'When every ops is unregistered, nothing is left: all call sites are nops, no trampoline and no ' +
+    'When every probe is unregistered, nothing is left: all call sites are nops, no trampoline and no ' +
     'hash is leaked, nobody is listed or counted, no claim is left or was taken from another, no ' +
     'recursion bit is set, nothing is locked.',
   document: 'Using ftrace to hook to functions',
@@ -90,6 +95,8 @@ function nothingFound(story: Story): Findings {
     abandoned: undefined,
     cpus: [],
     words: [],
+    fprobes: [],
+    hooks: new Map(),
     state: undefined,
     end: undefined,
   };
@@ -145,6 +152,8 @@ function ownListeners(found: Findings): ReturnType<Guarantee['start']>['on'] {
     region_close: (e) => {
       regions[e.cpu] = undefined;
     },
+    hook: (e) => found.hooks.set(`${e.frame} ${e.ip} ${e.object}`, e),
+    unhook: (e) => found.hooks.delete(`${e.frame} ${e.ip} ${e.object}`),
     func_abandon: (e) => {
       if (found.story.callbackFunctions.has(e.func)) found.abandoned ??= e;
     },
@@ -161,6 +170,7 @@ function stateListeners(found: Findings): ReturnType<Guarantee['start']>['on'] {
   return {
     cpu_state: (e) => found.cpus.push(e),
     trace_recursion: (e) => found.words.push(e),
+    fprobe_state: (e) => found.fprobes.push(e),
     ftrace_state: (e) => {
       found.state = e;
     },
@@ -176,7 +186,8 @@ function lifeOf(e: { readonly object: number; readonly generation: number }): st
 }
 
 function verdict(found: Findings): Verdict {
-  const ended = found.story.ops.reduce((sum, ops) => sum + ops.ended.size, 0);
+  const { fprobes, ops: all } = found.story;
+  const ended = [...all, ...fprobes.all].reduce((sum, one) => sum + one.ended.size, 0);
   const missing = whatWasMissing(found, ended);
   if (missing !== undefined) return { status: 'never exercised', why: missing };
   return firstLeft(found) ?? { status: 'held', exercised: ended };
@@ -187,12 +198,12 @@ function whatWasMissing(found: Findings, ended: number): string | undefined {
   if (end === undefined) return 'The run did not end regularly.';
   if (abandoned !== undefined) return `A callback never returned (${where(story, abandoned)}).`;
   if (state?.dead === true) return 'ftrace was dead: nothing can be unregistered then (FT-11).';
-  const registered = story.ops.find(
+  const registered = [...story.ops, ...story.fprobes.all].find(
     ({ generation, registering, unregistering }) =>
       generation !== 0 || registering > 0 || unregistering > 0,
   );
   if (registered !== undefined) return `${registered.name} was not unregistered.`;
-  return ended === 0 ? 'No ops was registered and unregistered again.' : undefined;
+  return ended === 0 ? 'No probe was registered and unregistered again.' : undefined;
 }
 
 function firstLeft(found: Findings): Broken | undefined {
@@ -202,6 +213,7 @@ function firstLeft(found: Findings): Broken | undefined {
     ...leftOfMemory(found),
     ...leftOfFtrace(found),
     ...leftOfClaims(found),
+    ...leftOfFprobes(found),
     ...leftOfTasks(found),
     ...leftOfCpus(found),
     ...leftOfWaits(found),
@@ -272,6 +284,25 @@ function leftOfFtrace({ state }: Findings): Left[] {
     [references, `the patch descriptor had ${references} references`],
   ];
   return counts.filter(([count]) => count !== 0).map(([, what]) => ({ what, index }));
+}
+
+/** Nodes of calls that never return are not back, either. */
+function leftOfFprobes({ fprobes, hooks, story }: Findings): Left[] {
+  const nameOf = (object: number): string => fprobeOf(story.fprobes, object).name;
+  return [
+    ...fprobes.flatMap(({ entries, free, index, nodes, object }) => [
+      ...(entries === 0
+        ? []
+        : [{ what: `${entries} entries of ${nameOf(object)} were in the tables`, index }]),
+      ...(free === nodes
+        ? []
+        : [{ what: `${free} of ${nodes} nodes of ${nameOf(object)} were in its pool`, index }]),
+    ]),
+    ...firstOf(hooks, (e) => {
+      const site = nameOfSite(story.functions, e.ip);
+      return `the return of ${site} was still taken for ${nameOf(e.object)} (${where(story, e)})`;
+    }),
+  ];
 }
 
 function leftOfClaims({ claims, stolen, story }: Findings): Left[] {

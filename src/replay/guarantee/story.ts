@@ -5,6 +5,7 @@
 // Callbacks nest like a stack within a task and within the interrupts above it; a task can be
 // switched out inside one and never come back.
 import type { EventOf } from '../schema.ts';
+import { type Fprobes, newFprobes } from './fprobes.ts';
 import {
   addFunction,
   type FunctionTable,
@@ -119,6 +120,7 @@ export interface Story {
   innerReturn: number;
   /** Control calls under way. */
   readonly calls: Control[];
+  readonly fprobes: Fprobes;
   readonly settings: Settings;
   readonly writes: Writes;
   /** Places of trampolines, live or freed: their calls are patched too (CC-S21.5). */
@@ -144,6 +146,7 @@ export function newStory(): Story {
     answered: new Map(),
     innerReturn: -1,
     calls: [],
+    fprobes: newFprobes(),
     settings: newSettings(),
     writes: new Map(),
     trampolines: new Map(),
@@ -181,7 +184,7 @@ export function storyListeners(story: Story): Listeners {
       story.innerReturn = e.ip + PAIR_BYTES;
     },
     alloc: (e) => {
-      if (e.kind === 'trampoline') story.trampolines.set(e.address, e.address + e.bytes);
+      if (e.kind.endsWith('trampoline')) story.trampolines.set(e.address, e.address + e.bytes);
     },
     task_wake: (e) => {
       markSlept(story, e.woken);

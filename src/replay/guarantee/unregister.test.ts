@@ -206,7 +206,7 @@ test('never exercised: no unregister that returned 0', () => {
     judge(unregister, [...registered, ...hit(1, 1, 'vfs_read'), calls(UNREGISTER, 1)]),
   ).toEqual({
     status: 'never exercised',
-    why: 'No unregister_ftrace_function returned 0.',
+    why: 'No unregister_ftrace_function or unregister_fprobe returned 0.',
   });
 });
 

@@ -15,6 +15,7 @@ import { broken, type Broken, type Guarantee, type Verdict } from './judge.ts';
 import type { Control } from './ops.ts';
 import { type Hash, selects, spares } from './selection.ts';
 import { type Callback, isTraced, type Story } from './story.ts';
+import { type FprobeFindings, fprobeEndListeners, newFprobeFindings } from './unregister-fprobe.ts';
 import { theCall, theCallback, where } from './wording.ts';
 
 const UNREGISTER = 'unregister_ftrace_function';
@@ -44,10 +45,10 @@ export const unregister: Guarantee = {
   name: 'unregister',
   sentence:
     'Once unregister_ftrace_function has returned 0, the callback is not running anywhere ' +
-    'and will not start.',
+    'and will not start; once unregister_fprobe has, neither are its handlers.',
   document: 'Using ftrace to hook to functions',
   section: 'The ftrace_ops structure',
-  rules: ['FT-30', 'CC-G1', 'CC-O1'],
+  rules: ['FT-30', 'FP-6', 'CC-G1', 'CC-G7', 'CC-G8', 'CC-O1'],
   start(story) {
     const found: Findings = {
       story,
@@ -57,25 +58,32 @@ export const unregister: Guarantee = {
       succeeded: 0,
       ran: 0,
     };
+    const ofFprobes = newFprobeFindings(story);
+    const also = fprobeEndListeners(ofFprobes);
     return {
       on: {
-        ctl_begin: () => {
+        ...also,
+        ctl_begin: (e) => {
+          also.ctl_begin?.(e);
           if (story.control !== undefined && isPromised(story.control)) begin(found, story.control);
         },
         ctl_end: (e) => {
+          also.ctl_end?.(e);
           if (story.control !== undefined && isPromised(story.control))
             end(found, story.control, e);
         },
-        cb_begin: () => {
+        cb_begin: (e) => {
+          also.cb_begin?.(e);
           if (story.callback !== undefined) callbackBegan(found, story.callback);
         },
-        func_enter: ({ pid }) => {
+        func_enter: (e) => {
+          also.func_enter?.(e);
           if (story.entered !== undefined && found.endings.length > 0) {
-            functionEntered(found, story.entered.site, pid);
+            functionEntered(found, story.entered.site, e.pid);
           }
         },
       },
-      end: () => verdict(found),
+      end: () => verdict(found, ofFprobes),
     };
   },
 };
@@ -169,14 +177,21 @@ function reportLate(found: Findings, callback: Callback, control: Control): void
   found.first = broken(callback.begin.index, why, shows);
 }
 
-function verdict(found: Findings): Verdict {
-  if (found.first !== undefined) return found.first;
-  if (found.exercised > 0) return { status: 'held', exercised: found.exercised };
+function verdict(found: Findings, ofFprobes: FprobeFindings): Verdict {
+  const first = earlier(found.first, ofFprobes.first);
+  if (first !== undefined) return first;
+  const exercised = found.exercised + ofFprobes.exercised;
+  if (exercised > 0) return { status: 'held', exercised };
   return { status: 'never exercised', why: whatWasMissing(found) };
 }
 
+function earlier(a: Broken | undefined, b: Broken | undefined): Broken | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return a.at < b.at ? a : b;
+}
+
 function whatWasMissing({ succeeded, ran }: Findings): string {
-  if (succeeded === 0) return 'No unregister_ftrace_function returned 0.';
+  if (succeeded === 0) return 'No unregister_ftrace_function or unregister_fprobe returned 0.';
   if (ran === 0) return 'No callback ran before its ops was unregistered.';
   return 'No hooked function was entered during or after the unregister; no callback was open.';
 }

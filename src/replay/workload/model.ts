@@ -337,6 +337,8 @@ export const GUARANTEE_NAMES = [
   'start',
   'recursion',
   'failed-call',
+  'pairing',
+  'nmissed',
 ] as const;
 export type GuaranteeName = (typeof GUARANTEE_NAMES)[number];
 

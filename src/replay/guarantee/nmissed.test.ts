@@ -1,0 +1,263 @@
+import { expect, test } from 'vitest';
+import {
+  begun,
+  call,
+  counts,
+  ended,
+  enters,
+  entry,
+  exit,
+  FP,
+  OTHER,
+  registered,
+  skips,
+  unhook,
+  world,
+} from './example-fprobe.ts';
+import { judge, leaves, reasonOf, type Told } from './example-run.ts';
+import { nmissed } from './nmissed.ts';
+
+/** The parts of a verdict that held; else why not. */
+function finding(...told: readonly (readonly Told[])[]): unknown {
+  const verdict = judge(nmissed, told.flat());
+  return verdict.status === 'held' ? verdict.parts : reasonOf(verdict);
+}
+
+/** Both recursion bits of task 1 in the group of trylocks. */
+const full: Told[] = [
+  ['recursion_set', { bit: 3 }],
+  ['recursion_set', { bit: 4 }],
+];
+const END: Told = ['run_end', {}];
+
+function state(value: number): Told {
+  return ['fprobe_state', { object: FP, nmissed: value }];
+}
+
+/** A call that is missed for this reason, and counted. */
+function missed(reason: string, old: number): Told[] {
+  return [...enters('vfs_open'), skips(reason, 'vfs_open'), counts(old), leaves('vfs_open')];
+}
+
+function passed(reason: string): Told[] {
+  return [...enters('vfs_open'), skips(reason, 'vfs_open'), leaves('vfs_open')];
+}
+
+test('held: handled, missed and passed over, and the counter at the end', () => {
+  const pool = world({ maxactive: 1 });
+  const run = [begun('vfs_open'), ended('vfs_open'), missed('no_node', 0)];
+  expect(finding(pool, ...run, [state(1), END])).toEqual({ handled: 2, missed: 1, uncounted: 0 });
+  const disabled = call('disable_fprobe', 0);
+  expect(finding(world(), disabled, passed('disabled'))).toEqual({
+    handled: 1,
+    missed: 0,
+    uncounted: 1,
+  });
+});
+
+test('FP-32, FP-72: recursion counts with a rethook; with the graph hook nobody knows whose hit it was', () => {
+  expect(finding(world(), full, missed('recursion', 0), [state(1), END])).toMatchObject({
+    missed: 1,
+  });
+  const graph = world({ hook: 'fgraph' });
+  const nobody = [
+    ...enters('vfs_open'),
+    skips('recursion', 'vfs_open', { object: 0 }),
+    leaves('vfs_open'),
+  ];
+  expect(finding(graph, full, nobody, [state(0), END])).toEqual({
+    handled: 1,
+    missed: 0,
+    uncounted: 1,
+  });
+});
+
+test('held: a miss that is counted later than another CPU counts its own', () => {
+  const far = { cpu: 1, pid: 2 };
+  const run = [
+    ...enters('vfs_open'),
+    ...enters('vfs_open', far),
+    skips('no_node', 'vfs_open'),
+    skips('no_node', 'vfs_open', far),
+    counts(0, 1, far),
+    counts(1),
+  ];
+  expect(finding(world({ maxactive: 1 }), run, [state(2), END])).toMatchObject({ missed: 2 });
+});
+
+test('held: a call under way on the fprobe, and functions that it does not hook, owe nothing', () => {
+  const unhooked = [...enters('kmalloc'), leaves('kmalloc')];
+  const during: Told[] = [
+    ['ctl_begin', { op: 'unregister_fprobe', object: FP, pid: 3 }],
+    ...enters('vfs_open'),
+    leaves('vfs_open'),
+    ['ctl_end', { op: 'unregister_fprobe', object: FP, generation: 1, pid: 3 }],
+    ...enters('vfs_open'),
+    leaves('vfs_open'),
+  ];
+  expect(finding(world(), unhooked, during)).toContain('never exercised: No hooked function');
+  expect(
+    finding(world({ text: 'vfs_*\nvfs_open' }), enters('vfs_open'), [leaves('vfs_open')]),
+  ).toContain('never exercised');
+});
+
+test('FP-4: registration sets the counter to 0', () => {
+  const zero: Told = ['count', { object: FP, counter: 'nmissed', old: 7, new: 0, pid: 3 }];
+  const [object, begin, told, end] = registered();
+  const again = [begin, told, zero, end].filter((one) => one !== undefined);
+  expect(object).toBeDefined();
+  const first = [...world({ maxactive: 1 }), ...call('unregister_fprobe', 0)];
+  const pool = { maxactive: 1 };
+  expect(
+    finding(first, again, registered({ generation: 2, ...pool }), missed('no_node', 0), [state(1)]),
+  ).toMatchObject({
+    missed: 1,
+  });
+});
+
+test('racyCounters: two CPUs may overwrite each other', () => {
+  const rules: Told = ['fprobe_rules', { era: 'v6.12', racy: true }];
+  const run = [missed('no_node', 0), missed('no_node', 0), [state(1), END]];
+  expect(finding([rules], world({ maxactive: 1 }), ...run)).toMatchObject({ missed: 2 });
+});
+
+test('never exercised without an fprobe', () => {
+  expect(finding()).toBe('never exercised: There was no fprobe.');
+});
+
+const ONE = { maxactive: 1 };
+
+test.each<[string, RegExp, readonly Told[], readonly (readonly Told[])[]]>([
+  [
+    'a hit that nobody handled',
+    /vfs_open returned without a handler of fp0/u,
+    world(),
+    [enters('vfs_open'), [leaves('vfs_open')]],
+  ],
+  [
+    'a miss that is not counted (M-38)',
+    /fp0 missed a hit \(no_node\) and nmissed was not increased/u,
+    world(ONE),
+    [enters('vfs_open'), [skips('no_node', 'vfs_open'), leaves('vfs_open'), END]],
+  ],
+  ['a count without a miss', /but nothing was missed that counts/u, world(), [[counts(0)]]],
+  [
+    'a count of a disabled one (M-58)',
+    /but nothing was missed that counts/u,
+    world({ flags: 1 }),
+    [[...enters('vfs_open'), skips('disabled', 'vfs_open'), counts(0)]],
+  ],
+  [
+    'a lost count (M-96)',
+    /but it had been counted to 1/u,
+    world(ONE),
+    [missed('no_node', 0), missed('no_node', 0)],
+  ],
+  [
+    'two for one miss',
+    /went from 0 to 2 for one miss/u,
+    world(ONE),
+    [[...enters('vfs_open'), skips('no_node', 'vfs_open'), counts(0, 2)]],
+  ],
+  [
+    'another value at the end',
+    /nmissed is 3 at the end, but it was counted to 1/u,
+    world(ONE),
+    [missed('no_node', 0), [state(3)]],
+  ],
+  [
+    'disabled, but it was not',
+    /passed over \(disabled\), but it was enabled/u,
+    world(),
+    [passed('disabled')],
+  ],
+  [
+    'recursion with a free bit',
+    /a recursion bit was free/u,
+    world(),
+    [[...enters('vfs_open'), skips('recursion', 'vfs_open')]],
+  ],
+  [
+    'an empty pool that was not',
+    /nodes of its pool were free/u,
+    world(),
+    [[...enters('vfs_open'), skips('no_node', 'vfs_open')]],
+  ],
+  [
+    'no room, but there was',
+    /the shadow stack had room/u,
+    world({ hook: 'fgraph' }),
+    [[...enters('vfs_open'), skips('no_data', 'vfs_open')]],
+  ],
+  [
+    'shared, but it is not',
+    /it is not KPROBE_SHARED/u,
+    world(),
+    [[...enters('vfs_open'), skips('kprobe_running', 'vfs_open')]],
+  ],
+  [
+    'RCU was watching',
+    /RCU was watching/u,
+    world(),
+    [[...enters('vfs_open'), skips('not_watching', 'vfs_open')]],
+  ],
+  [
+    'refused, but it was not',
+    /its entry handler returned 0/u,
+    world(),
+    [[...enters('vfs_open'), ...entry('vfs_open'), skips('rejected', 'vfs_open')]],
+  ],
+  [
+    'removed, but it was not',
+    /it was registered all the time/u,
+    world(),
+    [begun('vfs_open'), [skips('removed', 'vfs_open')]],
+  ],
+  [
+    'nobody was registered meanwhile',
+    /no fprobe was registered meanwhile/u,
+    world({ hook: 'fgraph' }),
+    [[...enters('vfs_open'), skips('grew', 'vfs_open')]],
+  ],
+])('broken: %s', (_what, why, start, run) => {
+  expect(finding(start, ...run)).toMatch(why);
+});
+
+test('M-57: a shortage that only the first fprobe of the function is told of', () => {
+  const other = registered({ object: OTHER, hook: 'fgraph' });
+  const deep = Array.from({ length: 14 }, (_, i) =>
+    begun('vfs_read', { sp: 0x8000 - 64 * i }),
+  ).flat();
+  const short = [
+    ...enters('vfs_open', { sp: 0x100 }),
+    skips('no_data', 'vfs_open'),
+    counts(0),
+    leaves('vfs_open'),
+  ];
+  const only = registered({ object: FP, text: 'vfs_read', hook: 'fgraph' });
+  expect(only).toHaveLength(4);
+  expect(finding(world({ hook: 'fgraph' }), deep, other, short)).toMatch(
+    /without a handler of fp1/u,
+  );
+});
+
+test('held: the exit of a call whose probe went meanwhile', () => {
+  const run = [
+    begun('vfs_open'),
+    call('unregister_fprobe', 0),
+    [skips('removed', 'vfs_open'), unhook('vfs_open')],
+  ];
+  expect(
+    finding(
+      world(),
+      begun('vfs_open'),
+      exit('vfs_open'),
+      [unhook('vfs_open'), leaves('vfs_open')],
+      ...run,
+    ),
+  ).toEqual({
+    handled: 1,
+    missed: 0,
+    uncounted: 1,
+  });
+});

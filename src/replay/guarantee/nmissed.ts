@@ -1,0 +1,260 @@
+// Layer replay. Guarantee `nmissed`: every hit of an fprobe is handled, counted as missed, or passed over for a reason
+// that does not count; and the counter is right (CC-O6, CC-G10).
+//
+// Broken by a call of a hooked function that returns without its entry handler, or its return taken, or a word why not; by
+// a reason that the judge's own account rules out (`miss-reasons.ts`); by a miss that is not counted, a count without
+// a miss, a count of what does not count in this era; and by a counter that is not one more than before, or ends
+// as something else than it was counted to. Which functions are hooked is computed anew from the calls.
+//
+// Left alone: hits of a function that was entered while a call on the fprobe was under way (FP-5); and, with
+// `racyCounters`, counts that two CPUs overwrite.
+//
+// Exercised, for each time: a hooked call returns that was handled (part `handled`), a miss is counted (`missed`), or
+// a hit is passed over uncounted (`uncounted`).
+import type { Event, EventOf } from '../schema.ts';
+import { type Fprobe, ENTRY, fprobeOf, isInForce, NOBODY } from './fprobes.ts';
+import { nameOfSite } from './functions.ts';
+import { contextKey, type Frame } from './hit.ts';
+import { broken, type Broken, type Guarantee, heldInParts, type Verdict } from './judge.ts';
+import { isCounted, newReasons, reasonListeners, type Reasons, whyNot } from './miss-reasons.ts';
+import { contextOf, type Story } from './story.ts';
+import { where } from './wording.ts';
+
+/** A call of a function that is hooked for certain. */
+interface Debt {
+  readonly fprobe: Fprobe;
+  /** Calls on the fprobe that had begun or ended when the function was entered. */
+  readonly turns: number;
+  settled: boolean;
+}
+
+/** A counter as it was counted to. */
+interface Counter {
+  /** Undefined: not known. */
+  value: number | undefined;
+  /** Misses that are still to be counted, by flow. */
+  readonly owed: Map<number, EventOf<'skip'>>;
+}
+
+interface Findings {
+  readonly story: Story;
+  readonly reasons: Reasons;
+  readonly debts: WeakMap<Frame, readonly Debt[]>;
+  readonly counters: Map<Fprobe, Counter>;
+  first: Broken | undefined;
+  ended: boolean;
+  dead: boolean;
+  handled: number;
+  missed: number;
+  uncounted: number;
+}
+
+const COUNTER = 'nmissed';
+
+export const nmissed: Guarantee = {
+  name: 'nmissed',
+  sentence:
+    'nmissed counts exactly the hits that were missed for want of a lock, a slot or room, or because a ' +
+    'kprobe ran; every other hit of a registered fprobe runs its handler, unless it is disabled.',
+  document: 'Fprobe - Function entry/exit probe',
+  section: 'The missed counter',
+  rules: ['FP-4', 'FP-9', 'FP-32', 'FP-72', 'CC-G10', 'CC-O6'],
+  start(story) {
+    const found: Findings = {
+      story,
+      reasons: newReasons(story),
+      debts: new WeakMap(),
+      counters: new Map(),
+      first: undefined,
+      ended: false,
+      dead: false,
+      handled: 0,
+      missed: 0,
+      uncounted: 0,
+    };
+    const follow = reasonListeners(found.reasons);
+    return {
+      on: {
+        ...follow,
+        func_enter: (e) => {
+          follow.func_enter?.(e);
+          if (story.entered !== undefined && story.fprobes.all.length > 0) entered(found, e);
+        },
+        func_return: (e) => {
+          if (story.left !== undefined) returned(found, story.left, e);
+          follow.func_return?.(e);
+        },
+        cb_begin: (e) => {
+          if (e.kind === ENTRY) settle(found, e);
+        },
+        hook: (e) => {
+          follow.hook?.(e);
+          settle(found, e);
+        },
+        skip: (e) => {
+          skipped(found, e);
+        },
+        count: (e) => {
+          if (e.counter === COUNTER) counted(found, e);
+        },
+        fprobe_state: (e) => {
+          stateTold(found, e);
+        },
+        kill: () => {
+          found.dead = true;
+        },
+        run_end: () => {
+          found.ended = true;
+        },
+      },
+      end: () => verdict(found),
+    };
+  },
+};
+
+function entered(found: Findings, e: EventOf<'func_enter'>): void {
+  const { debts, story } = found;
+  const frame = contextOf(story, e).top;
+  if (frame === undefined || story.settings.enabled.value !== true || found.dead) return;
+  const owed = story.fprobes.all
+    .filter((fprobe) => isInForce(fprobe) && fprobe.sites?.has(frame.site) === true)
+    .map((fprobe) => ({ fprobe, turns: fprobe.turns, settled: false }));
+  if (owed.length > 0) debts.set(frame, owed);
+}
+
+/** A handler of `e.object` runs for the call at `e.ip`, or its return is taken; or it is said why not. */
+function settle(found: Findings, e: EventOf<'cb_begin' | 'hook' | 'skip'>): void {
+  const frame = frameAt(found, e);
+  for (const debt of (frame === undefined ? undefined : found.debts.get(frame)) ?? []) {
+    if (e.object === NOBODY || debt.fprobe.object === e.object) debt.settled = true;
+  }
+}
+
+interface Hit {
+  readonly pid: number;
+  readonly cpu: number;
+  readonly level: number;
+  readonly ip: number;
+}
+
+function frameAt({ story }: Findings, e: Hit): Frame | undefined {
+  let frame = contextOf(story, e).top;
+  while (frame !== undefined && frame.site !== e.ip) frame = frame.below;
+  return frame;
+}
+
+function returned(found: Findings, frame: Frame, e: EventOf<'func_return'>): void {
+  for (const { fprobe, settled, turns } of found.debts.get(frame) ?? []) {
+    if (turns !== fprobe.turns || found.dead) continue;
+    if (settled) found.handled++;
+    else {
+      const name = nameOfSite(found.story.functions, frame.site);
+      const why = `${name} returned without a handler of ${fprobe.name}, and nobody said why`;
+      report(found, e, why, [frame.entered, frame.began]);
+    }
+  }
+  found.debts.delete(frame);
+}
+
+function skipped(found: Findings, e: EventOf<'skip'>): void {
+  const { reasons, story } = found;
+  const isFprobes =
+    e.object === NOBODY || story.fprobes.all.some(({ object }) => object === e.object);
+  if (!isFprobes || story.fprobes.all.length === 0) return;
+  settle(found, e);
+  if (e.object === NOBODY && !reasons.isGraph) return;
+  const wrong = whyNot(reasons, e, frameAt(found, e));
+  if (wrong !== undefined) {
+    const who =
+      e.object === NOBODY ? 'a hit' : `a hit of ${fprobeOf(story.fprobes, e.object).name}`;
+    report(found, e, `${who} was passed over (${e.reason}), but ${wrong}`, []);
+  }
+  if (!isCounted(reasons, e)) {
+    found.uncounted++;
+    return;
+  }
+  for (const fprobe of story.fprobes.all) {
+    if (e.object === fprobe.object) counterOf(found, fprobe).owed.set(keyOf(e), e);
+  }
+}
+
+function keyOf({ cpu, level, pid }: Event): number {
+  return contextKey(pid, cpu, level);
+}
+
+function counterOf({ counters }: Findings, fprobe: Fprobe): Counter {
+  let counter = counters.get(fprobe);
+  if (counter === undefined) {
+    counter = { value: undefined, owed: new Map() };
+    counters.set(fprobe, counter);
+  }
+  return counter;
+}
+
+function counted(found: Findings, e: EventOf<'count'>): void {
+  const { story } = found;
+  const fprobe = fprobeOf(story.fprobes, e.object);
+  const counter = counterOf(found, fprobe);
+  if (e.new === 0 && fprobe.registering > 0) {
+    counter.value = 0; // FP-4
+    return;
+  }
+  const miss = counter.owed.get(keyOf(e));
+  const what = `${fprobe.name}.nmissed went from ${e.old} to ${e.new}`;
+  if (miss === undefined) report(found, e, `${what}, but nothing was missed that counts`, []);
+  counter.owed.delete(keyOf(e));
+  found.missed++;
+  if (!isRacy(story)) {
+    if (e.new !== e.old + 1) report(found, e, `${what} for one miss`, [miss?.index ?? -1]);
+    if (counter.value !== undefined && counter.value !== e.old) {
+      report(found, e, `${what}, but it had been counted to ${counter.value}`, []);
+    }
+  }
+  counter.value = e.new;
+}
+
+function isRacy({ fprobes }: Story): boolean {
+  return fprobes.rules?.racy === true;
+}
+
+function stateTold(found: Findings, e: EventOf<'fprobe_state'>): void {
+  const fprobe = fprobeOf(found.story.fprobes, e.object);
+  const { value } = counterOf(found, fprobe);
+  if (value === undefined || value === e.nmissed || isRacy(found.story)) return;
+  report(
+    found,
+    e,
+    `${fprobe.name}.nmissed is ${e.nmissed} at the end, but it was counted to ${value}`,
+    [],
+  );
+}
+
+/** Misses that nobody has counted when the run is over. */
+function reportUncounted(found: Findings): void {
+  if (!found.ended) return;
+  for (const [fprobe, { owed }] of found.counters) {
+    for (const miss of owed.values()) {
+      report(
+        found,
+        miss,
+        `${fprobe.name} missed a hit (${miss.reason}) and nmissed was not increased`,
+        [],
+      );
+    }
+  }
+}
+
+function report(found: Findings, e: Event, why: string, shows: readonly number[]): void {
+  found.first ??= broken(e.index, `${why} (${where(found.story, e)})`, shows);
+}
+
+function verdict(found: Findings): Verdict {
+  reportUncounted(found);
+  const { first, handled, missed, story, uncounted } = found;
+  if (first !== undefined) return first;
+  const why =
+    story.fprobes.all.length === 0
+      ? 'There was no fprobe.'
+      : 'No hooked function was entered and left while its fprobe stayed as it was.';
+  return heldInParts({ handled, missed, uncounted }, why);
+}
