@@ -72,9 +72,9 @@ async function runOn(profile: string, seed: number): Promise<Run> {
   return { run, of };
 }
 
-const ERAS = ['v6.12', 'v6.1', 'v5.18'];
+const ERAS = ['today', 'v6.18', 'v6.14', 'v6.12', 'v6.1', 'v5.18'];
 /** With entry handlers that return something, and entry_data. */
-const LATER_ERAS = ['v6.12'];
+const LATER_ERAS = ['today', 'v6.18', 'v6.14', 'v6.12'];
 
 function withSeeds(profiles: readonly string[]): (readonly [profile: string, seed: number])[] {
   return profiles.flatMap((profile) => [1, 2, 3].map((seed) => [profile, seed] as const));
