@@ -8,7 +8,7 @@ import { REG } from '../emu/regs.ts';
 import { RETURN_STUB } from '../emu/stub-table.ts';
 import { TRACE_EVENTS } from './event.ts';
 import type { Fprobe } from './fprobe.ts';
-import { FTRACE_REGS, PT_REGS_IP, PT_REGS_MARK } from './ftrace-regs.ts';
+import { FTRACE_REGS, isFull, PT_REGS_IP } from './ftrace-regs.ts';
 import type { Kernel } from './kernel.ts';
 
 /** A call of a handler; NO_ADDRESS is NULL. */
@@ -90,7 +90,6 @@ export function calledFprobe({ cpu }: Context, k: Kernel): CalledFprobe | undefi
 function regsIp(k: Kernel, regs: Address): Address {
   const { memory } = k.machine;
   if (!memory.contains(regs, FTRACE_REGS.t0 + 8)) return NO_ADDRESS;
-  const isFull = memory.loadLo(regs + FTRACE_REGS.t0) === PT_REGS_MARK;
-  const at = regs + (isFull ? PT_REGS_IP : FTRACE_REGS.t0);
+  const at = regs + (isFull(memory, regs) ? PT_REGS_IP : FTRACE_REGS.t0);
   return toAddress(memory.loadLo(at), memory.loadHi(at));
 }

@@ -7,6 +7,7 @@ import type { Stub, StubArguments } from '../emu/stubs.ts';
 import { reportArguments } from '../emu/true-call.ts';
 import { EINVAL } from './errno.ts';
 import { TRACE_EVENTS } from './event.ts';
+import { presentFprobe } from './fprobe.ts';
 import { FTRACE_REGS_BYTES, isFull, PT_REGS, PT_REGS_BYTES, PT_REGS_IP } from './ftrace-regs.ts';
 import type { Kernel } from './kernel.ts';
 import type { TraceStub } from './stub-table.ts';
@@ -24,11 +25,22 @@ export function recordStubs(k: Kernel): Partial<Record<TraceStub, Stub>> {
   };
 }
 
-/** The probe at `address`: its number in events. Undefined after an oops. */
-function probeAt(cx: Context, k: Kernel, address: Address): number | undefined {
-  const probe = k.ops.byAddress.get(address) ?? k.fprobes.byAddress.get(address);
-  if (probe === undefined) oops(cx, 'unmapped', address);
-  return probe?.object;
+interface Found {
+  readonly object: number;
+  readonly isFprobe: boolean;
+}
+
+/**
+ * The probe at `address`; undefined after an oops. A `struct fprobe` may begin with the ftrace_ops that is hooked for
+ * it, which no callback is given.
+ */
+function probeAt(cx: Context, k: Kernel, address: Address): Found | undefined {
+  const fp = presentFprobe(k, address);
+  if (fp !== undefined) return { object: fp.object, isFprobe: true };
+  const ops = k.ops.byAddress.get(address);
+  if (ops !== undefined) return { object: ops.object, isFprobe: false };
+  oops(cx, 'unmapped', address);
+  return undefined;
 }
 
 function oops(cx: Context, reason: string, address: Address): void {
@@ -38,9 +50,9 @@ function oops(cx: Context, reason: string, address: Address): void {
 /** `reprobe_record_regs(op, regs)`: registers of the traced function, all that are there, as events. */
 function recordRegs(cx: Context, k: Kernel, args: StubArguments): number {
   const { memory, strings } = k.machine;
-  const object = probeAt(cx, k, args.address(0));
+  const probe = probeAt(cx, k, args.address(0));
   const regs = args.address(1);
-  if (object === undefined || !mayUse(cx, { at: regs, bytes: FTRACE_REGS_BYTES, writes: false }))
+  if (probe === undefined || !mayUse(cx, { at: regs, bytes: FTRACE_REGS_BYTES, writes: false }))
     return 0;
   const full = isFull(memory, regs);
   if (full && !mayUse(cx, { at: regs, bytes: PT_REGS_BYTES, writes: false })) return 0;
@@ -49,7 +61,7 @@ function recordRegs(cx: Context, k: Kernel, args: StubArguments): number {
     if (!full && !isArgument({ name })) continue;
     const at = regs + offset;
     const [lo, hi] = [memory.loadLo(at), memory.loadHi(at)];
-    cx.emit(TRACE_EVENTS.regs.id, object, strings.id(name), lo, hi);
+    cx.emit(TRACE_EVENTS.regs.id, probe.object, strings.id(name), lo, hi);
   }
   return 0;
 }
@@ -61,13 +73,13 @@ function recordRegs(cx: Context, k: Kernel, args: StubArguments): number {
  */
 function writeReg(cx: Context, k: Kernel, args: StubArguments): number {
   const { memory, strings } = k.machine;
-  const [probe, regs, register] = [args.address(0), args.address(1), args.lo(2)];
-  const object = probeAt(cx, k, probe);
-  if (object === undefined || !mayUse(cx, { at: regs, bytes: FTRACE_REGS_BYTES, writes: true }))
+  const probe = probeAt(cx, k, args.address(0));
+  const [regs, register] = [args.address(1), args.lo(2)];
+  if (probe === undefined || !mayUse(cx, { at: regs, bytes: FTRACE_REGS_BYTES, writes: true }))
     return 0;
   const shown = PT_REGS.find(({ number }) => number === register);
   const full = isFull(memory, regs);
-  const writable = k.fprobes.byAddress.has(probe) && shown !== undefined && isArgument(shown);
+  const writable = probe.isFprobe && shown !== undefined && isArgument(shown);
   if (!full && !writable) {
     oops(cx, 'no pt_regs', regs);
     return 0;
@@ -77,19 +89,19 @@ function writeReg(cx: Context, k: Kernel, args: StubArguments): number {
   if (offset === undefined || !mayUse(cx, place)) return -EINVAL;
   const [lo, hi] = [args.lo(3), args.hi(3)];
   memory.store64(regs + offset, lo, hi);
-  cx.emit(TRACE_EVENTS.regs_write.id, object, strings.id(shown?.name ?? 'ip'), lo, hi);
+  cx.emit(TRACE_EVENTS.regs_write.id, probe.object, strings.id(shown?.name ?? 'ip'), lo, hi);
   return 0;
 }
 
 /** `reprobe_record_data(fp, entry_data)`: its first word, as an event; nothing where there is none (FP-2). */
 function recordData(cx: Context, k: Kernel, args: StubArguments): number {
   const { memory, strings } = k.machine;
-  const object = probeAt(cx, k, args.address(0));
-  if (object === undefined || args.isNull(1)) return 0;
+  const probe = probeAt(cx, k, args.address(0));
+  if (probe === undefined || args.isNull(1)) return 0;
   const at = args.address(1);
   if (!mayUse(cx, { at, bytes: DATA_BYTES, writes: false })) return 0;
   const [lo, hi] = [memory.loadLo(at), memory.loadHi(at)];
-  cx.emit(TRACE_EVENTS.regs.id, object, strings.id(ENTRY_DATA), lo, hi);
+  cx.emit(TRACE_EVENTS.regs.id, probe.object, strings.id(ENTRY_DATA), lo, hi);
   return 0;
 }
 
