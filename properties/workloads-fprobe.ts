@@ -4,12 +4,12 @@
 import fc from 'fast-check';
 import type { FprobeModel } from '../src/replay/workload/model-fprobe.ts';
 import type { CallbackModel, TimelineItem, Workload } from '../src/replay/workload/model.ts';
-import { STEP_MAX } from './workload-names.ts';
+import { NAMES, STEP_MAX } from './workload-names.ts';
 import { type Features, workloadsWith } from './workloads.ts';
 
-/** Eras in which unregister waits, as the documents promise: those with a rethook, and today. */
-export const SOUND_ERAS = ['today', 'v6.12', 'v6.1', 'v5.18'] as const;
-export type Era = (typeof SOUND_ERAS)[number] | 'v6.18' | 'v6.14';
+/** Eras that keep what the documents promise: in v5.18 a rethook is freed under its users (H-04), v6.14 and v6.18 do not wait (H-01). */
+export const SOUND_ERAS = ['today', 'v6.12', 'v6.1'] as const;
+export type Era = (typeof SOUND_ERAS)[number] | 'v6.18' | 'v6.14' | 'v5.18';
 
 /** Exit handlers take no lock in these: one that leads back to what is hooked never ends (H-07). */
 const UNLOCKED_ERAS: ReadonlySet<Era> = new Set(['v6.1', 'v5.18']);
@@ -44,11 +44,14 @@ interface RawFprobe {
   readonly isAsync: boolean;
 }
 
-/** Handlers. What one of them calls may be hooked, too: the recursion lock ends that (FP-34). */
-const CALLBACKS: Readonly<Record<string, CallbackModel>> = {
-  fp_linger: { body: [{ loop: 3, body: ['add hits 1'] }] },
-  fp_recurse: { body: ['amoadd hits 1', 'call vfs_a'] },
-};
+/** Handlers. What one of them calls may be hooked, too: the recursion lock ends that (FP-34). It calls nothing itself. */
+function callbacksOf({ functions = {} }: Workload): Readonly<Record<string, CallbackModel>> {
+  const leaf = NAMES.findLast((name) => functions[name] !== undefined) ?? NAMES[0];
+  return {
+    fp_linger: { body: [{ loop: 3, body: ['add hits 1'] }] },
+    fp_recurse: { body: ['amoadd hits 1', `call ${leaf}`] },
+  };
+}
 
 /** Cases with these features. */
 export function fprobeCases(features: FprobeFeatures = {}): fc.Arbitrary<FprobeCase> {
@@ -72,11 +75,14 @@ function rawFprobe({ leaves, recurses, short }: FprobeFeatures): fc.Arbitrary<Ra
   const handlers = ['count', 'nothing', 'linger', 'recurse'] as const;
   const back = fc.constant<'recurse'>('recurse');
   return fc.record({
-    target: fc.constantFrom<RawFprobe['target'][]>('first', 'all', 'vfs', 'others'),
+    target:
+      recurses === true
+        ? fc.constant<'all'>('all')
+        : fc.constantFrom<RawFprobe['target'][]>('first', 'all', 'all', 'vfs', 'others'),
     entry:
       recurses === true
         ? back
-        : fc.constantFrom<RawFprobe['entry'][]>(...handlers, 'refuse', 'refuse', null),
+        : fc.constantFrom<RawFprobe['entry'][]>(...handlers, 'refuse', 'refuse', 'refuse', null),
     exit:
       leaves === true || short === true
         ? fc.constantFrom<RawFprobe['exit'][]>('count', 'linger')
@@ -97,7 +103,7 @@ function addFprobes(workload: Workload, raws: readonly RawFprobe[], profile: Era
   const lives = raws.map((raw, index) => lifeOf(raw, `fp${index}`, GRAPH_ERAS.has(profile)));
   return {
     ...workload,
-    callbacks: { ...workload.callbacks, ...CALLBACKS },
+    callbacks: { ...workload.callbacks, ...callbacksOf(workload) },
     probes: { ...workload.probes, ...probes },
     timeline: [...(workload.timeline ?? []), ...lives.flat()],
   };
@@ -139,7 +145,8 @@ function lifeOf(raw: RawFprobe, fprobe: string, comesBack: boolean): TimelineIte
   const dues = raw.triggers.toSorted((a, b) => a - b);
   const turns = comesBack ? dues : dues.slice(0, 2);
   const items = turns.map((due, turn): TimelineItem => {
-    const at = { step: turn === 0 ? Math.min(due, STEP_MAX / 4) : due };
+    // Early enough, and long enough: most runs are about 2,000 steps.
+    const at = { step: turn === 0 ? due >> 3 : STEP_MAX / 2 + turn * due };
     if (turn % 2 === 0) return { at, register: fprobe };
     return raw.isAsync && comesBack ? { at, unregister_async: fprobe } : { at, unregister: fprobe };
   });

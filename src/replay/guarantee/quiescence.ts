@@ -46,6 +46,8 @@ interface Findings {
   readonly cpus: EventOf<'cpu_state'>[];
   readonly words: EventOf<'trace_recursion'>[];
   readonly fprobes: EventOf<'fprobe_state'>[];
+  /** Hashes that a shared hook may have kept: no memory was left to take sites out of them. */
+  keptForWant: number;
   /** Returns that are taken, by stack pointer and probe. */
   readonly hooks: Open<EventOf<'hook'>>;
   state: EventOf<'ftrace_state'> | undefined;
@@ -96,6 +98,7 @@ function nothingFound(story: Story): Findings {
     cpus: [],
     words: [],
     fprobes: [],
+    keptForWant: 0,
     hooks: new Map(),
     state: undefined,
     end: undefined,
@@ -109,6 +112,11 @@ function ownListeners(found: Findings): ReturnType<Guarantee['start']>['on'] {
     alloc: (e) => {
       if (e.kind === 'trampoline') trampolines.set(lifeOf(e), e);
       if (e.kind === 'ftrace_hash') hashes.set(lifeOf(e), e);
+    },
+    alloc_failed: (e) => {
+      const { calls } = found.story.fprobes;
+      const isCalls = calls.some(({ begin }) => begin.pid === e.pid);
+      if (isCalls && e.kind === 'ftrace_hash') found.keptForWant++;
     },
     free: (e) => {
       if (!trampolines.delete(lifeOf(e))) hashes.delete(lifeOf(e));
@@ -239,7 +247,14 @@ function leftOfText({ patched, story }: Findings): Left[] {
   );
 }
 
-function leftOfMemory({ deferred, freed, hashes, story, trampolines }: Findings): Left[] {
+function leftOfMemory({
+  deferred,
+  freed,
+  hashes,
+  keptForWant,
+  story,
+  trampolines,
+}: Findings): Left[] {
   const left = firstOf(
     trampolines,
     (e) => `trampoline ${lifeOf(e)} was not freed (${where(story, e)})`,
@@ -250,7 +265,7 @@ function leftOfMemory({ deferred, freed, hashes, story, trampolines }: Findings)
   const kept = story.ops
     .filter(({ object }) => !freed.has(object))
     .flatMap(({ filter, notrace }) => [filter, notrace]);
-  const most = kept.filter(mayBeKept).length;
+  const most = kept.filter(mayBeKept).length + keptForWant;
   const least = kept.filter(isKept).length;
   if (hashes.size > most) {
     const [oldest] = hashes.values();
