@@ -8,6 +8,7 @@ import { type Clock, cpuClock, wallClock } from './clock.ts';
 import { encoding } from './encoding.ts';
 import { hits } from './hits.ts';
 import { hooks, PROBE_HIT } from './hooks.ts';
+import { phases } from './phases.ts';
 import { processor } from './processor.ts';
 import { sites } from './sites.ts';
 import { type Outcome, runSuites, type Suite } from './suite.ts';
@@ -21,6 +22,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   sites,
   encoding,
   runs: wholeRuns,
+  phases,
 };
 
 const CLOCKS: Readonly<Record<string, Clock>> = { cpu: cpuClock, wall: wallClock };

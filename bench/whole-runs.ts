@@ -7,6 +7,7 @@ import type { Verdict } from '../src/replay/guarantee/judge.ts';
 import { judgeLog } from '../src/replay/judge-recording.ts';
 import { openSession, prepareModel, type Prepared } from '../src/replay/prepare.ts';
 import { recordPrepared, type RunSettings } from '../src/replay/run.ts';
+import type { Session } from '../src/replay/session.ts';
 import { makePlan } from '../src/replay/workload/make-plan.ts';
 import { type Clock, inTurn, type Timed } from './clock.ts';
 import type { Figure, Suite } from './suite.ts';
@@ -49,12 +50,11 @@ interface Measured extends Timed {
   readonly steps: number;
 }
 
+/** One run; its steps, as far as it came. `digest` takes what it computed. */
+export type Run = (seed: number, digest: Digest) => number;
+
 /** Runs with seeds from 0. */
-function measure(
-  clock: Clock,
-  runs: number,
-  run: (seed: number, digest: Digest) => number,
-): Measured {
+function measure(clock: Clock, runs: number, run: Run): Measured {
   const digest = new Digest();
   let steps = 0;
   const seconds = clock(() => {
@@ -77,12 +77,30 @@ function built(): Prepared {
   return { ...checked, plan: makePlan(checked.workload) };
 }
 
-/** Nothing is written. */
-function judgedRun(seed: number, digest: Digest): number {
+export function plannedRun(): number {
+  return built().plan.timeline.length;
+}
+
+export function openedRun(seed: number): number {
+  return opened(seed).log.count;
+}
+
+function opened(seed: number): Session {
   const { plan } = built();
   const { schedule, inject } = plan.machine;
-  const session = openSession(plan, settingsOf(seed), randomChooser({ seed, schedule, inject }));
-  while (session.tick());
+  return openSession(plan, settingsOf(seed), randomChooser({ seed, schedule, inject }));
+}
+
+/** A run that was neither judged nor recorded. `told` hears of each turn of the step loop. */
+export function stepped(seed: number, told?: () => void): Session {
+  const session = opened(seed);
+  while (session.tick()) told?.();
+  return session;
+}
+
+/** Nothing is written. */
+export function judgedRun(seed: number, digest: Digest): number {
+  const session = stepped(seed);
   for (const { verdict } of judgeLog(session.log)) checkVerdict(verdict);
   // Cheap: the recorded runs of the same seeds say the rest.
   digest.word(session.log.count);
@@ -90,7 +108,7 @@ function judgedRun(seed: number, digest: Digest): number {
   return session.machine.step;
 }
 
-function recordedRun(seed: number, digest: Digest): number {
+export function recordedRun(seed: number, digest: Digest): number {
   return record(built(), seed, digest);
 }
 

@@ -367,7 +367,7 @@ function counted(code: Code, count: number): number {
   return count;
 }
 
-function integer(code: Code, value: number): bigint {
+function integer(code: Code, value: number): number {
   if (!Number.isSafeInteger(value)) throw wrong(code, `${value} is no integer of 53 bits`);
-  return BigInt(value);
+  return value;
 }

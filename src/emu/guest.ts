@@ -10,7 +10,6 @@ import { FLAG } from './flags.ts';
 import { enterTrap } from './interrupt.ts';
 import type { Machine } from './machine.ts';
 import { NO_HALF, type Pair, type PairSite } from './pair.ts';
-import { immJ } from './riscv/decode.ts';
 import { runFetched } from './riscv/run-fetched.ts';
 import { run } from './riscv/run.ts';
 import {
@@ -24,13 +23,13 @@ import {
   type Stop,
 } from './riscv/stop.ts';
 import { resumePath } from './step-path.ts';
-import { C_EBREAK } from './text.ts';
+import { C_EBREAK, callTarget } from './text.ts';
 import { enterFunction, leaveFunctions, noteArguments } from './true-call.ts';
 import { userEcall } from './user.ts';
 
+const SITE_FETCH = EMU_EVENTS.site_fetch.id; // Of this module: V8 loads what is imported each time.
 const HALF_MASK = 0xffff;
 const OPCODE_MASK = 0x7f;
-const OPCODE_JAL = 0x6f;
 const OPCODE_AUIPC = 0x17;
 /** What AUIPC adds, and where JALR has its 12 bits. */
 const PAGE_MASK = 0xfffff000;
@@ -108,7 +107,7 @@ function fetchSite(cpu: Cpu): boolean {
   if (pair !== undefined) return fetchHalf(cpu, pair);
   const settled = text.settled(ip);
   if (settled !== undefined && (settled.word & HALF_MASK) !== C_EBREAK) {
-    reportFetch(cpu, settled.word, settled.version, settled.version);
+    reportFetch(cpu, settled.target, settled.version, settled.version);
     return false;
   }
   const newest = text.word(ip);
@@ -125,7 +124,7 @@ function fetchSite(cpu: Cpu): boolean {
     enterTrap(cpu, ip);
     return true;
   }
-  reportFetch(cpu, word, fetched.seen, fetched.newest);
+  reportFetch(cpu, callTarget(ip, word), fetched.seen, fetched.newest);
   if (word === newest) return false;
   stopped(cpu, runFetched(machine.core, hart, fetched.low, fetched.high));
   return true;
@@ -166,13 +165,13 @@ function reportPair(cpu: Cpu, [first, second]: Pair, seen: number, newest: numbe
   noteArguments(cpu);
 }
 
-/** A whole instruction is fetched: a call, or the nop. */
-function reportFetch(cpu: Cpu, word: number, seen: number, newest: number): void {
-  if ((word & OPCODE_MASK) !== OPCODE_JAL) {
+/** A whole instruction is fetched: a call to `target`, or the nop. */
+function reportFetch(cpu: Cpu, target: Address, seen: number, newest: number): void {
+  if (target === NO_ADDRESS) {
     reportAs(cpu, 'nop', seen, newest);
     return;
   }
-  reportAs(cpu, 'call', seen, newest, cpu.hart.pc + immJ(word));
+  reportAs(cpu, 'call', seen, newest, target);
   noteArguments(cpu);
 }
 
@@ -183,7 +182,6 @@ function reportAs(
   newest: number,
   target: Address = NO_ADDRESS,
 ): void {
-  const { fetches } = cpu.machine;
-  const word = fetches[does].id;
-  cpu.machine.report(cpu, EMU_EVENTS.site_fetch.id, cpu.hart.pc, seen, newest, word, target);
+  const word = cpu.machine.fetches[does].id;
+  cpu.machine.report(cpu, SITE_FETCH, cpu.hart.pc, seen, newest, word, target);
 }

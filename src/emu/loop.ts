@@ -9,7 +9,7 @@ import { attendGuest, stepGuest } from './guest.ts';
 import { takePending } from './interrupt.ts';
 import type { Machine } from './machine.ts';
 import { STOP_ATTENTION } from './riscv/stop.ts';
-import { givesWayAnywhere, leaveIdle, offerPreemption } from './schedule.ts';
+import { givesWayAnywhere, leaveIdle, offerPreemption, urgentTask } from './schedule.ts';
 import { schedulingOptions } from './scheduling-options.ts';
 import { stepPath } from './step-path.ts';
 import type { Task } from './task.ts';
@@ -90,13 +90,16 @@ function runGuest(machine: Machine, cpu: Cpu): void {
       return;
     }
     const stop = stepGuest(cpu, machine.calmAhead(asked, room), asked);
-    if (stop !== STOP_ATTENTION || !passBoundary(machine, asked)) return;
+    // Before the core stopped there nothing else happened: what was ahead is, but for what was passed.
+    if (stop !== STOP_ATTENTION || cpu.hart.steps > room || !passBoundary(machine, asked)) return;
   }
 }
 
 /** How many boundaries behind this one have nothing that is due. */
 function roomAhead({ due, options, step }: Machine): number {
-  return Math.min(due, options.stepsMax, step + BURST_MAX) - step - 1;
+  const limit = due < options.stepsMax ? due : options.stepsMax;
+  const room = limit - step - 1;
+  return room < BURST_MAX ? room : BURST_MAX - 1;
 }
 
 /**
@@ -110,7 +113,7 @@ function isUndisturbed(machine: Machine, cpu: Cpu): boolean {
 
 /** The step is over; true when the next boundary is calm too, and passed. */
 function passBoundary(machine: Machine, asked: readonly ChoiceKind[]): boolean {
-  if (roomAhead(machine) <= 0 || machine.pauses()) return false;
+  if (machine.pauses()) return false;
   if (asked.length > 0) {
     if (machine.calmAhead(asked, 1) === 0) return false;
     machine.passCalm(asked, 1);
@@ -128,8 +131,7 @@ function questionsAhead(machine: Machine, cpu: Cpu): readonly ChoiceKind[] | und
   const others = machine.readyMask !== cpu.bit || (injector.left > 0 && injector.strikesOther(cpu));
   const inject = injector.left > 0 && injector.hasEligible(cpu);
   const preempt = givesWayAnywhere(cpu) && cpu.runQueue.length > 0 && cpu.preemptible();
-  if (preempt && cpu.current.kind !== 'task') return undefined;
-  if (preempt && cpu.runQueue.some((task) => task.kind === 'kthread')) return undefined;
+  if (preempt && (cpu.current.kind !== 'task' || urgentTask(cpu) !== undefined)) return undefined;
   return QUESTIONS[(others ? 1 : 0) + (inject ? 2 : 0) + (preempt ? 4 : 0)];
 }
 

@@ -83,7 +83,7 @@ export function offerPreemption(cpu: Cpu): boolean {
     preempt(cpu, stopper);
     return true;
   }
-  const urgent = cpu.runQueue.find((task) => task.kind === 'kthread');
+  const urgent = urgentTask(cpu);
   if (urgent !== undefined && cpu.current.kind === 'task') {
     if (machine.chooseAt(cpu, CHOICE.deliver, 2) !== 0) return false;
     preempt(cpu, urgent);
@@ -91,7 +91,7 @@ export function offerPreemption(cpu: Cpu): boolean {
   }
   const options = machine.options32;
   options[0] = 0;
-  cpu.runQueue.forEach((task, i) => (options[i + 1] = task.pid));
+  for (let i = 0; i < cpu.runQueue.length; i++) options[i + 1] = (cpu.runQueue[i] as Task).pid;
   const chosen = machine.choose(cpu, CHOICE.preempt, cpu.runQueue.length + 1);
   const next = chosen === 0 ? undefined : cpu.runQueue[chosen - 1];
   if (next === undefined) return false;
@@ -116,6 +116,12 @@ function givesWay(cpu: Cpu): boolean {
   if (preemption === 'none') return false;
   const { activities, top } = cpu.top;
   return activities.length === 1 && top?.kind === 'path' && top.pending?.kind === ACCESS.call;
+}
+
+/** A ready kernel thread: it is preferred to tasks. */
+export function urgentTask({ runQueue }: Cpu): Task | undefined {
+  for (const task of runQueue) if (task.kind === 'kthread') return task;
+  return undefined;
 }
 
 /** An idle CPU takes a ready task, or does idle work. */

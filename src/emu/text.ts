@@ -5,7 +5,7 @@
 // fetch any from there to the latest, until a sync answer or a return from an interrupt brings it up to
 // date. The writing CPU sees its own write at once.
 import { assert } from '../assert.ts';
-import type { Address } from './address.ts';
+import { type Address, NO_ADDRESS } from './address.ts';
 import type { Cell, Guard } from './cell.ts';
 import type { Context } from './context.ts';
 import type { Cpu } from './cpu.ts';
@@ -15,9 +15,12 @@ import type { Machine } from './machine.ts';
 import { Pairs } from './pair.ts';
 import { act, type Path, waitUntil } from './path.ts';
 import { changePreemptCount } from './preempt.ts';
+import { immJ } from './riscv/decode.ts';
 
 /** `c.ebreak`: the breakpoint of all patching. */
 export const C_EBREAK = 0x9002;
+const OPCODE_MASK = 0x7f;
+const OPCODE_JAL = 0x6f;
 
 interface Part {
   /** Values by version. */
@@ -28,8 +31,9 @@ interface Part {
 
 export interface Site {
   readonly ip: Address;
-  /** The newest whole word. */
+  /** The newest whole word, and where it calls to; NO_ADDRESS when it is no call. */
   word: number;
+  target: Address;
   /** The newest version of byte 0. */
   version: number;
   readonly parts: readonly [Part, Part];
@@ -113,6 +117,7 @@ export class Text {
     if (part === 0) site.version = version;
     this.machine.core.writeHalf(ip + part * 2, value);
     site.word = this.word(ip);
+    site.target = callTarget(ip, site.word);
     this.machine.report(cpu, EMU_EVENTS.text_write.id, ip, part, value, version);
     if (this.machine.cpus.length === 1) this.see(cpu);
   }
@@ -128,9 +133,7 @@ export class Text {
 
   /** Code that no CPU is executing yet or any more: a trampoline, a slot. */
   writeCode(address: Address, halfwords: ArrayLike<number>): void {
-    for (let i = 0; i < halfwords.length; i++) {
-      this.machine.core.writeHalf(address + i * 2, halfwords[i] ?? 0);
-    }
+    this.machine.core.writeText(address, Uint16Array.from(halfwords));
   }
 
   /** Freed code: executing it is an illegal instruction, which the machine reports as poison. */
@@ -201,6 +204,7 @@ export class Text {
     const site: Site = {
       ip,
       word,
+      target: callTarget(ip, word),
       version: 0,
       parts: [this.newPart(word & 0xffff), this.newPart(word >>> 16)],
       words: [word],
@@ -215,6 +219,11 @@ export class Text {
   private newPart(value: number): Part {
     return { values: [value], seen: this.machine.cpus.map(() => 0) };
   }
+}
+
+/** Where the instruction `word` at `ip` calls to: a `jal`, or nowhere. */
+export function callTarget(ip: Address, word: number): Address {
+  return (word & OPCODE_MASK) === OPCODE_JAL ? ip + immJ(word) : NO_ADDRESS;
 }
 
 function valueAt(part: Part, version: number): number {

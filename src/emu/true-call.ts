@@ -9,6 +9,9 @@ import { FLAG } from './flags.ts';
 import { LIMITS } from './limits.ts';
 import { HI } from './riscv/ops.ts';
 
+// Of this module: V8 loads what is imported each time, and calls are frequent.
+const FUNC_ENTER = EMU_EVENTS.func_enter.id;
+const FUNC_RETURN = EMU_EVENTS.func_return.id;
 const RA = 1;
 const SP = 2;
 const A0 = 10;
@@ -32,7 +35,7 @@ export function enterFunction(cpu: Cpu, cx: Context, flags: number): void {
   const watcher = (flags & FLAG.watch) === 0 ? undefined : machine.watcher(hart.pc);
   calls.push({ func: hart.pc, ra, sp, watcher, args: undefined });
   markReturn(cpu, ra);
-  machine.report(cpu, EMU_EVENTS.func_enter.id, hart.pc, ra, sp);
+  machine.report(cpu, FUNC_ENTER, hart.pc, ra, sp);
   watcher?.enter(cx);
 }
 
@@ -69,7 +72,7 @@ export function leaveFunctions(cpu: Cpu, cx: Context): void {
   for (; top !== undefined && returnsTo(top, hart.pc, sp); top = calls[calls.length - 1]) {
     calls.pop();
     if (top.args !== undefined) cpu.spareArguments.push(top.args);
-    cpu.machine.report(cpu, EMU_EVENTS.func_return.id, top.func, hart.lo[A0], hart.hi[A0]);
+    cpu.machine.report(cpu, FUNC_RETURN, top.func, hart.lo[A0], hart.hi[A0]);
     top.watcher?.leave(cx);
   }
 }

@@ -112,6 +112,11 @@ export function readChoices(bytes: Uint8Array): {
   return { count, runs, fault: reader.fault() };
 }
 
+/** How many answers a list says that it has. */
+export function choiceCount(bytes: Uint8Array): number {
+  return new VarintReader(bytes).next();
+}
+
 /** The question that the recording had no fitting answer to. */
 export interface DivergencePoint {
   readonly kind: ChoiceKind;

@@ -5,7 +5,7 @@
 // here, the reader beside it in `recording-read.ts`.
 import { assert, known } from '../assert.ts';
 import type { RecordingEnd } from './assembly.ts';
-import { readChoices } from './choices.ts';
+import { choiceCount } from './choices.ts';
 import { ColumnEncoder, FRAME_EVENTS_MAX } from './columns.ts';
 import { type DigestHex, RunDigest } from './digest.ts';
 import type { EventLog } from './event-log.ts';
@@ -81,7 +81,7 @@ export class RecordingWriter {
     for (const text of strings) this.#digest.text(text);
     this.#events = to;
     this.#strings = interned.count;
-    this.#choices += readChoices(choices).count;
+    this.#choices += choiceCount(choices);
     const before = this.#before;
     this.#before = [to - from, choices];
     const items = [from, to - from, columns, choices, strings, state, before, SEAL_NONE];

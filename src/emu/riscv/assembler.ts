@@ -138,7 +138,8 @@ export class Assembler {
 
   /** rd = `value`, taken modulo 2^64: at most 8 instructions. */
   li(rd: number, value: number | bigint): void {
-    this.#li(rd, BigInt.asIntN(64, BigInt(value)));
+    if (typeof value === 'number' && (value | 0) === value) this.#liWord(rd, value, lowBits(value));
+    else this.#li(rd, BigInt.asIntN(64, BigInt(value)));
   }
 
   #li(rd: number, value: bigint): void {

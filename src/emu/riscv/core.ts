@@ -19,6 +19,7 @@ export class Core {
   time = 0;
   #regions: readonly TextRegion[] = NOWHERE;
   #last: TextRegion | undefined;
+  #before: TextRegion | undefined;
   /** Holds what `fetched` was given; not a part of memory. */
   #fetched: TextRegion | undefined;
 
@@ -46,6 +47,15 @@ export class Core {
     if ((address & 1) !== 0) return undefined;
     const last = this.#last;
     if (last !== undefined && (address - last.base) >>> 0 < last.size) return last;
+    return this.#search(address);
+  }
+
+  /** A hit goes there and back: between two regions, the one before the last is nearly always the next. */
+  #search(address: Address): TextRegion | undefined {
+    const before = this.#before;
+    this.#before = this.#last;
+    if (before !== undefined && (address - before.base) >>> 0 < before.size)
+      return (this.#last = before);
     for (const region of this.#regions) {
       if ((address - region.base) >>> 0 < region.size) return (this.#last = region);
     }
