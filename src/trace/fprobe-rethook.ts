@@ -12,7 +12,7 @@ import { FPROBE_FL_KPROBE_SHARED, readFprobeStruct } from './fprobe-struct.ts';
 import { beginRegistration, type Fprobe } from './fprobe.ts';
 import { useHash } from './ftrace-hash.ts';
 import { FTRACE_OPS_FL_ENABLED, FTRACE_OPS_FL_SAVE_REGS } from './ftrace-ops-flags.ts';
-import { bindInnerOps, type FtraceOps, presentOps } from './ftrace-ops.ts';
+import { bindInnerOps, FTRACE_OPS_BYTES, type FtraceOps, presentOps } from './ftrace-ops.ts';
 import type { Kernel } from './kernel.ts';
 import type { Rethook } from './rethook.ts';
 
@@ -24,6 +24,8 @@ export interface FprobeRethook {
   readonly rethook: Cell<Rethook | undefined>;
   /** Is the callback of the ops `fprobe_kprobe_handler` (FP-3)? */
   readonly shared: Cell<boolean>;
+  /** It is unregistered, and the ops points to hashes that are gone (FP-21). */
+  readonly over: Cell<boolean>;
 }
 
 /** `register_fprobe`, `_ips` and `_syms`. Task context; sleeps. */
@@ -117,6 +119,7 @@ function bindFprobeRethook(cx: Context, k: Kernel, fp: Fprobe): FprobeRethook {
     ops,
     rethook: cells.cell<Rethook | undefined>(`rethook/${fp.name}`, undefined),
     shared: cells.cell(`shared/${fp.name}`, false),
+    over: cells.cell(`over/${fp.name}`, false),
   };
   k.rethook.fprobes.set(fp, made);
   return made;
@@ -164,7 +167,23 @@ function* fprobeFailCleanup(cx: Context, k: Kernel, { ops, rethook }: FprobeReth
 export function* unregisterFprobe(cx: Context, k: Kernel, fp: Fprobe): Path<Errno> {
   const own = cx.make(() => k.fn.fprobeRegistration(k, fp));
   if (own === undefined) return -EINVAL; // CC-S8.1
-  return yield* k.fn.fprobeUnhook(cx, k, own);
+  const result = yield* k.fn.fprobeUnhook(cx, k, own);
+  if (result === 0)
+    cx.make(() => {
+      own.over.set(true);
+    });
+  return result;
+}
+
+/**
+ * What a careful user does before he registers a struct that was unregistered: he zeroes its ops, which makes it a new
+ * one (FP-21). Part of the present step.
+ */
+export function zeroUsedOps(k: Kernel, fp: Fprobe): void {
+  const { address } = fp;
+  if (k.rethook.fprobes.get(fp)?.over.value !== true) return;
+  for (let at = address; at < address + FTRACE_OPS_BYTES; at += 8)
+    k.machine.memory.store64(at, 0, 0);
 }
 
 /** FP-40.2-5. */
