@@ -138,17 +138,23 @@ function* fprobeInitRethook(
   fp: Fprobe,
   { own, count }: Counted,
 ): Path<Errno> {
-  const { entryDataSize: dataBytes, exitHandler, nrMaxactive } = readFprobeStruct(cx, k, fp);
+  const { entryDataSize, exitHandler, nrMaxactive } = readFprobeStruct(cx, k, fp);
   if (exitHandler === NO_ADDRESS) {
     yield* writeOnce(own.rethook, undefined); // CC-S8.2
     return 0;
   }
   const nodes = nrMaxactive === 0 ? count * k.machine.cpus.length * 2 : nrMaxactive;
   if (nodes <= 0) return -EINVAL;
+  const dataBytes = k.fn.fprobeDataBytes(entryDataSize);
   const request = { data: fp, handler: 'fprobeExitHandler', nodes, dataBytes } as const;
   const rethook = yield* k.fn.rethookAlloc(cx, k, request);
   yield* writeOnce(own.rethook, rethook); // CC-S8.2
   return rethook === undefined ? -ENOMEM : 0;
+}
+
+/** How many bytes of data a node has (FP-22). */
+export function fprobeDataBytes(entryDataSize: number): number {
+  return entryDataSize;
 }
 
 /** `fprobe_fail_cleanup`: of a registration that is in force it takes away what that needs (X04). */
