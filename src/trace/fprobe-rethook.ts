@@ -227,13 +227,13 @@ export function* fprobeIsRegistered(cx: Context, k: Kernel, fp: Fprobe): Path<bo
   return own !== undefined && (yield* readOnce(own.ops.savedFunc)) !== NO_ADDRESS; // FP-40.1
 }
 
-/** For the end of a run. A pool that is on its way out counts what is not given up yet. */
+/** For the end of a run. Of a pool that is on its way out no node is free, and those count that are not given up yet. */
 export function fprobeState(k: Kernel, fp: Fprobe): FprobeState {
   const own = k.rethook.fprobes.get(fp);
   const registered = own !== undefined && (own.ops.flags.value & FTRACE_OPS_FL_ENABLED) !== 0;
   const rethook = own === undefined ? undefined : ownRethook(own);
   if (rethook === undefined) return { registered, free: 0, nodes: 0, entries: 0 };
-  const free = rethook.pool.value.length;
-  const nodes = rethook.handler.value === undefined ? rethook.refs.value : rethook.nodes;
-  return { registered, free, nodes, entries: 0 };
+  const { handler, nodes, pool, refs } = rethook;
+  const [free, all] = handler.value === undefined ? [0, refs.value] : [pool.value.length, nodes];
+  return { registered, free, nodes: all, entries: 0 };
 }
