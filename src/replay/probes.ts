@@ -6,6 +6,7 @@ import { functionsNamed, type Image } from '../emu/image.ts';
 import type { Path } from '../emu/path.ts';
 import { cpuOperation } from '../trace/cpu.ts';
 import { fprobeOperation, type FprobeRequest } from '../trace/fprobe-operation.ts';
+import { zeroUsedOps } from '../trace/fprobe-rethook.ts';
 import { FPROBE_FL_DISABLED, FPROBE_FL_KPROBE_SHARED } from '../trace/fprobe-struct.ts';
 import { type Fprobe, newFprobe } from '../trace/fprobe.ts';
 import {
@@ -177,7 +178,13 @@ export class Operations {
     if (!('probe' in planned)) return fileOperation(cx, this.#k, planned);
     const probe = this.probe(planned.probe);
     if (probe.kind === 'fprobe') {
-      return fprobeOperation(cx, this.#k, probe.fp, fprobeRequest(probe, planned));
+      const { fp } = probe;
+      // A workload says nothing of structs: it means that its probes can be registered again.
+      if (planned.op === 'register')
+        cx.make(() => {
+          zeroUsedOps(this.#k, fp);
+        });
+      return fprobeOperation(cx, this.#k, fp, fprobeRequest(probe, planned));
     }
     return operation(cx, this.#k, probe.ops, this.#request(planned));
   }

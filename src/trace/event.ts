@@ -167,7 +167,8 @@ export const TRACE_EVENTS = {
   },
   entry_result: {
     id: 142,
-    about: 'Ground truth: what an entry handler has returned, behind its cb_end.',
+    about:
+      'Ground truth: what an entry handler has returned, behind its cb_end; 0 where it returns nothing.',
     fields: { object: 'int', generation: 'int', value: 'int' },
   },
   hook: {

@@ -33,9 +33,10 @@ export function* callFprobeEntry(cx: Context, fp: Fprobe, call: FprobeCall): Pat
   return result;
 }
 
-/** As `callFprobeEntry` where entry handlers are void (v6.4 and before). */
+/** As `callFprobeEntry` where entry handlers are void (v6.4 and before): whatever a0 holds, it refuses nothing. */
 export function* callFprobeVoidEntry(cx: Context, fp: Fprobe, call: FprobeCall): Path<void> {
   yield* callGuest(cx.cpu.state, call.handler, words(fp, call, CALLS.entry));
+  cx.emit(TRACE_EVENTS.entry_result.id, fp.object, call.generation, 0);
 }
 
 /** Calls `exit_handler`. */

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { smallFprobes, type SmallFprobes } from '../../properties/small-fprobe.ts';
 import { known } from '../assert.ts';
+import { NO_ADDRESS } from '../emu/address.ts';
 import type { ScriptOp } from '../emu/script.ts';
 import { sleepFor } from '../emu/timer.ts';
 import { EINVAL } from './errno.ts';
@@ -35,6 +36,19 @@ test('FP-7: before v6.5 an entry handler is void: whatever it leaves, the exit f
 function misses(lines: readonly string[]): readonly string[] {
   return lines.filter((line) => /skips|nmissed/u.test(line));
 }
+
+/** Is the data of each handler NULL? */
+function nullData(era: string): readonly boolean[] {
+  const m = smallFprobes({ era, functions: { f: WORK } });
+  callOf(m, { entryDataSize: 8 });
+  return m.events('fprobe_data').map(({ entry_data: at }) => at === NO_ADDRESS);
+}
+
+test('FP-2: before v6.4 there is no entry_data, whatever its size', () => {
+  expect(nullData('v6.12')).toEqual([false, false]);
+  expect(nullData('v6.1')).toEqual([true, true]);
+  expect(nullData('v5.18')).toEqual([true, true]);
+});
 
 test('FP-31.3: before v6.5 an exit handler takes no lock: the functions that it calls are hit as any other', () => {
   const callbacks: Record<string, readonly ScriptOp[]> = {

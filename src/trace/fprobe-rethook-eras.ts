@@ -1,6 +1,6 @@
 // Layer trace. What fprobe did before Linux v6.6, where it differs from `fprobe-rethook.ts` and `fprobe-rethook-hit.ts`
 // (fprobe.md 8): v6.1, and v5.18, which is v6.1 but for what stands under its name. Left out: the shorter lists of
-// arguments that handlers had; they get the later ones.
+// arguments that handlers had; they get the later ones, with NULL for the data that there was not.
 import { NO_ADDRESS } from '../emu/address.ts';
 import type { Context } from '../emu/context.ts';
 import { enter, type Path } from '../emu/path.ts';
@@ -22,6 +22,11 @@ import { hookedCall, type HookRequest, type RethookNode } from './rethook.ts';
 function* callVoidEntry(cx: Context, k: Kernel, fp: Fprobe, entry: FprobeEntry): Path<number> {
   const call = entryCall(cx, k, fp, entry);
   if (call.handler !== NO_ADDRESS) yield* callFprobeVoidEntry(cx, fp, call); // CC-H11.6
+  return 0;
+}
+
+/** v6.1: handlers share no data. */
+function noData(): number {
   return 0;
 }
 
@@ -84,6 +89,7 @@ export function* unhookFreedFirst(cx: Context, k: Kernel, own: FprobeRethook): P
 
 export const FPROBE_V6_1: Partial<LinkTable> = {
   ...FPROBE_RETHOOK,
+  fprobeDataBytes: noData,
   fprobeCallEntry: callVoidEntry,
   fprobeKprobeHandler: kprobeHandlerUnlocked,
   fprobeExitHandler: fprobeExitUnlocked,

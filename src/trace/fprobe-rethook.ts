@@ -12,7 +12,7 @@ import { FPROBE_FL_KPROBE_SHARED, readFprobeStruct } from './fprobe-struct.ts';
 import { beginRegistration, type Fprobe } from './fprobe.ts';
 import { useHash } from './ftrace-hash.ts';
 import { FTRACE_OPS_FL_ENABLED, FTRACE_OPS_FL_SAVE_REGS } from './ftrace-ops-flags.ts';
-import { bindInnerOps, type FtraceOps, presentOps } from './ftrace-ops.ts';
+import { bindInnerOps, FTRACE_OPS_BYTES, type FtraceOps, presentOps } from './ftrace-ops.ts';
 import type { Kernel } from './kernel.ts';
 import type { Rethook } from './rethook.ts';
 
@@ -24,6 +24,8 @@ export interface FprobeRethook {
   readonly rethook: Cell<Rethook | undefined>;
   /** Is the callback of the ops `fprobe_kprobe_handler` (FP-3)? */
   readonly shared: Cell<boolean>;
+  /** It is unregistered, and the ops points to hashes that are gone (FP-21). */
+  readonly over: Cell<boolean>;
 }
 
 /** `register_fprobe`, `_ips` and `_syms`. Task context; sleeps. */
@@ -117,6 +119,7 @@ function bindFprobeRethook(cx: Context, k: Kernel, fp: Fprobe): FprobeRethook {
     ops,
     rethook: cells.cell<Rethook | undefined>(`rethook/${fp.name}`, undefined),
     shared: cells.cell(`shared/${fp.name}`, false),
+    over: cells.cell(`over/${fp.name}`, false),
   };
   k.rethook.fprobes.set(fp, made);
   return made;
@@ -135,17 +138,23 @@ function* fprobeInitRethook(
   fp: Fprobe,
   { own, count }: Counted,
 ): Path<Errno> {
-  const { entryDataSize: dataBytes, exitHandler, nrMaxactive } = readFprobeStruct(cx, k, fp);
+  const { entryDataSize, exitHandler, nrMaxactive } = readFprobeStruct(cx, k, fp);
   if (exitHandler === NO_ADDRESS) {
     yield* writeOnce(own.rethook, undefined); // CC-S8.2
     return 0;
   }
   const nodes = nrMaxactive === 0 ? count * k.machine.cpus.length * 2 : nrMaxactive;
   if (nodes <= 0) return -EINVAL;
+  const dataBytes = k.fn.fprobeDataBytes(entryDataSize);
   const request = { data: fp, handler: 'fprobeExitHandler', nodes, dataBytes } as const;
   const rethook = yield* k.fn.rethookAlloc(cx, k, request);
   yield* writeOnce(own.rethook, rethook); // CC-S8.2
   return rethook === undefined ? -ENOMEM : 0;
+}
+
+/** How many bytes of data a node has (FP-22). */
+export function fprobeDataBytes(entryDataSize: number): number {
+  return entryDataSize;
 }
 
 /** `fprobe_fail_cleanup`: of a registration that is in force it takes away what that needs (X04). */
@@ -164,7 +173,23 @@ function* fprobeFailCleanup(cx: Context, k: Kernel, { ops, rethook }: FprobeReth
 export function* unregisterFprobe(cx: Context, k: Kernel, fp: Fprobe): Path<Errno> {
   const own = cx.make(() => k.fn.fprobeRegistration(k, fp));
   if (own === undefined) return -EINVAL; // CC-S8.1
-  return yield* k.fn.fprobeUnhook(cx, k, own);
+  const result = yield* k.fn.fprobeUnhook(cx, k, own);
+  if (result === 0)
+    cx.make(() => {
+      own.over.set(true);
+    });
+  return result;
+}
+
+/**
+ * What a careful user does before he registers a struct that was unregistered: he zeroes its ops, which makes it a new
+ * one (FP-21). Part of the present step.
+ */
+export function zeroUsedOps(k: Kernel, fp: Fprobe): void {
+  const { address } = fp;
+  if (k.rethook.fprobes.get(fp)?.over.value !== true) return;
+  for (let at = address; at < address + FTRACE_OPS_BYTES; at += 8)
+    k.machine.memory.store64(at, 0, 0);
 }
 
 /** FP-40.2-5. */
@@ -202,13 +227,13 @@ export function* fprobeIsRegistered(cx: Context, k: Kernel, fp: Fprobe): Path<bo
   return own !== undefined && (yield* readOnce(own.ops.savedFunc)) !== NO_ADDRESS; // FP-40.1
 }
 
-/** For the end of a run. A pool that is on its way out counts what is not given up yet. */
+/** For the end of a run. Of a pool that is on its way out no node is free, and those count that are not given up yet. */
 export function fprobeState(k: Kernel, fp: Fprobe): FprobeState {
   const own = k.rethook.fprobes.get(fp);
   const registered = own !== undefined && (own.ops.flags.value & FTRACE_OPS_FL_ENABLED) !== 0;
   const rethook = own === undefined ? undefined : ownRethook(own);
   if (rethook === undefined) return { registered, free: 0, nodes: 0, entries: 0 };
-  const free = rethook.pool.value.length;
-  const nodes = rethook.handler.value === undefined ? rethook.refs.value : rethook.nodes;
-  return { registered, free, nodes, entries: 0 };
+  const { handler, nodes, pool, refs } = rethook;
+  const [free, all] = handler.value === undefined ? [0, refs.value] : [pool.value.length, nodes];
+  return { registered, free, nodes: all, entries: 0 };
 }

@@ -13,6 +13,7 @@ import {
   fprobeTakeNode,
 } from './fprobe-rethook-hit.ts';
 import {
+  fprobeDataBytes,
   fprobeIsRegistered,
   fprobeRegistration,
   fprobeState,
@@ -42,6 +43,7 @@ import {
 } from './rethook.ts';
 
 export interface RethookLinks {
+  readonly fprobeDataBytes: typeof fprobeDataBytes;
   readonly fprobeRegistration: typeof fprobeRegistration;
   readonly fprobeUnhook: typeof fprobeUnhook;
   readonly fprobeHandler: typeof fprobeHandler;
@@ -72,6 +74,7 @@ export interface RethookLinks {
 }
 
 export const RETHOOK_LINKS: RethookLinks = {
+  fprobeDataBytes,
   fprobeRegistration,
   fprobeUnhook,
   fprobeHandler,

@@ -39,6 +39,22 @@ test('FP-8, FP-35: several fprobes on one function: the last one registered is f
   expect(m.story()).toEqual([...entries, 'A.exit f', 'B.exit f', 'C.exit f', 'f returns']);
 });
 
+test('FP-1, FP-35: where sites are two instructions all is the same, and regs->ip is behind both', () => {
+  const m = smallFprobes({ functions: { f: WORK }, patching: 'stopMachine' });
+  const all = ['A', 'B'].map((name) => m.fprobe(name));
+  m.control(function* (cx) {
+    for (const fp of all) yield* m.register(cx, fp, 'f');
+    yield* m.call(cx, 'f');
+    for (const fp of all) yield* m.unregister(cx, fp);
+  });
+  const handlers = ['B.entry f', 'A.entry f', 'A.exit f', 'B.exit f'];
+  expect(m.story()).toEqual([...handlers, 'f returns']);
+  const { site } = m.fn('f');
+  const [entry, , exit] = m.events('fprobe_data').map(({ regs_ip: ip }) => ip);
+  expect(entry).toBe(site + 8);
+  expect(exit).toBe(m.events('func_enter').find(({ func }) => func === m.fn('f').address)?.ra);
+});
+
 test('FP-7, FP-35: one that refuses drops out of the exits only', () => {
   const refuse: readonly ScriptOp[] = [{ op: 'return', value: -1 }];
   const m = smallFprobes({ functions: { f: WORK }, callbacks: { refuse } });
