@@ -78,7 +78,7 @@ test('FT-58, FT-60, H-28: the manager hooks the union, never all because it is e
   ];
   expect(found).toEqual([...round, ...round]);
   // One trampoline for ever: nobody waits, so nobody may free it (FT-31).
-  expect(m.events('alloc').filter(({ kind }) => kind === 'trampoline')).toHaveLength(1);
+  expect(m.events('alloc').filter(({ kind }) => kind === 'kernel_trampoline')).toHaveLength(1);
   expect(m.events('wait_begin')).toEqual([]);
 });
 

@@ -4,7 +4,7 @@
 import type { Address } from '../emu/address.ts';
 import type { Context } from '../emu/context.ts';
 import { mutexLock, mutexUnlock } from '../emu/lock.ts';
-import type { Path } from '../emu/path.ts';
+import { type Path, writeOnce } from '../emu/path.ts';
 import type { Errno } from './errno.ts';
 import {
   deleteNode,
@@ -35,7 +35,7 @@ export function* addFprobeIps(
   if (!cx.read(tables.registered[hook])) {
     const started = yield* startHook(cx, k, hook); // CC-S9.3
     if (started < 0) {
-      yield* fprobeFilterOut(cx, k, hook, ips);
+      yield* emptyFilter(cx, k, ops);
       return started;
     }
   }
@@ -85,8 +85,28 @@ export function* removeFprobeIps(
   const leftover = cx.make(() => ips.filter((ip) => !k.fn.fprobeIpIsUsed(k, ip, hook)));
   const sites = cx.make(() => sitesBut(k, hook, leftover));
   const isOver = k.fn.fprobeHookIsOver({ users, sites });
-  if (isOver && cx.read(registered[hook])) yield* stopHook(cx, k, hook); // CC-S9.4
-  yield* k.fn.fprobeFilterOut(cx, k, hook, leftover);
+  if (!isOver) {
+    yield* k.fn.fprobeFilterOut(cx, k, hook, leftover);
+    return;
+  }
+  if (cx.read(registered[hook])) yield* stopHook(cx, k, hook); // CC-S9.4
+  yield* emptyFilter(
+    cx,
+    k,
+    cx.make(() => opsOf(tablesOf(k), hook)),
+  );
+}
+
+/** The next one to use a hook that is not registered begins with no sites. It takes no memory, so it cannot fail. */
+function* emptyFilter(cx: Context, k: Kernel, ops: FtraceOps): Path<void> {
+  const { ftraceLock, emptyHash } = k.ftrace;
+  yield* mutexLock(cx, ops.regexLock); // CC-S9.4
+  yield* mutexLock(cx, ftraceLock); // CC-S9.4
+  const retired = cx.read(ops.filterHash);
+  yield* writeOnce(ops.filterHash, emptyHash); // CC-S9.4
+  yield* k.fn.freeFtraceHashRcu(cx, k, retired);
+  yield* mutexUnlock(cx, ftraceLock); // CC-S9.4
+  yield* mutexUnlock(cx, ops.regexLock); // CC-S9.4
 }
 
 /** How many sites the filter of a hook has besides these. Its writers hold `fprobe_mutex`. */

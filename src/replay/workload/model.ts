@@ -71,7 +71,15 @@ export const PATCHINGS = ['breakpoint', 'stopMachine'] as const;
 export type Patching = (typeof PATCHINGS)[number];
 
 /** What can be allocated while a run goes on, by the `kind` of `alloc` events. `heap` is kmalloc. */
-export const ALLOC_KINDS = ['heap', 'ftrace_hash', 'trampoline', 'module'] as const;
+export const ALLOC_KINDS = [
+  'heap',
+  'ftrace_hash',
+  'trampoline',
+  'module',
+  'ret_stack',
+  'fprobe_hlist',
+  'fprobe_ip_table',
+] as const;
 export type AllocKind = (typeof ALLOC_KINDS)[number];
 
 /** `[1, 8]` is one time in eight: probabilities are never floats (CONTRIBUTING.md). */
