@@ -119,7 +119,7 @@ const FPROBES = fc.oneof(
 
 /** What is run in an era of its own. */
 const ERA_CASES: Partial<Record<CasesName, fc.Arbitrary<FprobeCase>>> = {
-  pairing: FPROBES,
+  pairing: fc.oneof(FPROBES, fprobeCases({ refuses: true })),
   nmissed: fc.oneof(fprobeCases({ short: true, handlers: 1 }), FPROBES),
   fprobes: FPROBES,
   'fprobes-v6.18': fprobeCases({ eras: ['v6.18'], leaves: true, handlers: 1 }),

@@ -3,7 +3,12 @@
 // to them; fprobes that come, are switched off and on, and go; pools of one node, and data that no call has room for.
 import fc from 'fast-check';
 import type { FprobeModel } from '../src/replay/workload/model-fprobe.ts';
-import type { CallbackModel, TimelineItem, Workload } from '../src/replay/workload/model.ts';
+import type {
+  CallbackModel,
+  TaskModel,
+  TimelineItem,
+  Workload,
+} from '../src/replay/workload/model.ts';
 import { NAMES, STEP_MAX } from './workload-names.ts';
 import { type Features, workloadsWith } from './workloads.ts';
 
@@ -20,6 +25,8 @@ export interface FprobeFeatures extends Features {
   readonly eras?: readonly Era[];
   /** Three fprobes on one function whose data no call has room for, or pools of one node. */
   readonly short?: boolean;
+  /** Half of the entry handlers refuse. */
+  readonly refuses?: boolean;
   /** Entry handlers lead back to what they hook. */
   readonly recurses?: boolean;
   /** The first one goes while what it hooks goes on, and is soon back where the era allows it. */
@@ -38,7 +45,8 @@ interface RawFprobe {
   readonly data: number;
   readonly maxactive: number;
   readonly isDisabled: boolean;
-  readonly switches: readonly number[];
+  /** When it is switched off for a while. */
+  readonly pause: number | null;
   /** When it comes and goes, in turn. */
   readonly triggers: readonly number[];
   readonly isAsync: boolean;
@@ -64,14 +72,15 @@ export function fprobeCases(features: FprobeFeatures = {}): fc.Arbitrary<FprobeC
         maxLength: 3,
       }),
       profile: fc.constantFrom(...eras),
+      isAlone: fc.nat(3).map((draw) => draw !== 3),
     })
-    .map(({ fprobes, profile, workload }) => ({
-      workload: addFprobes(workload, fprobes, profile),
+    .map(({ fprobes, isAlone, profile, workload }) => ({
+      workload: addFprobes(isAlone ? withoutHooks(workload) : workload, fprobes, profile),
       profile,
     }));
 }
 
-function rawFprobe({ leaves, recurses, short }: FprobeFeatures): fc.Arbitrary<RawFprobe> {
+function rawFprobe({ leaves, recurses, refuses, short }: FprobeFeatures): fc.Arbitrary<RawFprobe> {
   const handlers = ['count', 'nothing', 'linger', 'recurse'] as const;
   const back = fc.constant<'recurse'>('recurse');
   return fc.record({
@@ -82,21 +91,33 @@ function rawFprobe({ leaves, recurses, short }: FprobeFeatures): fc.Arbitrary<Ra
     entry:
       recurses === true
         ? back
-        : fc.constantFrom<RawFprobe['entry'][]>(...handlers, 'refuse', 'refuse', 'refuse', null),
+        : refuses === true
+          ? fc.constantFrom<RawFprobe['entry'][]>('refuse', 'count')
+          : fc.constantFrom<RawFprobe['entry'][]>(...handlers, 'refuse', 'refuse', 'refuse', null),
     exit:
       leaves === true || short === true
         ? fc.constantFrom<RawFprobe['exit'][]>('count', 'linger')
         : fc.constantFrom<RawFprobe['exit'][]>(...handlers, null),
     data: short === true ? fc.constantFrom(120, 112) : fc.constantFrom(0, 8, 24, 120),
     maxactive: short === true ? fc.constantFrom(1, 1, 2) : fc.constantFrom(0, 0, 1, 4),
-    isDisabled: fc.nat(9).map((draw) => draw === 9),
-    switches: fc.array(fc.nat(STEP_MAX), { maxLength: 2 }),
+    isDisabled: fc.nat(14).map((draw) => draw === 14),
+    pause: fc.option(fc.nat(STEP_MAX), { freq: 2 }),
     triggers: fc.array(fc.nat(STEP_MAX), { minLength: 2, maxLength: 4 }),
     isAsync: fc.nat(9).map((draw) => draw === 9),
   });
 }
 
-/** `workload`, with fprobes in place of all that hooks functions but its first probe. */
+/** `workload`, without what is done to its ftrace_ops: fprobes come sooner, and tasks go on for longer. */
+function withoutHooks(workload: Workload): Workload {
+  const timeline = (workload.timeline ?? []).filter(({ cpu_down, cpu_up }) => cpu_down ?? cpu_up);
+  const tasks: Record<string, TaskModel> = {};
+  for (const [name, task] of Object.entries(workload.tasks ?? {})) {
+    tasks[name] = task.times === undefined ? task : { ...task, times: 2 * task.times };
+  }
+  return { ...workload, tasks, timeline };
+}
+
+/** `workload`, with fprobes. */
 function addFprobes(workload: Workload, raws: readonly RawFprobe[], profile: Era): Workload {
   const models = raws.map((raw) => modelOf(raw, raws.length, profile));
   const probes = Object.fromEntries(models.map((model, index) => [`fp${index}`, model]));
@@ -140,6 +161,8 @@ function handlerOf(handler: NonNullable<RawFprobe['entry'] | RawFprobe['exit']>)
   return handler === 'linger' || handler === 'recurse' ? `fp_${handler}` : handler;
 }
 
+const PAUSE_STEPS = 50;
+
 /** It comes and goes; in an era of rethook once only, as its struct is not zeroed in between (FP-21). */
 function lifeOf(raw: RawFprobe, fprobe: string, comesBack: boolean): TimelineItem[] {
   const dues = raw.triggers.toSorted((a, b) => a - b);
@@ -150,9 +173,12 @@ function lifeOf(raw: RawFprobe, fprobe: string, comesBack: boolean): TimelineIte
     if (turn % 2 === 0) return { at, register: fprobe };
     return raw.isAsync && comesBack ? { at, unregister_async: fprobe } : { at, unregister: fprobe };
   });
-  const switches = raw.switches.map((due, turn): TimelineItem => {
-    const at = { step: due };
-    return turn % 2 === 0 ? { at, disable: fprobe } : { at, enable: fprobe };
-  });
-  return [...items, ...switches];
+  const { pause } = raw;
+  if (pause === null) return items;
+  const from = STEP_MAX / 2 + pause;
+  return [
+    ...items,
+    { at: { step: from }, disable: fprobe },
+    { at: { step: from + PAUSE_STEPS }, enable: fprobe },
+  ];
 }

@@ -85,8 +85,6 @@ export const pairing: Guarantee = {
         },
         cb_end: (e) => {
           if (fprobes.handler !== undefined && e.kind === EXIT) exitEnds(found, e);
-          if (fprobes.handler !== undefined && e.kind === ENTRY && isVoid(story))
-            accepted(found, e);
         },
         fprobe_data: (e) => {
           dataGiven(found, e);
@@ -141,8 +139,7 @@ function flowOf({ flows }: Findings, e: Place): Flow {
 /** Behind the cb_begin of a handler: whether the data is its call's own. */
 function dataGiven(found: Findings, e: EventOf<'fprobe_data'>): void {
   const handler = handlerAt(found, e);
-  // Handlers of those eras have no such argument.
-  if (handler === undefined || isVoid(found.story)) return;
+  if (handler === undefined) return;
   const flow = flowOf(found, e);
   if (handler.begin.kind === ENTRY) {
     flow.given.push({ object: e.object, data: e.entry_data });
@@ -182,23 +179,6 @@ function userOf({ flows }: Findings, data: number): Hook | undefined {
     if (user !== undefined) return user;
   }
   return undefined;
-}
-
-/** Eras whose entry handlers return nothing: every call wants its exit handler (fprobe.md 8). */
-const VOID_ERAS: ReadonlySet<string | undefined> = new Set(['v6.1', 'v5.18']);
-
-function isVoid({ fprobes }: Story): boolean {
-  return VOID_ERAS.has(fprobes.rules?.era);
-}
-
-function accepted(found: Findings, e: EventOf<'cb_end'>): void {
-  flowOf(found, e).answers.push({
-    object: e.object,
-    ip: e.ip,
-    refused: false,
-    data: undefined,
-    index: e.index,
-  });
 }
 
 function answered(found: Findings, result: EventOf<'entry_result'>): void {

@@ -114,9 +114,7 @@ function ownListeners(found: Findings): ReturnType<Guarantee['start']>['on'] {
       if (e.kind === 'ftrace_hash') hashes.set(lifeOf(e), e);
     },
     alloc_failed: (e) => {
-      const { calls } = found.story.fprobes;
-      const isCalls = calls.some(({ begin }) => begin.pid === e.pid);
-      if (isCalls && e.kind === 'ftrace_hash') found.keptForWant++;
+      if (e.kind === 'ftrace_hash' && isFprobeCall(found.story, e)) found.keptForWant++;
     },
     free: (e) => {
       if (!trampolines.delete(lifeOf(e))) hashes.delete(lifeOf(e));
@@ -166,6 +164,11 @@ function ownListeners(found: Findings): ReturnType<Guarantee['start']>['on'] {
       if (found.story.callbackFunctions.has(e.func)) found.abandoned ??= e;
     },
   };
+}
+
+/** Does the task of `e` have a call on an fprobe under way? */
+function isFprobeCall({ fprobes }: Story, { pid }: EventOf<'alloc_failed'>): boolean {
+  return fprobes.calls.some(({ begin }) => begin.pid === pid);
 }
 
 /** Does the task of `e` have a call on this very ops under way? */
