@@ -133,13 +133,13 @@ export class Text {
 
   /** Code that no CPU is executing yet or any more: a trampoline, a slot. */
   writeCode(address: Address, halfwords: ArrayLike<number>): void {
-    this.machine.core.writeText(address, Uint16Array.from(halfwords));
+    this.machine.core.writeText(address, new Uint16Array(halfwords));
   }
 
   /** Freed code: executing it is an illegal instruction, which the machine reports as poison. */
   poison(address: Address, bytes: number): void {
     this.pairs.forget(address, bytes);
-    for (let at = address; at < address + bytes; at += 2) this.machine.core.writeHalf(at, 0);
+    this.machine.core.writeText(address, new Uint16Array(bytes >> 1));
   }
 
   /** The site at `ip` is no more: what is written there next is what every CPU sees. */

@@ -38,7 +38,7 @@ export class Assembler {
     for (const { name, address } of this.#labels) {
       assert(address !== undefined, `label ${name} is bound`);
     }
-    return Uint16Array.from(this.#halves);
+    return new Uint16Array(this.#halves);
   }
 
   /** Emits a 16-bit instruction, or data. */
@@ -54,7 +54,7 @@ export class Assembler {
 
   /** Emits text that was assembled elsewhere and does not care where it lies. */
   append(halves: Uint16Array): void {
-    this.#halves.push(...halves);
+    for (const half of halves) this.#halves.push(half);
   }
 
   /** Emits an instruction by its mnemonic. */
