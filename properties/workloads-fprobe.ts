@@ -13,7 +13,7 @@ import { NAMES, STEP_MAX } from './workload-names.ts';
 import { type Features, workloadsWith } from './workloads.ts';
 
 /** Eras that keep what the documents promise: in v5.18 a rethook is freed under its users (H-04), v6.14 and v6.18 do not wait (H-01). */
-export const SOUND_ERAS = ['today', 'v6.12', 'v6.1'] as const;
+const SOUND_ERAS = ['today', 'v6.12', 'v6.1'] as const;
 export type Era = (typeof SOUND_ERAS)[number] | 'v6.18' | 'v6.14' | 'v5.18';
 
 /** Exit handlers take no lock in these: one that leads back to what is hooked never ends (H-07). */

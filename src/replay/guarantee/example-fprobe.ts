@@ -6,7 +6,7 @@ const OBJECTS = 40;
 export const FP = OBJECTS;
 export const OTHER: number = OBJECTS + 1;
 /** Where calls return to, and the stack pointer that they are made with. */
-export const RET = 0x70000;
+const RET = 0x70000;
 export const SP = 0x9000;
 
 type Hook = 'fgraph' | 'rethook';

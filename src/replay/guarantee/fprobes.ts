@@ -10,7 +10,7 @@ import { readAddress } from './ops.ts';
 import { globMatches } from './pattern.ts';
 
 /** FPROBE_FL_*, as include/linux/fprobe.h publishes them. */
-export const FPROBE_FL_DISABLED = 1;
+const FPROBE_FL_DISABLED = 1;
 export const FPROBE_FL_KPROBE_SHARED = 2;
 
 /** Object of a skip that concerns whoever would have been called. */
