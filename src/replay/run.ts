@@ -14,7 +14,7 @@ import type { Json, RecordingHeader } from './recording-header.ts';
 import { RecordingWriter } from './recording.ts';
 import type { OperationResult, Session, Thrown } from './session.ts';
 import { VERSION } from './version.ts';
-import { ERRNO } from './workload/model.ts';
+import { ERRNO } from './workload/errno-names.ts';
 import type { Plan, PlanCounter, PlanEntry, PlanMachine, PlanOperation } from './workload/plan.ts';
 
 export type { WorkloadSource } from './prepare.ts';

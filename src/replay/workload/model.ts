@@ -3,7 +3,6 @@
 // `plan.ts` turns it into what a run needs. Keys are words of the YAML file, hence snake_case.
 
 import { LIMITS } from '../../emu/limits.ts';
-import { E2BIG, EBUSY, EEXIST, EINVAL, ENODEV, ENOENT, ENOMEM, ENOSPC } from '../../trace/errno.ts';
 import type { FprobeMachineModel, FprobeModel } from './model-fprobe.ts';
 
 /**
@@ -391,15 +390,3 @@ export const LIMIT = {
   ratio: 1_000_000,
   seed: 4_294_967_295,
 } as const;
-
-/** The kernel's error numbers that an operation can be expected to return, by name. */
-export const ERRNO: Readonly<Record<string, number>> = {
-  E2BIG,
-  EBUSY,
-  EEXIST,
-  EINVAL,
-  ENODEV,
-  ENOENT,
-  ENOMEM,
-  ENOSPC,
-};

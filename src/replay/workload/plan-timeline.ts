@@ -2,10 +2,10 @@
 // resolved.
 import { InvariantError, known } from '../../assert.ts';
 import { EVENTS, type EventName } from '../schema.ts';
+import { ERRNO } from './errno-names.ts';
 import { FPROBE_HANDLERS, type FprobeHandler } from './model-fprobe.ts';
 import {
   CONTROL_TASK,
-  ERRNO,
   FPROBE_OPERATIONS,
   type InterruptName,
   INTERRUPTS,

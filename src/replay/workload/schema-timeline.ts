@@ -1,7 +1,7 @@
 // Layer replay. The timeline of the workload schema: triggers, and what they cause.
 import * as z from 'zod';
+import { ERRNO } from './errno-names.ts';
 import {
-  ERRNO,
   EVENT_EDGES,
   INTERRUPTS,
   LIMIT,
