@@ -4,6 +4,7 @@
 import fc from 'fast-check';
 import type { GuaranteeName } from '../src/replay/workload/model.ts';
 import type { Variant } from '../src/trace/variants/variant.ts';
+import { RETHOOK_MUTANTS } from './mutants-rethook.ts';
 import { type Case, type CasesName, casesOf, faultsIn, runCase } from './run-case.ts';
 
 export interface Mutant {
@@ -166,6 +167,7 @@ export const MUTANTS: readonly Mutant[] = [
     pinned: [2, 4],
     says: /^module \d+ .* was used/u,
   },
+  ...RETHOOK_MUTANTS,
 ];
 
 /** A change that no judge may hold against the kernel, and the cases in which the nearest mutants die. */
