@@ -5,6 +5,7 @@ import { BUG_STORIES } from './stories-bugs.ts';
 import { C_STORIES } from './stories-c.ts';
 import { FILE_STORIES } from './stories-files.ts';
 import { FLAG_STORIES } from './stories-flags.ts';
+import { PAIRING_STORIES } from './stories-pairing.ts';
 import { RETHOOK_STORIES } from './stories-rethook.ts';
 import { START_STORIES } from './stories-start.ts';
 import { STOP_STORIES } from './stories-stop.ts';
@@ -22,6 +23,7 @@ export const ALL_STORIES: Readonly<Record<string, readonly Claim[]>> = {
   ...MACHINE_STORIES,
   ...BUG_STORIES,
   'memory-module-reload': MODULE_RELOAD,
+  ...PAIRING_STORIES,
   ...RETHOOK_STORIES,
   ...STOP_STORIES,
   ...USER_STORIES,

@@ -16,7 +16,10 @@ const ENDINGS = ['.yaml', '.trace', '.txt'] as const;
 /** As the command line has it. */
 const SEED_DEFAULT = 1;
 /** Goldens of another era than today's, by name. */
-const PROFILES: Readonly<Record<string, string>> = { 'memory-rethook-pool': 'v6.12' };
+const PROFILES: Readonly<Record<string, string>> = {
+  'memory-rethook-pool': 'v6.12',
+  'nmissed-one-node': 'v6.12',
+};
 
 export interface RecordedGolden {
   readonly trace: Uint8Array;
