@@ -1,4 +1,5 @@
-// What the stories of goldens claim about calls that fprobes hook: which exit belongs to which entry, and what nmissed counts.
+// What the stories of goldens claim about calls that fprobes hook: which exit belongs to which entry, and what nmissed
+// counts.
 import type { EventOf } from '../src/replay/schema.ts';
 import type { Claim } from './moments.ts';
 import { like, ofKind, type Told } from './told.ts';
@@ -26,7 +27,7 @@ export const PAIRING_STORIES: Readonly<Record<string, readonly Claim[]>> = {
       },
     },
     {
-      says: 'an interrupt comes before a call of page_alloc is hooked, and one in an exit handler; both have handlers of their own',
+      says: 'an interrupt comes before page_alloc is hooked, and one in an exit handler; both have handlers of their own',
       holds: (told) => {
         const ticks = like(told.interrupts, { handler: 'timer_tick' });
         const exits = handlers(told, 'fp0', 'fprobe_exit').filter(({ level }) => level > 1);
