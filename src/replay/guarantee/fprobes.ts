@@ -29,6 +29,8 @@ export interface Fprobe {
   told: EventOf<'fprobe'> | undefined;
   /** Undefined: not known for certain. */
   disabled: boolean | undefined;
+  /** Index of the event from which on it is known. */
+  disabledSince: number;
   /** What it hooks for certain; undefined: not known. */
   sites: ReadonlySet<number> | undefined;
   /** The registration that is in force for certain; 0: none. */
@@ -93,6 +95,7 @@ export function fprobeListeners(fprobes: Fprobes, functions: FunctionTable): Lis
       const fprobe = fprobeOf(fprobes, e.object);
       fprobe.told = e;
       fprobe.disabled = (e.flags & FPROBE_FL_DISABLED) !== 0;
+      fprobe.disabledSince = e.index;
     },
     symbol: () => {
       for (const call of fprobes.calls) call.sites = undefined;
@@ -141,6 +144,7 @@ export function fprobeOf({ all }: Fprobes, object: number): Fprobe {
     name: `fprobe ${object}`,
     told: undefined,
     disabled: undefined,
+    disabledSince: -1,
     sites: undefined,
     generation: 0,
     registering: 0,
@@ -214,7 +218,10 @@ function callEnds({ calls }: Fprobes, end: EventOf<'ctl_end'>): FprobeCall | und
   fprobe.turns++;
   if (REGISTER.test(end.op)) registerEnds(fprobe, call, end);
   else if (isUnregister(end.op)) return unregisterEnds(fprobe, begin, end);
-  else if (!isSwitched(calls, fprobe)) fprobe.disabled = end.op === 'disable_fprobe';
+  else if (!isSwitched(calls, fprobe)) {
+    fprobe.disabled = end.op === 'disable_fprobe';
+    fprobe.disabledSince = end.index;
+  }
   return undefined;
 }
 

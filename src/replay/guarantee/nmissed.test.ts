@@ -223,6 +223,27 @@ test.each<[string, RegExp, readonly Told[], readonly (readonly Told[])[]]>([
   expect(finding(start, ...run)).toMatch(why);
 });
 
+test('FP-9, M-44: whoever is disabled before the function goes on runs neither handler', () => {
+  const off = call('disable_fprobe', 0);
+  const on: Told[] = [...enters('kmalloc', { sp: 0x8000 }), leaves('kmalloc')];
+  const late = [begun('vfs_open'), off, on, exit('vfs_open')];
+  expect(finding(world(), ...late)).toMatch(
+    /the exit handler of fp0 ran although it had been disabled/u,
+  );
+  expect(finding(world(), off, enters('vfs_open'), entry('vfs_open'))).toMatch(
+    /the entry handler of fp0 ran/u,
+  );
+  const meanwhile = [
+    begun('vfs_open'),
+    off,
+    exit('vfs_open'),
+    [unhook('vfs_open'), leaves('vfs_open')],
+  ];
+  expect(finding(world(), begun('vfs_read'), ended('vfs_read'), ...meanwhile)).toMatchObject({
+    handled: 1,
+  });
+});
+
 test('M-57: a shortage that only the first fprobe of the function is told of', () => {
   const other = registered({ object: OTHER, hook: 'fgraph' });
   const deep = Array.from({ length: 14 }, (_, i) =>

@@ -3,8 +3,8 @@
 //
 // Broken by a call of a hooked function that returns without its entry handler, or its return taken, or a word why not; by
 // a reason that the judge's own account rules out (`miss-reasons.ts`); by a miss that is not counted, a count without
-// a miss, a count of what does not count in this era; and by a counter that is not one more than before, or ends
-// as something else than it was counted to. Which functions are hooked is computed anew from the calls.
+// a miss, a count of what does not count in this era; by a counter that is not one more than before, or ends
+// as something else than it was counted to; and by a handler that runs although its fprobe was disabled before (FP-9). Which functions are hooked is computed anew from the calls.
 //
 // Left alone: hits of a function that was entered while a call on the fprobe was under way (FP-5); and, with
 // `racyCounters`, counts that two CPUs overwrite.
@@ -12,7 +12,7 @@
 // Exercised, for each time: a hooked call returns that was handled (part `handled`), a miss is counted (`missed`), or
 // a hit is passed over uncounted (`uncounted`).
 import type { Event, EventOf } from '../schema.ts';
-import { type Fprobe, ENTRY, fprobeOf, isInForce, NOBODY } from './fprobes.ts';
+import { type Fprobe, ENTRY, fprobeOf, type Handler, isInForce, NOBODY } from './fprobes.ts';
 import { nameOfSite } from './functions.ts';
 import { contextKey, type Frame } from './hit.ts';
 import { broken, type Broken, type Guarantee, heldInParts, type Verdict } from './judge.ts';
@@ -41,6 +41,8 @@ interface Findings {
   readonly reasons: Reasons;
   readonly debts: WeakMap<Frame, readonly Debt[]>;
   readonly counters: Map<Fprobe, Counter>;
+  /** Index of the last event that shows guest code running, by flow: what is looked up later is no older. */
+  readonly ran: Map<number, number>;
   first: Broken | undefined;
   ended: boolean;
   dead: boolean;
@@ -65,6 +67,7 @@ export const nmissed: Guarantee = {
       reasons: newReasons(story),
       debts: new WeakMap(),
       counters: new Map(),
+      ran: new Map(),
       first: undefined,
       ended: false,
       dead: false,
@@ -78,14 +81,17 @@ export const nmissed: Guarantee = {
         ...follow,
         func_enter: (e) => {
           follow.func_enter?.(e);
+          if (!isHandler(story, e.func)) found.ran.set(keyOf(e), e.index);
           if (story.entered !== undefined && story.fprobes.all.length > 0) entered(found, e);
         },
         func_return: (e) => {
+          found.ran.set(keyOf(e), e.index);
           if (story.left !== undefined) returned(found, story.left, e);
           follow.func_return?.(e);
         },
         cb_begin: (e) => {
           if (e.kind === ENTRY) settle(found, e);
+          if (story.fprobes.handler !== undefined) handlerBegan(found, story.fprobes.handler);
         },
         hook: (e) => {
           follow.hook?.(e);
@@ -176,6 +182,20 @@ function skipped(found: Findings, e: EventOf<'skip'>): void {
   for (const fprobe of story.fprobes.all) {
     if (e.object === fprobe.object) counterOf(found, fprobe).owed.set(keyOf(e), e);
   }
+}
+
+/** Its entry comes with the call of it, when the flag has been looked at. */
+function isHandler({ fprobes }: Story, func: number): boolean {
+  return fprobes.all.some(({ told }) => told?.entry === func || told?.exit === func);
+}
+
+/** FP-9: who was switched off before the flow came here runs neither handler. */
+function handlerBegan(found: Findings, { begin, fprobe }: Handler): void {
+  const ran = found.ran.get(keyOf(begin)) ?? -1;
+  if (fprobe.disabled !== true || fprobe.disabledSince > ran) return;
+  const which = begin.kind === ENTRY ? 'entry' : 'exit';
+  const why = `the ${which} handler of ${fprobe.name} ran although it had been disabled`;
+  report(found, begin, why, [fprobe.disabledSince, ran]);
 }
 
 function keyOf({ cpu, level, pid }: Event): number {
