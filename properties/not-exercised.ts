@@ -23,15 +23,10 @@ export const NOT_EXERCISED: Readonly<Record<string, string>> = {
   'step kprobe-busy: kprobeBusyEnd preemptEnable(cx)': FPROBE,
   'step kprobe-busy: kprobeBusyEnd writeOnce(running, NO_ADDRESS)': FPROBE,
   'step CC-H14.2 fgraph: ftracePushReturnTrace fetchAdd(overrun, 1)': FPROBE,
-  'step CC-H14.6 fgraph: callEntryFunc writeOnce(call.task.curr, before)': FPROBE,
-  'step CC-H14.6 fgraph: callEntryFuncs readOnce(bitmask)': FPROBE,
   'step CC-H14.6 fgraph: callEntryFuncs readOnce(slot)': FPROBE,
-  'step CC-H14.7 fgraph: functionGraphEnter writeOnce(call.task.curr, call.start)': FPROBE,
   'step CC-S18.2 fgraph-register: startGraphTracing release(cx, unused)': FPROBE,
   'step CC-S20.3 fprobe-hook: fprobeModuleCallback mutexLock(cx, tables.mutex)': FPROBE,
   'step CC-S20.3 fprobe-hook: fprobeModuleCallback mutexUnlock(cx, tables.mutex)': FPROBE,
-  "step CC-S9.5 fprobe-fgraph: isOutOfMemory allocate(cx, { kind: 'fprobe_ip_table', bytes: NODE_BYTES })":
-    FPROBE,
   'step fgraph-register: startGraph writeOnce(direct, undefined)': FPROBE,
   'step fgraph-register: stopGraph writeOnce(direct, only)': FPROBE,
   'step fgraph-unwind: unwindShadowStack act(task.words, () => unwindFrame(cx, k, { task, end: at ...':
@@ -42,9 +37,6 @@ export const NOT_EXERCISED: Readonly<Record<string, string>> = {
   'step fprobe-fgraph-hit: fprobeShortage': FPROBE,
   'step fprobe-fgraph-hit: fprobeShortageOf': FPROBE,
   'step fprobe-fgraph: fprobeIsRegistered readOnce(existence)': FPROBE,
-  'step fprobe-fgraph: fprobeUndoRegister release(cx, hlist.memory)': FPROBE,
-  'step fprobe-fgraph: isOutOfMemory release(cx, made)': FPROBE,
-  'step fprobe-fgraph: registerLocked release(cx, hlist.memory)': FPROBE,
   'step CC-H18.2 rethook-return: rethookFlushTask preemptDisable(cx)': FPROBE,
   'step CC-H18.2 rethook-return: rethookFlushTask preemptEnable(cx)': FPROBE,
   'step CC-H18.2 rethook-return: rethookFlushTask update(taskRethooks(k, task), () => undefined)':
