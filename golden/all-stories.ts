@@ -5,6 +5,7 @@ import { BUG_STORIES } from './stories-bugs.ts';
 import { C_STORIES } from './stories-c.ts';
 import { FILE_STORIES } from './stories-files.ts';
 import { FLAG_STORIES } from './stories-flags.ts';
+import { FPROBE_STORIES } from './stories-fprobe.ts';
 import { PAIRING_STORIES } from './stories-pairing.ts';
 import { RETHOOK_STORIES } from './stories-rethook.ts';
 import { START_STORIES } from './stories-start.ts';
@@ -27,4 +28,5 @@ export const ALL_STORIES: Readonly<Record<string, readonly Claim[]>> = {
   ...RETHOOK_STORIES,
   ...STOP_STORIES,
   ...USER_STORIES,
+  ...FPROBE_STORIES,
 };

@@ -20,8 +20,10 @@ interface Bug {
 
 /** By id. */
 const BUGS: Readonly<Record<string, Bug>> = {
+  'H-01': { golden: 'unregister-fprobe', judge: 'unregister', seed: 10 },
   'H-02': { golden: 'unregister-shared-site', judge: 'unregister', seed: 1 },
   'H-04': { golden: 'memory-rethook-pool', judge: 'memory', seed: 19 },
+  'H-05': { golden: 'pairing-fprobe-no-memory', judge: 'memory', seed: 197 },
   'H-10': { golden: 'recursion-entry-window', judge: 'recursion', seed: 1 },
   'H-11': { golden: 'recursion-entry-window', judge: 'recursion', seed: 1 },
   'H-12': { golden: 'recursion-groups', judge: 'recursion', seed: 1 },

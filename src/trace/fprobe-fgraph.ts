@@ -2,8 +2,9 @@
 // kernel/trace/fprobe.c. Left out: references that keep a matching function's module during registration (FP-10).
 import { type Address, NO_ADDRESS } from '../emu/address.ts';
 import type { Context } from '../emu/context.ts';
+import { useObject } from '../emu/kernel-access.ts';
 import { mutexLock, mutexUnlock } from '../emu/lock.ts';
-import { type Path, readOnce } from '../emu/path.ts';
+import { act, type Path, readOnce } from '../emu/path.ts';
 import { callRcu, synchronize } from '../emu/rcu.ts';
 import { allocate, release } from '../emu/slab.ts';
 import { E2BIG, EEXIST, EINVAL, ENOENT, ENOMEM, type Errno } from './errno.ts';
@@ -82,7 +83,7 @@ function* registerLocked(cx: Context, k: Kernel, fp: Fprobe, ips: readonly Addre
     announce(cx, k, fp, hlist);
   });
   if (hooked < 0) {
-    yield* release(cx, hlist.memory);
+    yield* freeHlist(cx, hlist);
     return hooked;
   }
   yield* addToExistence(cx, k, hlist);
@@ -154,7 +155,7 @@ function* isOutOfMemory(cx: Context, k: Kernel): Path<boolean> {
 export function* fprobeUndoRegister(cx: Context, k: Kernel, hlist: FprobeHlist): Path<void> {
   yield* removeFromTables(cx, k, hlist);
   yield* k.fn.fprobeSynchronizeRcu(cx);
-  yield* release(cx, hlist.memory);
+  yield* freeHlist(cx, hlist);
 }
 
 /** CC-S9.2 to .4 of unregister. */
@@ -198,8 +199,17 @@ export function* unregisterFprobeAsync(cx: Context, k: Kernel, fp: Fprobe): Path
 }
 
 /** FP-55.5: walkers may still stand on its nodes. */
-export function* fprobeFreeHlist(cx: Context, { memory }: FprobeHlist): Path<void> {
-  yield* callRcu(cx, (softirq) => release(softirq, memory)); // CC-S9.5
+export function* fprobeFreeHlist(cx: Context, hlist: FprobeHlist): Path<void> {
+  yield* callRcu(cx, (softirq) => freeHlist(softirq, hlist)); // CC-S9.5
+}
+
+/** `kfree` of the nodes. Freed twice, they are an oops. */
+export function* freeHlist(cx: Context, { memory }: FprobeHlist): Path<void> {
+  const { slab, slabCell } = cx.cpu.machine;
+  yield* act(slabCell, () => {
+    if (memory.live) slab.destroy(cx, memory);
+    else useObject(cx, memory, NO_ADDRESS);
+  }); // CC-S9.5
 }
 
 /** `fprobe_is_registered`. */

@@ -2,11 +2,11 @@
 // replacement that makes the change; what it breaks and what it takes to see it is said above it. Left out: H-46, which
 // needs helpers of the return machine that can be hooked, and this one has none.
 import type { Path } from '../../emu/path.ts';
-import { release } from '../../emu/slab.ts';
 import { wordAt } from '../fgraph-stack.ts';
 import { fgraphOf, wordsOf } from '../fgraph-state.ts';
 import { ftraceStartupSubops } from '../fgraph-subops.ts';
 import { fgraphWriteFrame } from '../fgraph.ts';
+import { freeHlist } from '../fprobe-fgraph.ts';
 import { missFprobe } from '../fprobe-miss.ts';
 import { nodeFprobe, nodesOf } from '../fprobe-table.ts';
 import type { Variant } from './variant.ts';
@@ -40,9 +40,7 @@ const M_48: Variant = {
   id: 'M-48',
   about: 'unregister_fprobe frees its nodes at once',
   links: {
-    *fprobeFreeHlist(cx, { memory }) {
-      yield* release(cx, memory);
-    },
+    fprobeFreeHlist: freeHlist,
   },
 };
 
@@ -58,9 +56,7 @@ const M_50: Variant = {
   id: 'M-50',
   about: 'register_fprobe, when it fails, frees its nodes without unlinking them (H-05)',
   links: {
-    *fprobeUndoRegister(cx, _k, { memory }) {
-      yield* release(cx, memory);
-    },
+    fprobeUndoRegister: (cx, _k, hlist) => freeHlist(cx, hlist),
   },
 };
 

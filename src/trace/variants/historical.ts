@@ -4,13 +4,16 @@
 import { writeOnce } from '../../emu/path.ts';
 import { addFtraceOps } from '../ftrace.ts';
 import { CALLER_VARIANTS } from './caller.ts';
+import { FPROBE_FGRAPH_VARIANTS } from './fprobe-fgraph.ts';
 import { FTRACE_VARIANTS } from './ftrace.ts';
 import { RECURSION_VARIANTS } from './recursion.ts';
 import type { Variant } from './variant.ts';
 
 /** By id: the subject of the fix, and the fault that brings the bug back. */
 const SAME_AS: readonly (readonly [id: string, about: string, fault: string])[] = [
+  ['H-01', 'unregister_fprobe does not wait for a grace period', 'M-46'],
   ['H-02', 'unregister returns early, without waits, when no code update is needed', 'M-03'],
+  ['H-05', 'register_fprobe, when it fails, frees nodes that hits can still find', 'M-50'],
   ['H-10', 'an interrupt that is traced before its level is visible looks like recursion', 'M-22'],
   ['H-11', 'the recursion bit of an NMI is computed wrongly', 'M-23'],
   ['H-13', 'the recursion lock is taken while the task can be preempted', 'M-24'],
@@ -32,7 +35,12 @@ const H_40: Variant = {
   },
 };
 
-const FAULTS = [...CALLER_VARIANTS, ...FTRACE_VARIANTS, ...RECURSION_VARIANTS];
+const FAULTS = [
+  ...CALLER_VARIANTS,
+  ...FTRACE_VARIANTS,
+  ...RECURSION_VARIANTS,
+  ...FPROBE_FGRAPH_VARIANTS,
+];
 
 export const HISTORICAL_VARIANTS: readonly Variant[] = [
   ...SAME_AS.flatMap(([id, about, fault]) =>
