@@ -27,6 +27,10 @@ export const NOT_EXERCISED: Readonly<Record<string, string>> = {
   'step CC-S18.2 fgraph-register: startGraphTracing release(cx, unused)': FPROBE,
   'step CC-S20.3 fprobe-hook: fprobeModuleCallback mutexLock(cx, tables.mutex)': FPROBE,
   'step CC-S20.3 fprobe-hook: fprobeModuleCallback mutexUnlock(cx, tables.mutex)': FPROBE,
+  "step CC-S9.1 fprobe-fgraph: allocHlist allocate(cx, { kind: 'fprobe_hlist', bytes })": FPROBE,
+  "step CC-S9.5 fprobe-fgraph: isOutOfMemory allocate(cx, { kind: 'fprobe_ip_table', bytes: NODE_BYTES })":
+    FPROBE,
+  "step CC-S9.7 fprobe-fgraph: fprobeSynchronizeRcu synchronize(cx, 'synchronize_rcu')": FPROBE,
   'step fgraph-register: startGraph writeOnce(direct, undefined)': FPROBE,
   'step fgraph-register: stopGraph writeOnce(direct, only)': FPROBE,
   'step fgraph-unwind: unwindShadowStack act(task.words, () => unwindFrame(cx, k, { task, end: at ...':
