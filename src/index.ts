@@ -2,6 +2,7 @@
 // an example in its comment, which `tidy/package.test.ts` runs from the installed package.
 export { InputError, InvariantError } from './assert.ts';
 export { type Choice, profiles, variants } from './replay/api/catalogue.ts';
+export { compareEras, type EraOptions } from './replay/api/eras.ts';
 export { readEvents, type RecordingSource } from './replay/api/events.ts';
 export {
   type GuaranteeInfo,
@@ -18,6 +19,8 @@ export {
 } from './replay/api/record.ts';
 export { recursedFunctions, type Recursion } from './replay/api/recursion.ts';
 export { fromYaml } from './replay/api/yaml.ts';
+export type { EraTopic } from './replay/era-facts.ts';
+export type { EraComparison, EraRow } from './replay/eras.ts';
 export type { Verdict } from './replay/guarantee/judge.ts';
 export {
   defineHandler,

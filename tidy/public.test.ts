@@ -7,6 +7,10 @@ test('these names are public', () => {
   expect(names.toSorted((a, b) => (a < b ? -1 : 1)).join('\n')).toMatchInlineSnapshot(`
     "Choice
     DataReference
+    EraComparison
+    EraOptions
+    EraRow
+    EraTopic
     Event
     EventName
     EventOf
@@ -36,6 +40,7 @@ test('these names are public', () => {
     Workload
     WorkloadBuilder
     WorkloadInput
+    compareEras
     defineHandler
     defineTask
     fromYaml

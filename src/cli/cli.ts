@@ -5,6 +5,7 @@ import { VERSION } from '../replay/version.ts';
 import { type CommandFace, face } from './command.ts';
 import { completionCommand } from './completion.ts';
 import { disasmCommand } from './disasm.ts';
+import { erasCommand } from './eras.ts';
 import { faultLines } from './fault.ts';
 import { judgeCommand } from './judge.ts';
 import { commandLine } from './quote.ts';
@@ -21,6 +22,7 @@ const COMMANDS: readonly CommandFace[] = [
   face(replayCommand),
   face(reportCommand),
   face(judgeCommand),
+  face(erasCommand),
   face(disasmCommand),
   face(schemaCommand),
   face(variantsCommand),

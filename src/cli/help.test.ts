@@ -22,6 +22,8 @@ test('reprobe --help', async () => {
       reprobe report <recording>       Print a recording
       reprobe judge <recording>        Judge a recording by every documented
                                        guarantee
+      reprobe eras <workload>          Run a workload in several kernel eras, show
+                                       what differs
       reprobe disasm <image> [symbol]  Print the instructions of an image
       reprobe schema                   Print the JSON schema of a workload
       reprobe variants                 List the changed kernels for record --variant
@@ -107,6 +109,38 @@ test('reprobe report --help', async () => {
       reprobe report swap.trace --format        what the kernel would print for CPU
       ftrace --cpu 1                            1
       reprobe report swap.trace --summary       how many events of which kind
+    "
+  `);
+});
+
+test('reprobe eras --help', async () => {
+  expect(await help('eras', '--help')).toMatchInlineSnapshot(`
+    "reprobe eras <workload>
+
+    Run a workload in several kernel eras, show what differs
+
+    Positionals:
+      workload  A YAML file (see: reprobe schema)                [string] [required]
+
+    Options:
+          --version   Show version number                                  [boolean]
+      -h, --help      Show help                                            [boolean]
+          --profiles  Eras, with commas between [default: all that have what it
+                      uses]                                                 [string]
+          --seed      Seed of the chooser in every era; schedules still differ where
+                      eras take different steps [default: the workload's, or 1]
+                                                                            [string]
+          --chooser   Who decides what a machine leaves open
+                                     [choices: "random", "calm"] [default: "random"]
+          --handlers  Module that defines its TypeScript handlers
+                                                               [array] [default: []]
+          --all       Also what is the same in every era  [boolean] [default: false]
+          --json      Print the rows as JSON              [boolean] [default: false]
+
+    Examples:
+      reprobe eras swap.yaml                    what differs between all eras
+      reprobe eras swap.yaml --profiles         between two, without preemption
+      v6.12,today --chooser calm
     "
   `);
 });

@@ -5,20 +5,17 @@ import type { InferredOptionTypes } from 'yargs';
 import { InputError } from '../assert.ts';
 import { profiles } from '../replay/api/catalogue.ts';
 import { readRecording } from '../replay/recording.ts';
-import { SEED_DEFAULT } from '../replay/run.ts';
-import { LIMIT } from '../replay/workload/model.ts';
-import { parseWorkload } from '../replay/workload/parse.ts';
 import type { Command } from './command.ts';
 import { withSeed } from './fault.ts';
-import { readText } from './file-kind.ts';
-import { beside, isSameFile, OutputFile, readInput } from './files.ts';
+import { isSameFile, OutputFile, readInput } from './files.ts';
 import { findModules, handlersOption } from './handlers.ts';
 import { type Progress, startProgress } from './progress.ts';
 import { commandLine } from './quote.ts';
 import { recordJson, recordText } from './record-summary.ts';
 import type { RecordJob, RecordSummary } from './recorder.ts';
 import { EXIT, paintFor, type Shell } from './shell.ts';
-import { UsageError, wholeNumber } from './usage.ts';
+import { chooserOption, readSeed, readSource, seedOption } from './source.ts';
+import { UsageError } from './usage.ts';
 import { checkVariant } from './variants.ts';
 import { isBroken } from './verdict.ts';
 
@@ -29,16 +26,8 @@ const options = {
     requiresArg: true,
     describe: 'File to write [default: WORKLOAD.trace here]',
   },
-  seed: {
-    type: 'string',
-    requiresArg: true,
-    describe: `Seed of the chooser [default: the workload's, or ${SEED_DEFAULT}]`,
-  },
-  chooser: {
-    choices: ['random', 'calm'] as const,
-    default: 'random' as const,
-    describe: 'Who decides what a machine leaves open',
-  },
+  seed: seedOption,
+  chooser: chooserOption,
   profile: {
     choices: profiles().map(({ name }) => name),
     default: 'today',
@@ -91,24 +80,12 @@ export const recordCommand: Command<typeof options> = {
 };
 
 function readJob(file: string, args: InferredOptionTypes<typeof options>, shell: Shell): RecordJob {
-  const text = readText(shell, file);
-  const { workload } = parseWorkload(text, file);
-  const imageFile = workload.image === undefined ? undefined : beside(file, workload.image);
-  const image = imageFile === undefined ? undefined : readInput(shell.cwd, imageFile, 'the image');
-  const modules = Object.entries(workload.modules ?? {}).flatMap(([name, module]) => {
-    if (module.image === undefined) return [];
-    const moduleFile = beside(file, module.image);
-    const bytes = readInput(shell.cwd, moduleFile, `module ${name}`);
-    return [{ name, bytes, file: moduleFile }];
-  });
-  const seed =
-    args.seed === undefined
-      ? (workload.machine.seed ?? SEED_DEFAULT)
-      : wholeNumber('seed', args.seed, LIMIT.seed);
+  const source = readSource(shell, file);
   const { chooser, profile, variant } = args;
+  const seed = readSeed(args.seed, source);
   variant.forEach(checkVariant);
   return {
-    source: { file, text, image, imageFile, ...(modules.length > 0 ? { modules } : {}) },
+    source: source.source,
     settings: { seed, chooser, profile, variants: variant },
     modules: findModules(shell.cwd, args.handlers),
   };

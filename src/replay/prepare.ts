@@ -136,7 +136,7 @@ export function openSession(
 }
 
 /** The profile of that name; InputError with the nearest one. */
-function profileOf(name: string): Profile {
+export function profileOf(name: string): Profile {
   return lookUp(PROFILES, name, 'profile');
 }
 

@@ -22,6 +22,7 @@ import { type FtraceOps, newFtraceOps } from '../trace/ftrace-ops.ts';
 import type { Kernel } from '../trace/kernel.ts';
 import { deleteModule, initModule, type Module, newModule } from '../trace/module.ts';
 import { fileOperation, operation, type OperationRequest } from '../trace/operation.ts';
+import type { Profile } from '../trace/profile.ts';
 import type { FprobeFlag } from './workload/model-fprobe.ts';
 import type { OperationName, OpsFlag } from './workload/model.ts';
 import type {
@@ -131,21 +132,26 @@ function registration({ target }: PlanFprobe, image: Image): FprobeRequest {
 
 /** The profile has what the plan uses; a workload alone does not say in which era it will run. */
 function checkEra(k: Kernel, plan: Plan): void {
-  const { era } = k.fprobes;
-  const fprobe = plan.probes.find(({ kind }) => kind === 'fprobe');
+  const lack = whatEraLacks(plan, { id: k.era, fprobe: k.fprobes.era });
+  if (lack !== undefined) throw new InputError(lack);
+}
+
+/** What the plan uses and the era has not, in words; undefined: it has everything. */
+export function whatEraLacks(
+  { probes, timeline }: Plan,
+  { fprobe: era, id }: Pick<Profile, 'id' | 'fprobe'>,
+): string | undefined {
+  const fprobe = probes.find(({ kind }) => kind === 'fprobe');
   if (era === 'none' && fprobe !== undefined) {
-    throw new InputError(
-      `probe ${fprobe.name}: profile ${k.era} has no fprobe, which came with v5.18`,
-    );
+    return `probe ${fprobe.name}: profile ${id} has no fprobe, which came with v5.18`;
   }
-  const isAsync = plan.timeline.some(
+  const isAsync = timeline.some(
     ({ action }) => action.kind === 'operation' && action.operation.op === 'unregister_async',
   );
   if (era === 'rethook' && isAsync) {
-    throw new InputError(
-      `unregister_async: profile ${k.era} has no unregister_fprobe_async, which came with v6.14`,
-    );
+    return `unregister_async: profile ${id} has no unregister_fprobe_async, which came with v6.14`;
   }
+  return undefined;
 }
 
 /** The calls of a run's operations. */

@@ -256,7 +256,7 @@ function counterResult(session: Session, counter: PlanCounter): ExpectationResul
 }
 
 /** `-EINVAL`, or the number. */
-function errnoName(result: number): string {
+export function errnoName(result: number): string {
   const name = Object.entries(ERRNO).find(([, value]) => value === -result)?.[0];
   return result < 0 && name !== undefined ? `-${name}` : String(result);
 }

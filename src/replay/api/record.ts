@@ -126,7 +126,7 @@ export function record(workload: WorkloadInput, options: RecordOptions = {}): Re
 }
 
 /** As it would lie on disk: the recording quotes it. */
-function sourceOf(input: WorkloadInput, options: RecordOptions): WorkloadSource {
+export function sourceOf(input: WorkloadInput, options: RecordOptions): WorkloadSource {
   const { image, handlers = [] } = options;
   const modules = Object.entries(options.modules ?? {}).map(([name, bytes]) => ({ name, bytes }));
   if ('yaml' in input) {
@@ -137,7 +137,7 @@ function sourceOf(input: WorkloadInput, options: RecordOptions): WorkloadSource 
   return { file: model.name, text: toYaml(model), image, modules, handlers: [...own, ...handlers] };
 }
 
-function prepareInput(input: WorkloadInput, source: WorkloadSource): Prepared {
+export function prepareInput(input: WorkloadInput, source: WorkloadSource): Prepared {
   if ('yaml' in input) return prepare(source);
   const { handlers } = source;
   return input instanceof WorkloadBuilder
@@ -145,7 +145,7 @@ function prepareInput(input: WorkloadInput, source: WorkloadSource): Prepared {
     : prepareModel(input, source, input.name, handlers);
 }
 
-function settingsOf({ plan }: Prepared, options: RecordOptions): RunSettings {
+export function settingsOf({ plan }: Prepared, options: RecordOptions): RunSettings {
   const { chooser = 'random', profile = 'today', variants = [] } = options;
   const seed = options.seed ?? plan.machine.seed ?? SEED_DEFAULT;
   if (!Number.isInteger(seed) || seed < 0 || seed > LIMIT.seed)
