@@ -41,6 +41,14 @@ export type CasesName =
   | 'awake'
   | 'joins'
   | 'fprobes'
+  | 'fgraph'
+  | 'rethook'
+  | 'fgraph-interrupted'
+  | 'fgraph-grows'
+  | 'fgraph-wide'
+  | 'rethook-interrupted'
+  | 'rethook-pauses'
+  | 'rethook-lingers'
   | 'fprobes-v6.18'
   | 'fprobes-v6.14'
   | 'modules'
@@ -109,19 +117,32 @@ const AWAKE = fc.oneof(
   workloadsWith({ ...WATCHED, shared: true, guarded: true, handlers: 2 }),
 );
 
-/** fprobes in every era that keeps what the documents promise. */
-const FPROBES = fc.oneof(
-  fprobeCases(),
-  fprobeCases({ recurses: true, cpus: 2 }),
-  fprobeCases({ short: true, handlers: 1 }),
-  fprobeCases({ leaves: true, handlers: 1 }),
-);
+/** fprobes in every era that keeps what the documents promise, or in one of them. */
+function fprobesOf(era?: Era): fc.Arbitrary<FprobeCase> {
+  const eras = era === undefined ? {} : { eras: [era] };
+  return fc.oneof(
+    fprobeCases(eras),
+    fprobeCases({ ...eras, recurses: true, cpus: 2 }),
+    fprobeCases({ ...eras, short: true, handlers: 1 }),
+    fprobeCases({ ...eras, leaves: true, handlers: 1 }),
+  );
+}
+
+const FPROBES = fprobesOf();
 
 /** What is run in an era of its own. */
 const ERA_CASES: Partial<Record<CasesName, fc.Arbitrary<FprobeCase>>> = {
   pairing: fc.oneof(FPROBES, fprobeCases({ refuses: true })),
   nmissed: fc.oneof(fprobeCases({ short: true, handlers: 1 }), FPROBES),
   fprobes: FPROBES,
+  fgraph: fprobesOf('today'),
+  rethook: fprobesOf('v6.12'),
+  'fgraph-interrupted': fprobeCases({ eras: ['today'], interrupted: true }),
+  'fgraph-grows': fprobeCases({ eras: ['today'], grows: true }),
+  'fgraph-wide': fprobeCases({ eras: ['today'], wide: true }),
+  'rethook-interrupted': fprobeCases({ eras: ['v6.12'], interrupted: true }),
+  'rethook-pauses': fprobeCases({ eras: ['v6.12'], pauses: true }),
+  'rethook-lingers': fprobeCases({ eras: ['v6.12'], lingers: true, leaves: true, cpus: 2 }),
   'fprobes-v6.18': fprobeCases({ eras: ['v6.18'], leaves: true, handlers: 1 }),
   'fprobes-v6.14': fprobeCases({ eras: ['v6.14'], leaves: true, handlers: 1 }),
 };

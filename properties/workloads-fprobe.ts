@@ -31,6 +31,16 @@ export interface FprobeFeatures extends Features {
   readonly recurses?: boolean;
   /** The first one goes while what it hooks goes on, and is soon back where the era allows it. */
   readonly leaves?: boolean;
+  /** Interrupts that run what is hooked, and in eras of fgraph unwind, all the time: `inject` makes its own early. */
+  readonly interrupted?: boolean;
+  /** Each one is switched off for long, while calls are under way. */
+  readonly pauses?: boolean;
+  /** All are on one function, and come and go all the time. */
+  readonly grows?: boolean;
+  /** With more data than there may be, or as much as there may be. */
+  readonly wide?: boolean;
+  /** Exit handlers take long, and calls outlive their fprobes. */
+  readonly lingers?: boolean;
 }
 
 export interface FprobeCase {
@@ -39,23 +49,34 @@ export interface FprobeCase {
 }
 
 interface RawFprobe {
-  readonly target: 'first' | 'all' | 'vfs' | 'others';
+  readonly target: 'first' | 'tasks' | 'all' | 'vfs' | 'others';
   readonly entry: 'count' | 'nothing' | 'linger' | 'recurse' | 'refuse' | null;
-  readonly exit: 'count' | 'nothing' | 'linger' | 'recurse' | null;
+  readonly exit: 'count' | 'nothing' | 'linger' | 'dwell' | 'recurse' | null;
   readonly data: number;
   readonly maxactive: number;
   readonly isDisabled: boolean;
-  /** When it is switched off for a while. */
+  /** When it is switched off for a while, and for how long. */
   readonly pause: number | null;
+  readonly pauseSteps: number;
   /** When it comes and goes, in turn. */
   readonly triggers: readonly number[];
+  /** One after the other, as soon as the one before is over. */
+  readonly isPacked: boolean;
   readonly isAsync: boolean;
+}
+
+interface RawInterrupt {
+  readonly level: 'irq' | 'nmi';
+  readonly step: number;
+  readonly cpu: number;
+  readonly unwinds: boolean;
 }
 
 /** Handlers. What one of them calls may be hooked, too: the recursion lock ends that (FP-34). It calls nothing itself. */
 function callbacksOf({ functions = {} }: Workload): Readonly<Record<string, CallbackModel>> {
   const leaf = NAMES.findLast((name) => functions[name] !== undefined) ?? NAMES[0];
   return {
+    fp_dwell: { body: [{ loop: 20, body: ['add hits 1'] }] },
     fp_linger: { body: [{ loop: 3, body: ['add hits 1'] }] },
     fp_recurse: { body: ['amoadd hits 1', `call ${leaf}`] },
   };
@@ -73,21 +94,69 @@ export function fprobeCases(features: FprobeFeatures = {}): fc.Arbitrary<FprobeC
       }),
       profile: fc.constantFrom(...eras),
       isAlone: fc.nat(3).map((draw) => draw !== 3),
+      interrupts: features.interrupted === true ? rawInterrupts : fc.constant([]),
     })
-    .map(({ fprobes, isAlone, profile, workload }) => ({
-      workload: addFprobes(isAlone ? withoutHooks(workload) : workload, fprobes, profile),
-      profile,
-    }));
+    .map(({ fprobes, interrupts, isAlone, profile, workload }) => {
+      const plain = isAlone ? withoutHooks(workload) : workload;
+      const hooked = addFprobes(plain, fprobes, profile);
+      return { workload: addInterrupts(hooked, interrupts, profile), profile };
+    });
 }
 
-function rawFprobe({ leaves, recurses, refuses, short }: FprobeFeatures): fc.Arbitrary<RawFprobe> {
+const rawInterrupts: fc.Arbitrary<RawInterrupt[]> = fc.array(
+  fc.record({
+    level: fc.constantFrom<RawInterrupt['level'][]>('irq', 'irq', 'nmi'),
+    step: fc.nat(4 * STEP_MAX),
+    cpu: fc.nat(3),
+    unwinds: fc.boolean(),
+  }),
+  { minLength: 10, maxLength: 20, size: 'max' },
+);
+
+/** `workload`, with interrupts at these steps. */
+function addInterrupts(
+  workload: Workload,
+  interrupts: readonly RawInterrupt[],
+  profile: Era,
+): Workload {
+  if (interrupts.length === 0) return workload;
+  const { functions, machine, timeline = [] } = workload;
+  const body = [...(GRAPH_ERAS.has(profile) ? ['call reprobe_unwind'] : []), 'work 1'];
+  const items = interrupts.map(({ cpu, level, step, unwinds }): TimelineItem => {
+    const at = { step };
+    const raised = { run: unwinds ? 'unwinds' : NAMES[0] };
+    const where = { at, cpu: cpu % machine.cpus };
+    return level === 'irq' ? { ...where, irq: raised } : { ...where, nmi: raised };
+  });
+  return {
+    ...workload,
+    functions: { ...functions, unwinds: { body, notrace: true } },
+    timeline: [...timeline, ...items],
+  };
+}
+
+function rawFprobe({
+  grows,
+  interrupted,
+  leaves,
+  lingers,
+  pauses,
+  recurses,
+  refuses,
+  short,
+  wide,
+}: FprobeFeatures): fc.Arbitrary<RawFprobe> {
   const handlers = ['count', 'nothing', 'linger', 'recurse'] as const;
   const back = fc.constant<'recurse'>('recurse');
   return fc.record({
     target:
-      recurses === true
+      recurses === true || interrupted === true || pauses === true
         ? fc.constant<'all'>('all')
-        : fc.constantFrom<RawFprobe['target'][]>('first', 'all', 'all', 'vfs', 'others'),
+        : grows === true
+          ? fc.constant<'first'>('first')
+          : lingers === true
+            ? fc.constant<'tasks'>('tasks')
+            : fc.constantFrom<RawFprobe['target'][]>('first', 'all', 'all', 'vfs', 'others'),
     entry:
       recurses === true
         ? back
@@ -95,14 +164,26 @@ function rawFprobe({ leaves, recurses, refuses, short }: FprobeFeatures): fc.Arb
           ? fc.constantFrom<RawFprobe['entry'][]>('refuse', 'count')
           : fc.constantFrom<RawFprobe['entry'][]>(...handlers, 'refuse', 'refuse', 'refuse', null),
     exit:
-      leaves === true || short === true
-        ? fc.constantFrom<RawFprobe['exit'][]>('count', 'linger')
-        : fc.constantFrom<RawFprobe['exit'][]>(...handlers, null),
-    data: short === true ? fc.constantFrom(120, 112) : fc.constantFrom(0, 8, 24, 120),
+      lingers === true
+        ? fc.constant<'dwell'>('dwell')
+        : leaves === true || short === true || interrupted === true || pauses === true
+          ? fc.constantFrom<RawFprobe['exit'][]>('count', 'linger')
+          : fc.constantFrom<RawFprobe['exit'][]>(...handlers, null),
+    data:
+      short === true
+        ? fc.constantFrom(120, 112)
+        : wide === true
+          ? fc.constantFrom(121, 128, 120)
+          : fc.constantFrom(0, 8, 24, 120),
     maxactive: short === true ? fc.constantFrom(1, 1, 2) : fc.constantFrom(0, 0, 1, 4),
     isDisabled: fc.nat(14).map((draw) => draw === 14),
-    pause: fc.option(fc.nat(STEP_MAX), { freq: 2 }),
-    triggers: fc.array(fc.nat(STEP_MAX), { minLength: 2, maxLength: 4 }),
+    pause: pauses === true ? fc.nat(STEP_MAX) : fc.option(fc.nat(STEP_MAX), { freq: 2 }),
+    pauseSteps: pauses === true ? fc.nat(STEP_MAX) : fc.constant(PAUSE_STEPS),
+    triggers:
+      grows === true
+        ? fc.array(fc.nat(4 * STEP_MAX), { minLength: 8, maxLength: 12, size: 'max' })
+        : fc.array(fc.nat(STEP_MAX), { minLength: 2, maxLength: 4 }),
+    isPacked: fc.constant(grows === true || lingers === true),
     isAsync: fc.nat(9).map((draw) => draw === 9),
   });
 }
@@ -119,14 +200,28 @@ function withoutHooks(workload: Workload): Workload {
 
 /** `workload`, with fprobes. */
 function addFprobes(workload: Workload, raws: readonly RawFprobe[], profile: Era): Workload {
-  const models = raws.map((raw) => modelOf(raw, raws.length, profile));
+  const models = raws.map((raw, index) =>
+    modelOf(index === 0 ? raw : mild(raw), raws.length, profile),
+  );
   const probes = Object.fromEntries(models.map((model, index) => [`fp${index}`, model]));
   const lives = raws.map((raw, index) => lifeOf(raw, `fp${index}`, GRAPH_ERAS.has(profile)));
   return {
     ...workload,
+    // Handlers that lead back, on a CPU that others have moved to: one run in a thousand takes 300,000.
+    machine: { ...workload.machine, steps_max: 1_000_000 },
     callbacks: { ...workload.callbacks, ...callbacksOf(workload) },
     probes: { ...workload.probes, ...probes },
     timeline: [...(workload.timeline ?? []), ...lives.flat()],
+  };
+}
+
+/** Handlers of several fprobes that lead back multiply; one is enough to recurse. */
+function mild(raw: RawFprobe): RawFprobe {
+  const { entry, exit } = raw;
+  return {
+    ...raw,
+    entry: entry === 'recurse' ? 'linger' : entry,
+    exit: exit === 'recurse' ? 'linger' : exit,
   };
 }
 
@@ -151,6 +246,8 @@ function modelOf(raw: RawFprobe, count: number, profile: Era): FprobeModel {
 /** The first function is there in every workload, and can be hooked. */
 const TARGETS = {
   first: { syms: ['vfs_a'] },
+  /** What tasks run, and sleep in. */
+  tasks: { filter: 'do_*' },
   all: { filter: '*' },
   vfs: { filter: 'vfs_*' },
   others: { filter: '*', notfilter: 'vfs_a' },
@@ -158,7 +255,7 @@ const TARGETS = {
 
 function handlerOf(handler: NonNullable<RawFprobe['entry'] | RawFprobe['exit']>): string {
   if (handler === 'refuse') return 'count';
-  return handler === 'linger' || handler === 'recurse' ? `fp_${handler}` : handler;
+  return handler === 'count' || handler === 'nothing' ? handler : `fp_${handler}`;
 }
 
 const PAUSE_STEPS = 50;
@@ -169,16 +266,17 @@ function lifeOf(raw: RawFprobe, fprobe: string, comesBack: boolean): TimelineIte
   const turns = comesBack ? dues : dues.slice(0, 2);
   const items = turns.map((due, turn): TimelineItem => {
     // Early enough, and long enough: most runs are about 2,000 steps.
-    const at = { step: turn === 0 ? due >> 3 : STEP_MAX / 2 + turn * due };
+    const step = turn === 0 ? due >> 3 : STEP_MAX / 2 + turn * due;
+    const at = { step: raw.isPacked ? due : step };
     if (turn % 2 === 0) return { at, register: fprobe };
     return raw.isAsync && comesBack ? { at, unregister_async: fprobe } : { at, unregister: fprobe };
   });
-  const { pause } = raw;
+  const { pause, pauseSteps } = raw;
   if (pause === null) return items;
   const from = STEP_MAX / 2 + pause;
   return [
     ...items,
     { at: { step: from }, disable: fprobe },
-    { at: { step: from + PAUSE_STEPS }, enable: fprobe },
+    { at: { step: from + pauseSteps }, enable: fprobe },
   ];
 }

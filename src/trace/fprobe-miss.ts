@@ -48,7 +48,8 @@ function* incInOneStep(cx: Context, k: Kernel, fp: Fprobe): Path<void> {
   touchOps(cx, fp);
 }
 
-function* incInTwoSteps(cx: Context, k: Kernel, fp: Fprobe): Path<void> {
+/** As the kernel does it: another CPU may count between the two. */
+export function* incInTwoSteps(cx: Context, k: Kernel, fp: Fprobe): Path<void> {
   yield* readOnce(fp.nmissed);
   touchOps(cx, fp);
   const before = cx.make(() => loadNmissed(k, fp));

@@ -53,6 +53,13 @@ export function stackAt(all: CallStacks, { cpu, level, pid }: Place): CallStack 
   return task;
 }
 
+/** The stacks of a task, outermost first: its own, and those of what interrupts it on this CPU. */
+export function stacksOf(all: CallStacks, { cpu, pid }: Place): readonly CallStack[] {
+  const own = cpuStacks(all, cpu);
+  const above = own.stacks.slice(1, own.open + 1);
+  return [stackAt(all, { cpu, level: 0, pid }), ...above];
+}
+
 /** An interrupt or a trap begins on `cpu`. */
 export function openStack(all: CallStacks, cpu: number): void {
   const own = cpuStacks(all, cpu);

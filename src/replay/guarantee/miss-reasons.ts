@@ -154,12 +154,16 @@ export function whyNot(
     case 'removed':
       return isStillThere(fprobe, e) ? 'it was registered all the time' : undefined;
     case 'grew':
-      return reasons.lastRegister < (frame?.began ?? -1)
-        ? 'no fprobe was registered meanwhile'
-        : undefined;
+      return isRegistering(reasons) || reasons.lastRegister >= (frame?.began ?? -1)
+        ? undefined
+        : 'no fprobe was registered meanwhile';
     default:
       return whyNotShort(reasons, e, fprobe);
   }
+}
+
+function isRegistering({ story }: Reasons): boolean {
+  return story.fprobes.all.some(({ registering }) => registering > 0);
 }
 
 /** Registered for certain, by the registration that was hit, and nobody wants to end that. */

@@ -282,3 +282,29 @@ test('held: the exit of a call whose probe went meanwhile', () => {
     uncounted: 1,
   });
 });
+
+test('not flagged: a task that is late at its site, which was not hooked for a while', () => {
+  const enabled = (text: string): Told[] => [
+    ['ctl_begin', { op: 'ftrace_enabled', text, pid: 3 }],
+    ['ctl_end', { op: 'ftrace_enabled', pid: 3 }],
+  ];
+  const [entered, fetched] = enters('vfs_open');
+  if (entered === undefined || fetched === undefined) throw new Error('it enters and fetches');
+  const late = [[entered], enabled('0'), [fetched, leaves('vfs_open')], enabled('1')];
+  expect(finding(world(), ...late)).not.toMatch(/nobody said why/u);
+  const again = [[entered], enabled('0'), enabled('1'), [fetched, leaves('vfs_open')]];
+  expect(finding(world(), ...again)).not.toMatch(/nobody said why/u);
+  expect(
+    finding(world(), enabled('0'), enabled('1'), [...enters('vfs_open'), leaves('vfs_open')]),
+  ).toMatch(/nobody said why/u);
+});
+
+test('not flagged: a hit in the midst of a registration that began before it', () => {
+  const begins: Told = ['ctl_begin', { op: 'register_fprobe', object: OTHER, text: '*', pid: 3 }];
+  const told = [
+    world({ hook: 'fgraph' }),
+    [begins],
+    [...enters('vfs_open'), skips('grew', 'vfs_open')],
+  ];
+  expect(finding(...told)).not.toMatch(/no fprobe was registered/u);
+});

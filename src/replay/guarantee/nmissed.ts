@@ -150,10 +150,13 @@ function frameAt({ story }: Findings, e: Hit): Frame | undefined {
 }
 
 function returned(found: Findings, frame: Frame, e: EventOf<'func_return'>): void {
+  const { enabled } = found.story.settings;
+  // A task that is late at its site may find it without the hook.
+  const wasOn = enabled.value === true && enabled.since < frame.entered;
   for (const { fprobe, settled, turns } of found.debts.get(frame) ?? []) {
     if (turns !== fprobe.turns || found.dead) continue;
     if (settled) found.handled++;
-    else {
+    else if (wasOn) {
       const name = nameOfSite(found.story.functions, frame.site);
       const why = `${name} returned without a handler of ${fprobe.name}, and nobody said why`;
       report(found, e, why, [frame.entered, frame.began]);

@@ -147,6 +147,26 @@ test('broken: its interrupt or its trap is over', () => {
   expect(finding(outer, trap, ['trap_exit', { level: 4 }])).toMatch(/: its trap was over \(/u);
 });
 
+test('broken: the return machine has lost the frame of a call (M-53)', () => {
+  const oops: Told = ['oops', { reason: 'return without its frame' }];
+  expect(finding(outer, inner, oops)).toMatch(
+    /^vfs_read did not find its frame when it returned /u,
+  );
+  expect(finding(outer, inner, ['oops', { reason: 'unwind' }])).toMatch(/found what is no frame/u);
+  expect(finding(outer, inner, leaves('vfs_read'), ['oops', { reason: 'freed' }])).toBe(1);
+});
+
+test('CC-G22: an unwinder finds where the open calls of its task return to', () => {
+  const irq = { level: 2 };
+  const above = [['irq_enter', irq] as Told, enters('kmalloc', { ...irq, sp: SP - 80 })];
+  const finds = (ret: number): Told => ['unwind', { ...irq, depth: 0, ret }];
+  const over = [leaves('kmalloc', irq), ['irq_exit', irq] as Told, leaves('vfs_read')];
+  const all = [finds(KERNEL), finds(inside('vfs_open'))];
+  expect(finding(outer, inner, above, all, over)).toBe(1);
+  const wrong = finds(inside('vfs_read'));
+  expect(finding(outer, inner, above, wrong)).toMatch(/^the unwinder found .*, where none does /u);
+});
+
 test('not flagged: what is open when its task or the run ends, and what was entered before the run', () => {
   expect(finding(outer, inner, leaves('vfs_read'), ['task_exit', {}], outer)).toBe(1);
   expect(finding(leaves('kmalloc'), outer, inner, leaves('vfs_read'), leaves('schedule'))).toBe(1);

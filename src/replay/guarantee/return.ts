@@ -5,7 +5,9 @@
 // go on as if it had. Broken by: a return of an outer function while an inner one is open; a function that is
 // entered on a stack that lies above an open one's, or on the same stack from the text of another one;
 // an interrupt or a trap that is over with a function open; and one of two functions that share a return (a tail
-// call, or a second call by the kernel after the first one was lost) which does not return together with the other.
+// call, or a second call by the kernel after the first one was lost) which does not return together with the other. And
+// by what shows that the return machine has lost its frame: an oops that says so, and an unwinder that is told
+// of an address to which no open call of its task returns (CC-G22).
 //
 // Left alone: functions that are open when their task or the run ends, and callbacks that jump out of their frame.
 // func_abandon is what the machine concludes from the same facts, whatever the reason: it is not looked at. Left
@@ -23,6 +25,7 @@ import {
   pushCall,
   sharesReturn,
   stackAt,
+  stacksOf,
 } from './call-stack.ts';
 import { hexOfAddress } from './functions.ts';
 import { broken, type Broken, type Guarantee, type Verdict } from './judge.ts';
@@ -48,7 +51,7 @@ export const returns: Guarantee = {
     'whatever is hooked meanwhile.',
   document: 'Using ftrace to hook to functions',
   section: 'The callback function',
-  rules: ['CC-H3', 'CC-O10'],
+  rules: ['CC-H3', 'CC-G22', 'CC-O10'],
   start(story) {
     const found: Findings = {
       story,
@@ -84,6 +87,12 @@ export const returns: Guarantee = {
         },
         func_return: (e) => {
           returned(found, e);
+        },
+        oops: (e) => {
+          oopsed(found, e);
+        },
+        unwind: (e) => {
+          unwound(found, e);
         },
       },
       end: () => verdict(found),
@@ -136,6 +145,34 @@ function returned(found: Findings, e: EventOf<'func_return'>): void {
   const due = sharesReturn(stack, at);
   dropCalls(stack, at);
   if (due) stack.due = e.step;
+}
+
+/** Reasons of an oops that say: where this call returns to is not known any more. */
+const FRAME_LOST: ReadonlyMap<string, string> = new Map([
+  ['return without its frame', 'did not find its frame when it returned'],
+  ['no return address', 'did not find its return address'],
+  ['unwind', 'was interrupted, and the unwinder found what is no frame'],
+]);
+
+function oopsed(found: Findings, e: EventOf<'oops'>): void {
+  const what = FRAME_LOST.get(e.reason);
+  if (what === undefined || found.first !== undefined) return;
+  const open = stacksOf(found.stacks, e).findLast(({ depth }) => depth > 0);
+  const [func, index = -1] = [open?.funcs[open.depth - 1], open?.entered[open.depth - 1]];
+  const who = func === undefined ? 'a function' : nameOf(found, func);
+  found.first = broken(e.index, `${who} ${what} (${where(found.story, e)})`, [index]);
+}
+
+/** A frame says that a call returns to `e.ret`. */
+function unwound(found: Findings, e: EventOf<'unwind'>): void {
+  if (found.first !== undefined) return;
+  const isOpen = stacksOf(found.stacks, e).some(({ depth, ras }) => {
+    const at = ras.indexOf(e.ret);
+    return at !== -1 && at < depth;
+  });
+  if (isOpen) return;
+  const why = `the unwinder found a call that returns to ${hexOfAddress(e.ret)}, where none does`;
+  found.first = broken(e.index, `${why} (${where(found.story, e)})`, []);
 }
 
 function contextOver(found: Findings, e: EventOf<'irq_exit'> | EventOf<'trap_exit'>): void {

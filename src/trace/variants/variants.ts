@@ -3,6 +3,7 @@ import { CALLER_VARIANTS } from './caller.ts';
 import { FILE_VARIANTS } from './files.ts';
 import { FLAGS_VARIANTS } from './flags.ts';
 import { FPROBE_FGRAPH_VARIANTS } from './fprobe-fgraph.ts';
+import { FPROBE_MISS_VARIANTS } from './fprobe-miss.ts';
 import { FPROBE_RETHOOK_VARIANTS } from './fprobe-rethook.ts';
 import { FTRACE_STOP_VARIANTS } from './ftrace-stop.ts';
 import { FTRACE_VARIANTS } from './ftrace.ts';
@@ -24,6 +25,7 @@ export const VARIANTS: ReadonlyMap<string, Variant> = new Map(
     ...RECURSION_VARIANTS,
     ...FPROBE_RETHOOK_VARIANTS,
     ...FPROBE_FGRAPH_VARIANTS,
+    ...FPROBE_MISS_VARIANTS,
     ...PLANTED_VARIANTS,
     ...HISTORICAL_VARIANTS,
     ...MODULE_VARIANTS,
