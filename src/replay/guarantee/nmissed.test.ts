@@ -283,11 +283,14 @@ test('held: the exit of a call whose probe went meanwhile', () => {
   });
 });
 
-test('not flagged: a task that is late at its site, which was not hooked for a while', () => {
-  const enabled = (text: string): Told[] => [
+function enabled(text: string): Told[] {
+  return [
     ['ctl_begin', { op: 'ftrace_enabled', text, pid: 3 }],
     ['ctl_end', { op: 'ftrace_enabled', pid: 3 }],
   ];
+}
+
+test('not flagged: a task that is late at its site, which was not hooked for a while', () => {
   const [entered, fetched] = enters('vfs_open');
   if (entered === undefined || fetched === undefined) throw new Error('it enters and fetches');
   const late = [[entered], enabled('0'), [fetched, leaves('vfs_open')], enabled('1')];
