@@ -2,7 +2,8 @@
 // thing is exercised by now has to go.
 
 const ENDING = 'runs of the kernel as it is do not end so, or the properties fail';
-const FPROBE = 'fprobe is being built';
+const FPROBE =
+  'what is drawn at random and recorded with fprobes is younger; unit tests in src/trace do it';
 const KILL = 'nobody but ftrace writes its sites; src/trace/ftrace.test.ts does';
 
 /** By section and name, as in the table of `npm run -s exercised`. */

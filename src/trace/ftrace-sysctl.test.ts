@@ -28,7 +28,7 @@ function hits(m: SmallKernel, from = 0): number {
   return m.events('cb_begin').filter(({ index }) => index >= from).length;
 }
 
-test('1 to 0 turns every site to a nop, 0 to 1 hooks all again; every ops stays registered (FT-48, CC-S7)', () => {
+test('1 to 0 turns every site to a nop, 0 to 1 hooks all again; every ops stays registered (FT-48, CC-S7.0, CC-S7.1)', () => {
   const m = kernel();
   const [one, two] = [m.ops('A', 'cb'), m.ops('B', 'cb')];
   const seen: unknown[] = [];
@@ -188,7 +188,7 @@ test('ftrace_enabled: -EINVAL for what is no number, and nothing changes; any nu
   ]);
 });
 
-test('the steps of both writes (CC-S7)', () => {
+test('the steps of both writes (CC-S7.0, CC-S7.1)', () => {
   const m = smallKernel({ functions: FUNCTIONS, machine: { cpus: 1 } });
   const ops = m.ops('A', 'cb');
   const facts = (): string => `enabled ${m.k.ftrace.enabled.value}`;
