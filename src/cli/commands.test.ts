@@ -249,8 +249,8 @@ test('reprobe variants lists what --variant takes', async () => {
   const { status, out } = await reprobe('variants');
   expect(status).toBe(0);
   const lines = out.trimEnd().split('\n');
-  expect(lines).toContain('M-01  unregister does not wait for RCU tasks rude');
-  expect(lines).toContain('E-1   unregister waits in the other order');
+  expect(lines).toContain('M-01   unregister does not wait for RCU tasks rude');
+  expect(lines).toContain('E-1    unregister waits in the other order');
   expect(lines.toSorted((a, b) => (a < b ? -1 : 1))).toEqual(lines);
 });
 
