@@ -15,7 +15,7 @@ import { errnoName, recordPrepared, type RunResult, type RunSettings } from './r
  * import { compareEras, type EraRow, workload } from 'reprobe';
  * const w = workload('empty', { cpus: 1 });
  * const [row]: readonly EraRow[] = compareEras(w, { profiles: ['today', 'v6.12'] }).rows;
- * console.log(row?.topic, row?.what, row?.values, row?.differs); // → run ending [ 'run_end', 'run_end' ] false
+ * console.log(row?.topic, row?.what, row?.values.join(' '), row?.differs); // → run ending run_end run_end false
  */
 export interface EraRow {
   readonly topic: EraTopic;
