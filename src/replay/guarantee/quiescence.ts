@@ -8,7 +8,8 @@
 // IPMODIFY claim that is left, or that a call on another ops took away: then it was not there for its owner to give
 // back (CC-G15). A module's call sites go as they are, with their module. What guest code locks itself
 // is its own affair; and when it jumps out of a callback, or ends its task there, it takes what the callback's caller held with it. Of fprobes:
-// broken by entries that are left in the tables, nodes that are not back in their pool, and returns that are still taken.
+// broken by entries that are left in the tables, nodes that are not back in their pool, and returns that are still taken;
+// and, while some of them are still registered, by a site that is hooked and that none of them wants.
 //
 // Exercised, for each registration that was ended in such a run.
 import type { EventOf } from '../schema.ts';
@@ -199,6 +200,8 @@ function lifeOf(e: { readonly object: number; readonly generation: number }): st
 function verdict(found: Findings): Verdict {
   const { fprobes, ops: all } = found.story;
   const ended = [...all, ...fprobes.all].reduce((sum, one) => sum + one.ended.size, 0);
+  const stray = strayHook(found);
+  if (stray !== undefined) return stray;
   const missing = whatWasMissing(found, ended);
   if (missing !== undefined) return { status: 'never exercised', why: missing };
   return firstLeft(found) ?? { status: 'held', exercised: ended };
@@ -215,6 +218,34 @@ function whatWasMissing(found: Findings, ended: number): string | undefined {
   );
   if (registered !== undefined) return `${registered.name} was not unregistered.`;
   return ended === 0 ? 'No probe was registered and unregistered again.' : undefined;
+}
+
+/** While some fprobes are still registered: a site that is hooked and none of them wants (CC-S9.4). */
+function strayHook(found: Findings): Broken | undefined {
+  const { abandoned, end, keptForWant, patched, state, story } = found;
+  if (end === undefined || abandoned !== undefined || state?.dead === true) return undefined;
+  if (keptForWant > 0 || !isSettled(story)) return undefined;
+  const wanted = new Set<number>();
+  for (const { generation, sites = [] } of story.fprobes.all) {
+    if (generation !== 0) for (const site of sites) wanted.add(site);
+  }
+  const left = [...patched.values()].find(({ ip }) => !wanted.has(ip));
+  if (left === undefined || wanted.size === 0) return undefined;
+  const name = nameOfSite(story.functions, left.ip);
+  const why = `the call site of ${name} was no nop (${where(story, left)}), and no fprobe that is left hooks it`;
+  return broken(end.index, why, [left.index]);
+}
+
+/** Are fprobes all that is registered, and is it known what they hook? */
+function isSettled({ fprobes, ops }: Story): boolean {
+  const isQuiet = [...ops, ...fprobes.all].every(
+    ({ registering, unregistering }) => registering === 0 && unregistering === 0,
+  );
+  return (
+    isQuiet &&
+    ops.every(({ generation }) => generation === 0) &&
+    fprobes.all.every(({ generation, sites }) => generation === 0 || sites !== undefined)
+  );
 }
 
 function firstLeft(found: Findings): Broken | undefined {
