@@ -4,6 +4,7 @@
 import fc from 'fast-check';
 import type { GuaranteeName } from '../src/replay/workload/model.ts';
 import type { Variant } from '../src/trace/variants/variant.ts';
+import { FPROBE_MUTANTS } from './mutants-fprobe.ts';
 import { RETHOOK_MUTANTS } from './mutants-rethook.ts';
 import { type Case, type CasesName, casesOf, faultsIn, runCase } from './run-case.ts';
 
@@ -168,6 +169,7 @@ export const MUTANTS: readonly Mutant[] = [
     says: /^module \d+ .* was used/u,
   },
   ...RETHOOK_MUTANTS,
+  ...FPROBE_MUTANTS,
 ];
 
 /** A change that no judge may hold against the kernel, and the cases in which the nearest mutants die. */
@@ -181,6 +183,7 @@ export const EQUIVALENTS: readonly Equivalent[] = [
   { id: 'E-2', cases: ['filter-swap', 'memory', 'quiescence'] },
   { id: 'E-3', cases: ['filter-swap', 'memory', 'quiescence'] },
   { id: 'E-6', cases: ['awake'] },
+  { id: 'E-7', cases: ['rethook', 'rethook-lingers'] },
 ];
 
 /** A case that kills a mutant, and how many runs it took. */

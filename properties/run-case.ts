@@ -45,12 +45,17 @@ export type CasesName =
   | 'rethook'
   | 'fgraph-interrupted'
   | 'fgraph-grows'
+  | 'fgraph-fails'
+  | 'fgraph-pauses'
   | 'fgraph-wide'
+  | 'fgraph-mixed'
+  | 'misses'
   | 'rethook-interrupted'
   | 'rethook-pauses'
   | 'rethook-lingers'
   | 'fprobes-v6.18'
   | 'fprobes-v6.14'
+  | 'fprobes-v5.18'
   | 'modules'
   | 'kills'
   | 'module-claims'
@@ -139,12 +144,17 @@ const ERA_CASES: Partial<Record<CasesName, fc.Arbitrary<FprobeCase>>> = {
   rethook: fprobesOf('v6.12'),
   'fgraph-interrupted': fprobeCases({ eras: ['today'], interrupted: true }),
   'fgraph-grows': fprobeCases({ eras: ['today'], grows: true }),
+  'fgraph-mixed': fprobeCases({ eras: ['today'], mixed: true }),
+  misses: fprobeCases({ eras: ['today'], busy: true, short: true, cpus: 2 }),
+  'fgraph-fails': fprobeCases({ eras: ['today'], grows: true, fails: true, handlers: 0 }),
+  'fgraph-pauses': fprobeCases({ eras: ['today'], busy: true, pauses: true, short: true }),
   'fgraph-wide': fprobeCases({ eras: ['today'], wide: true }),
   'rethook-interrupted': fprobeCases({ eras: ['v6.12'], interrupted: true }),
   'rethook-pauses': fprobeCases({ eras: ['v6.12'], pauses: true }),
   'rethook-lingers': fprobeCases({ eras: ['v6.12'], lingers: true, leaves: true, cpus: 2 }),
-  'fprobes-v6.18': fprobeCases({ eras: ['v6.18'], leaves: true, handlers: 1 }),
-  'fprobes-v6.14': fprobeCases({ eras: ['v6.14'], leaves: true, handlers: 1 }),
+  'fprobes-v6.18': fprobeCases({ eras: ['v6.18'], grows: true }),
+  'fprobes-v6.14': fprobeCases({ eras: ['v6.14'], grows: true }),
+  'fprobes-v5.18': fprobeCases({ eras: ['v5.18'], lingers: true, leaves: true, cpus: 2 }),
 };
 
 const WORKLOADS: Partial<Record<CasesName, fc.Arbitrary<Workload>>> = {

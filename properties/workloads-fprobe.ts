@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import type { FprobeModel } from '../src/replay/workload/model-fprobe.ts';
 import type {
   CallbackModel,
+  FunctionModel,
   TaskModel,
   TimelineItem,
   Workload,
@@ -35,8 +36,14 @@ export interface FprobeFeatures extends Features {
   readonly interrupted?: boolean;
   /** Each one is switched off for long, while calls are under way. */
   readonly pauses?: boolean;
-  /** All are on one function, and come and go all the time. */
+  /** The first function is called all the time, and fprobes stay. */
+  readonly busy?: boolean;
+  /** The tables may find no memory for nodes. */
+  readonly fails?: boolean;
+  /** So it is, and all fprobes are on it, and come and go. */
   readonly grows?: boolean;
+  /** Functions have both hooks, as one of three fprobes has no exit handler (FP-54). */
+  readonly mixed?: boolean;
   /** With more data than there may be, or as much as there may be. */
   readonly wide?: boolean;
   /** Exit handlers take long, and calls outlive their fprobes. */
@@ -50,7 +57,7 @@ export interface FprobeCase {
 
 interface RawFprobe {
   readonly target: 'first' | 'tasks' | 'all' | 'vfs' | 'others';
-  readonly entry: 'count' | 'nothing' | 'linger' | 'recurse' | 'refuse' | null;
+  readonly entry: 'count' | 'nothing' | 'linger' | 'dwell' | 'recurse' | 'refuse' | null;
   readonly exit: 'count' | 'nothing' | 'linger' | 'dwell' | 'recurse' | null;
   readonly data: number;
   readonly maxactive: number;
@@ -89,7 +96,7 @@ export function fprobeCases(features: FprobeFeatures = {}): fc.Arbitrary<FprobeC
     .record({
       workload: workloadsWith({ probes: 1, ...rest }),
       fprobes: fc.array(rawFprobe(features), {
-        minLength: features.short === true ? 3 : 1,
+        minLength: features.short === true || features.mixed === true ? 3 : 1,
         maxLength: 3,
       }),
       profile: fc.constantFrom(...eras),
@@ -97,8 +104,11 @@ export function fprobeCases(features: FprobeFeatures = {}): fc.Arbitrary<FprobeC
       interrupts: features.interrupted === true ? rawInterrupts : fc.constant([]),
     })
     .map(({ fprobes, interrupts, isAlone, profile, workload }) => {
-      const plain = isAlone ? withoutHooks(workload) : workload;
-      const hooked = addFprobes(plain, fprobes, profile);
+      const alone = isAlone ? withoutHooks(workload) : workload;
+      const plain = (features.busy ?? features.grows) === true ? busier(alone) : alone;
+      const lasting = features.busy === true ? fprobes.map(staying) : fprobes;
+      const raws = features.mixed === true ? fprobes.map(mixed) : lasting;
+      const hooked = addFprobes(features.fails === true ? failing(plain) : plain, raws, profile);
       return { workload: addInterrupts(hooked, interrupts, profile), profile };
     });
 }
@@ -162,7 +172,15 @@ function rawFprobe({
         ? back
         : refuses === true
           ? fc.constantFrom<RawFprobe['entry'][]>('refuse', 'count')
-          : fc.constantFrom<RawFprobe['entry'][]>(...handlers, 'refuse', 'refuse', 'refuse', null),
+          : grows === true
+            ? fc.constantFrom<RawFprobe['entry'][]>('count', 'linger', 'dwell')
+            : fc.constantFrom<RawFprobe['entry'][]>(
+                ...handlers,
+                'refuse',
+                'refuse',
+                'refuse',
+                null,
+              ),
     exit:
       lingers === true
         ? fc.constant<'dwell'>('dwell')
@@ -215,6 +233,21 @@ function addFprobes(workload: Workload, raws: readonly RawFprobe[], profile: Era
   };
 }
 
+/** The second one has no exit handler; the third stays, and hooks less than the first. */
+function mixed(raw: RawFprobe, index: number): RawFprobe {
+  const triggers = raw.triggers.slice(0, index === 2 ? 1 : 2);
+  const target = index === 2 ? 'first' : 'all';
+  return { ...raw, triggers, target, entry: 'count', exit: index === 1 ? null : 'count' };
+}
+
+function staying(raw: RawFprobe): RawFprobe {
+  return { ...raw, triggers: raw.triggers.slice(0, 1) };
+}
+
+function failing(workload: Workload): Workload {
+  return { ...workload, machine: { ...workload.machine, fail_alloc: ['fprobe_ip_table'] } };
+}
+
 /** Handlers of several fprobes that lead back multiply; one is enough to recurse. */
 function mild(raw: RawFprobe): RawFprobe {
   const { entry, exit } = raw;
@@ -256,6 +289,19 @@ const TARGETS = {
 function handlerOf(handler: NonNullable<RawFprobe['entry'] | RawFprobe['exit']>): string {
   if (handler === 'refuse') return 'count';
   return handler === 'count' || handler === 'nothing' ? handler : `fp_${handler}`;
+}
+
+/** `workload`, whose tasks call the first function again and again. */
+function busier(workload: Workload): Workload {
+  const functions: Record<string, FunctionModel> = { ...workload.functions };
+  const tasks: Record<string, TaskModel> = {};
+  for (const [name, task] of Object.entries(workload.tasks ?? {})) {
+    const { run, times } = task;
+    tasks[name] = times === undefined ? task : { ...task, times: 3 * times };
+    if (run === undefined) continue;
+    functions[run] = { body: [`call ${NAMES[0]}`, `call ${NAMES[0]}`, `sleep ${run.length}`] };
+  }
+  return { ...workload, functions, tasks };
 }
 
 const PAUSE_STEPS = 50;
