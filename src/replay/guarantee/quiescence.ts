@@ -7,14 +7,16 @@
 // is unregistered (F02 of FT-49), so it keeps their hashes until it is told to free them (FT-47). Broken also by an
 // IPMODIFY claim that is left, or that a call on another ops took away: then it was not there for its owner to give
 // back (CC-G15). A module's call sites go as they are, with their module. What guest code locks itself
-// is its own affair; and when it jumps out of a callback, or ends its task there, it takes what the callback's caller held with it. Of fprobes:
-// broken by entries that are left in the tables, nodes that are not back in their pool, and returns that are still taken.
+// is its own affair; and when it jumps out of a callback, or ends its task there, it takes what the callback's caller
+// held with it. Of fprobes: broken by entries that are left in the tables, nodes that are not back in their pool, and
+// returns that are still taken; and, while others go on, by a call site that is hooked for nobody (quiescence-sites.ts).
 //
 // Exercised, for each registration that was ended in such a run.
 import type { EventOf } from '../schema.ts';
 import { fprobeOf } from './fprobes.ts';
 import { nameOfSite } from './functions.ts';
 import { broken, type Broken, type Guarantee, type Verdict } from './judge.ts';
+import { unwantedCall } from './quiescence-sites.ts';
 import type { HashHistory } from './selection.ts';
 import type { Story } from './story.ts';
 import { theCallback, where } from './wording.ts';
@@ -50,6 +52,8 @@ interface Findings {
   keptForWant: number;
   /** Returns that are taken, by stack pointer and probe. */
   readonly hooks: Open<EventOf<'hook'>>;
+  /** The first call of a site that nobody wants. */
+  unwanted: Broken | undefined;
   state: EventOf<'ftrace_state'> | undefined;
   end: EventOf<'run_end'> | undefined;
 }
@@ -76,7 +80,13 @@ export const quiescence: Guarantee = {
   rules: ['FT-2', 'FT-4', 'FT-29', 'FT-45', 'CC-S5', 'CC-G15', 'CC-G16', 'CC-O11'],
   start(story) {
     const found = nothingFound(story);
-    return { on: { ...ownListeners(found), ...stateListeners(found) }, end: () => verdict(found) };
+    const site_fetch = (e: EventOf<'site_fetch'>): void => {
+      if (found.keptForWant === 0) found.unwanted ??= unwantedCall(story, e);
+    };
+    return {
+      on: { ...ownListeners(found), ...stateListeners(found), site_fetch },
+      end: () => verdict(found),
+    };
   },
 };
 
@@ -100,6 +110,7 @@ function nothingFound(story: Story): Findings {
     fprobes: [],
     keptForWant: 0,
     hooks: new Map(),
+    unwanted: undefined,
     state: undefined,
     end: undefined,
   };
@@ -200,8 +211,8 @@ function verdict(found: Findings): Verdict {
   const { fprobes, ops: all } = found.story;
   const ended = [...all, ...fprobes.all].reduce((sum, one) => sum + one.ended.size, 0);
   const missing = whatWasMissing(found, ended);
-  if (missing !== undefined) return { status: 'never exercised', why: missing };
-  return firstLeft(found) ?? { status: 'held', exercised: ended };
+  if (missing !== undefined) return found.unwanted ?? { status: 'never exercised', why: missing };
+  return firstLeft(found) ?? found.unwanted ?? { status: 'held', exercised: ended };
 }
 
 function whatWasMissing(found: Findings, ended: number): string | undefined {
