@@ -71,6 +71,36 @@ export const FPROBE_BUG_STORIES: Readonly<Record<string, readonly Claim[]>> = {
       },
     },
   ],
+  'quiescence-rethook-no-memory': [
+    {
+      says: 'the rethook of fp0 is freed within the call that has no memory for its nodes',
+      holds: (told) => {
+        const [call] = like(told.operations, { op: 'register_fprobe_syms', probe: 'fp0' });
+        const [made] = like(ofKind(told.events, 'alloc'), { kind: 'rethook' });
+        const [failed] = like(ofKind(told.events, 'alloc_failed'), { kind: 'rethook_node' });
+        if (call === undefined || made === undefined || failed === undefined) return false;
+        const [freed] = like(ofKind(told.events, 'free'), { object: made.object });
+        return failed.index > made.index && freed !== undefined && isIn(freed.index, call);
+      },
+    },
+  ],
+  'unregister-rethook-sleepers': [
+    {
+      says: 'an exit handler runs when unregister begins and is over before it ends',
+      holds: (told) => {
+        const [call] = like(told.operations, { op: 'unregister_fprobe' });
+        return (
+          call !== undefined &&
+          told.callbacks.some(({ begin, end }) => isIn(call.begin, { begin, end })) &&
+          told.callbacks.every(({ end }) => end < call.end)
+        );
+      },
+    },
+    {
+      says: 'calls that sleep meanwhile return without a handler',
+      holds: ({ events }) => ofKind(events, 'skip').some(({ reason }) => reason === 'removed'),
+    },
+  ],
 };
 
 function exitsOf(told: Told, probe: string): readonly EventOf<'cb_begin'>[] {
