@@ -5,6 +5,7 @@ import { BUG_STORIES } from './stories-bugs.ts';
 import { C_STORIES } from './stories-c.ts';
 import { FILE_STORIES } from './stories-files.ts';
 import { FLAG_STORIES } from './stories-flags.ts';
+import { FPROBE_BUG_STORIES } from './stories-fprobe-bugs.ts';
 import { FPROBE_STORIES } from './stories-fprobe.ts';
 import { PAIRING_STORIES } from './stories-pairing.ts';
 import { RETHOOK_STORIES } from './stories-rethook.ts';
@@ -29,4 +30,5 @@ export const ALL_STORIES: Readonly<Record<string, readonly Claim[]>> = {
   ...STOP_STORIES,
   ...USER_STORIES,
   ...FPROBE_STORIES,
+  ...FPROBE_BUG_STORIES,
 };

@@ -19,6 +19,8 @@ const SEED_DEFAULT = 1;
 const PROFILES: Readonly<Record<string, string>> = {
   'memory-rethook-pool': 'v6.12',
   'nmissed-one-node': 'v6.12',
+  'quiescence-rethook-no-memory': 'v6.12',
+  'unregister-rethook-sleepers': 'v6.12',
 };
 
 export interface RecordedGolden {
@@ -48,17 +50,25 @@ export function leftovers(files: readonly string[]): readonly string[] {
   );
 }
 
-/** Runs a golden's workload, by the seed that it names or by another one; with bugs, if there are `variants`. */
+/** Where a run of a golden differs from the golden. */
+interface Otherwise {
+  readonly seed?: number;
+  readonly profile?: string;
+  /** Bugs. */
+  readonly variants?: readonly string[];
+}
+
+/** Runs a golden's workload, by the seed that it names and in its era, unless `otherwise` says something else. */
 export function recordGolden(
   folder: string,
   name: string,
-  otherSeed?: number,
-  variants: readonly string[] = [],
+  otherwise: Otherwise = {},
 ): RecordedGolden {
   const source = readSource(folder, name);
   const prepared = prepare(source);
-  const seed = otherSeed ?? prepared.plan.machine.seed ?? SEED_DEFAULT;
-  const profile = PROFILES[name] ?? 'today';
+  const seed = otherwise.seed ?? prepared.plan.machine.seed ?? SEED_DEFAULT;
+  const profile = otherwise.profile ?? PROFILES[name] ?? 'today';
+  const { variants = [] } = otherwise;
   const settings = { seed, chooser: 'random', profile, variants } as const;
   const parts: Uint8Array[] = [];
   const sink = (bytes: Uint8Array): void => {

@@ -26,19 +26,11 @@ export const NOT_EXERCISED: Readonly<Record<string, string>> = {
   'step CC-H14.2 fgraph: ftracePushReturnTrace fetchAdd(overrun, 1)': FPROBE,
   'step CC-H14.6 fgraph: callEntryFuncs readOnce(slot)': FPROBE,
   'step CC-S18.2 fgraph-register: startGraphTracing release(cx, unused)': FPROBE,
-  'step CC-S20.3 fprobe-hook: fprobeModuleCallback mutexLock(cx, tables.mutex)': FPROBE,
-  'step CC-S20.3 fprobe-hook: fprobeModuleCallback mutexUnlock(cx, tables.mutex)': FPROBE,
-  "step CC-S9.1 fprobe-fgraph: allocHlist allocate(cx, { kind: 'fprobe_hlist', bytes })": FPROBE,
-  "step CC-S9.5 fprobe-fgraph: isOutOfMemory allocate(cx, { kind: 'fprobe_ip_table', bytes: NODE_BYTES })":
-    FPROBE,
-  "step CC-S9.7 fprobe-fgraph: fprobeSynchronizeRcu synchronize(cx, 'synchronize_rcu')": FPROBE,
   'step fgraph-register: startGraph writeOnce(direct, undefined)': FPROBE,
   'step fgraph-register: stopGraph writeOnce(direct, only)': FPROBE,
   'step fgraph-unwind: unwindShadowStack act(task.words, () => unwindFrame(cx, k, { task, end: at ...':
     FPROBE,
   'step fgraph-unwind: unwindShadowStack readOnce(task.curr)': FPROBE,
-  'step fprobe-entry: fgraphEntryRefused': FPROBE,
-  'step fprobe-entry: fprobeFtraceEntry': FPROBE,
   'step fprobe-fgraph-hit: fprobeShortage': FPROBE,
   'step fprobe-fgraph-hit: fprobeShortageOf': FPROBE,
   'step fprobe-fgraph: fprobeIsRegistered readOnce(existence)': FPROBE,
@@ -46,8 +38,6 @@ export const NOT_EXERCISED: Readonly<Record<string, string>> = {
   'step CC-H18.2 rethook-return: rethookFlushTask preemptEnable(cx)': FPROBE,
   'step CC-H18.2 rethook-return: rethookFlushTask update(taskRethooks(k, task), () => undefined)':
     FPROBE,
-  'step CC-S8.2 rethook: rethookAllocFailed release(cx, memory)': FPROBE,
   'step fprobe-rethook-hit: fprobeKprobeHandler': FPROBE,
-  'step fprobe-rethook: fprobeFailCleanup writeOnce(rethook, undefined)': FPROBE,
   'step fprobe-rethook: fprobeIsRegistered readOnce(own.ops.savedFunc)': FPROBE,
 };

@@ -111,15 +111,17 @@ test('kmalloc that fails returns NULL', () => {
   }
 });
 
+/** Where the kernel says what it allocates. */
+const MADE =
+  /(?:\ballocate\(cx, \{ kind: |\bRET_STACK = \{ kind: |'kernel_trampoline' : )'(?<kind>\w+)'/gu;
+
 test('every kind of object that the kernel allocates can be named', () => {
   const files = ['emu', 'trace'].flatMap((layer) => {
     const folder = new URL(`../${layer}/`, import.meta.url);
     const names = readdirSync(folder).filter((name) => /(?<!\.test)\.ts$/u.test(name));
     return names.map((name) => readFileSync(new URL(name, folder), 'utf8'));
   });
-  const kinds = files.flatMap((text) =>
-    [...text.matchAll(/\ballocate\(cx, \{ kind: '(?<kind>\w+)'/gu)].map((m) => m.groups?.['kind']),
-  );
+  const kinds = files.flatMap((text) => [...text.matchAll(MADE)].map((m) => m.groups?.['kind']));
   expect(new Set(kinds)).toEqual(new Set(ALLOC_KINDS));
   // Two paths may allocate one kind.
   expect(kinds.length).toBeGreaterThanOrEqual(ALLOC_KINDS.length);

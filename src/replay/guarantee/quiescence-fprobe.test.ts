@@ -17,7 +17,7 @@ function finding(...told: readonly (readonly Told[])[]): string {
     ['run_end', {}],
   ];
   const gone = call('unregister_fprobe', 0);
-  return reasonOf(judge(quiescence, [...world(), ...gone, ...told.flat(), ...end]));
+  return reasonOf(judge(quiescence, [...world(), ...told.flat(), ...gone, ...end]));
 }
 
 test('held: all nodes are back, all entries gone, all returns given back', () => {
@@ -51,4 +51,12 @@ test('a site that no fprobe which is left wants (M-59)', () => {
   const why = /the call site of kmalloc was no nop .*, and no fprobe that is left hooks it$/u;
   expect(reasonOf(judge(quiescence, [...world(), written, ...over]))).toMatch(why);
   expect(reasonOf(judge(quiescence, [...world(), wanted, ...over]))).toContain('not unregistered');
+});
+
+test.each<[string, RegExp, readonly Told[]]>([
+  ['a site that another fprobe wants (H-24)', /^broken: the call site of vfs_read was no nop/u, []],
+  ['a call on a probe under way', /^never exercised/u, call('unregister_fprobe', 0).slice(0, 1)],
+])('a site that is hooked for nobody, beside %s', (_what, verdict, told) => {
+  const run = [...world({ text: 'vfs_open' }), ...told, ...enters('vfs_read'), ['run_end', {}]];
+  expect(reasonOf(judge(quiescence, run as Told[]))).toMatch(verdict);
 });

@@ -7,15 +7,17 @@
 // is unregistered (F02 of FT-49), so it keeps their hashes until it is told to free them (FT-47). Broken also by an
 // IPMODIFY claim that is left, or that a call on another ops took away: then it was not there for its owner to give
 // back (CC-G15). A module's call sites go as they are, with their module. What guest code locks itself
-// is its own affair; and when it jumps out of a callback, or ends its task there, it takes what the callback's caller held with it. Of fprobes:
-// broken by entries that are left in the tables, nodes that are not back in their pool, and returns that are still taken;
-// and, while some of them are still registered, by a site that is hooked and that none of them wants.
+// is its own affair; and when it jumps out of a callback, or ends its task there, it takes what the callback's caller
+// held with it. Of fprobes: broken by entries that are left in the tables, nodes that are not back in their pool, a rethook
+// that lives, and returns that are still taken; and, while others go on, by a call site that is hooked for nobody, at a hit
+// (quiescence-sites.ts) or at the end.
 //
 // Exercised, for each registration that was ended in such a run.
 import type { EventOf } from '../schema.ts';
 import { fprobeOf } from './fprobes.ts';
 import { nameOfSite } from './functions.ts';
 import { broken, type Broken, type Guarantee, type Verdict } from './judge.ts';
+import { unwantedCall } from './quiescence-sites.ts';
 import type { HashHistory } from './selection.ts';
 import type { Story } from './story.ts';
 import { theCallback, where } from './wording.ts';
@@ -28,6 +30,7 @@ interface Findings {
   /** Of the kernel's own kinds, by object and generation. */
   readonly trampolines: Open<EventOf<'alloc'>>;
   readonly hashes: Open<EventOf<'alloc'>>;
+  readonly rethooks: Open<EventOf<'alloc'>>;
   /** Objects whose filters were freed: their last operation. */
   readonly freed: Set<number>;
   /** Halfwords of call sites that are not those of a nop: twice the site, and 1 more for the second. */
@@ -51,6 +54,8 @@ interface Findings {
   keptForWant: number;
   /** Returns that are taken, by stack pointer and probe. */
   readonly hooks: Open<EventOf<'hook'>>;
+  /** The first call of a site that nobody wants. */
+  unwanted: Broken | undefined;
   state: EventOf<'ftrace_state'> | undefined;
   end: EventOf<'run_end'> | undefined;
 }
@@ -77,7 +82,8 @@ export const quiescence: Guarantee = {
   rules: ['FT-2', 'FT-4', 'FT-29', 'FT-45', 'CC-S5', 'CC-G15', 'CC-G16', 'CC-O11'],
   start(story) {
     const found = nothingFound(story);
-    return { on: { ...ownListeners(found), ...stateListeners(found) }, end: () => verdict(found) };
+    const on = { ...ownListeners(found), ...fprobeListeners(found), ...stateListeners(found) };
+    return { on, end: () => verdict(found) };
   },
 };
 
@@ -86,6 +92,7 @@ function nothingFound(story: Story): Findings {
     story,
     trampolines: new Map(),
     hashes: new Map(),
+    rethooks: new Map(),
     freed: new Set(),
     patched: new Map(),
     locks: new Map(),
@@ -101,6 +108,7 @@ function nothingFound(story: Story): Findings {
     fprobes: [],
     keptForWant: 0,
     hooks: new Map(),
+    unwanted: undefined,
     state: undefined,
     end: undefined,
   };
@@ -109,16 +117,18 @@ function nothingFound(story: Story): Findings {
 /** What begins and ends during the run. */
 function ownListeners(found: Findings): ReturnType<Guarantee['start']>['on'] {
   const { claims, deferred, hashes, locks, patched, regions, syncs, trampolines, waits } = found;
+  const { rethooks } = found;
   return {
     alloc: (e) => {
       if (e.kind === 'trampoline') trampolines.set(lifeOf(e), e);
       if (e.kind === 'ftrace_hash') hashes.set(lifeOf(e), e);
+      if (e.kind === 'rethook') rethooks.set(lifeOf(e), e);
     },
     alloc_failed: (e) => {
       if (e.kind === 'ftrace_hash' && isFprobeCall(found.story, e)) found.keptForWant++;
     },
     free: (e) => {
-      if (!trampolines.delete(lifeOf(e))) hashes.delete(lifeOf(e));
+      for (const open of [trampolines, hashes, rethooks]) open.delete(lifeOf(e));
     },
     ctl_end: (e) => {
       if (e.op === 'ftrace_free_filter') found.freed.add(e.object);
@@ -159,10 +169,19 @@ function ownListeners(found: Findings): ReturnType<Guarantee['start']>['on'] {
     region_close: (e) => {
       regions[e.cpu] = undefined;
     },
-    hook: (e) => found.hooks.set(`${e.frame} ${e.ip} ${e.object}`, e),
-    unhook: (e) => found.hooks.delete(`${e.frame} ${e.ip} ${e.object}`),
     func_abandon: (e) => {
       if (found.story.callbackFunctions.has(e.func)) found.abandoned ??= e;
+    },
+  };
+}
+
+/** What fprobes have taken, and what is hooked for them. */
+function fprobeListeners(found: Findings): ReturnType<Guarantee['start']>['on'] {
+  return {
+    hook: (e) => found.hooks.set(`${e.frame} ${e.ip} ${e.object}`, e),
+    unhook: (e) => found.hooks.delete(`${e.frame} ${e.ip} ${e.object}`),
+    site_fetch: (e) => {
+      if (found.keptForWant === 0) found.unwanted ??= unwantedCall(found.story, e);
     },
   };
 }
@@ -203,8 +222,8 @@ function verdict(found: Findings): Verdict {
   const stray = strayHook(found);
   if (stray !== undefined) return stray;
   const missing = whatWasMissing(found, ended);
-  if (missing !== undefined) return { status: 'never exercised', why: missing };
-  return firstLeft(found) ?? { status: 'held', exercised: ended };
+  if (missing !== undefined) return found.unwanted ?? { status: 'never exercised', why: missing };
+  return firstLeft(found) ?? found.unwanted ?? { status: 'held', exercised: ended };
 }
 
 function whatWasMissing(found: Findings, ended: number): string | undefined {
@@ -336,7 +355,7 @@ function leftOfFtrace({ state }: Findings): Left[] {
 }
 
 /** Nodes of calls that never return are not back, either. */
-function leftOfFprobes({ fprobes, hooks, story }: Findings): Left[] {
+function leftOfFprobes({ fprobes, hooks, rethooks, story }: Findings): Left[] {
   const nameOf = (object: number): string => fprobeOf(story.fprobes, object).name;
   return [
     ...fprobes.flatMap(({ entries, free, index, nodes, object }) => [
@@ -347,6 +366,7 @@ function leftOfFprobes({ fprobes, hooks, story }: Findings): Left[] {
         ? []
         : [{ what: `${free} of ${nodes} nodes of ${nameOf(object)} were in its pool`, index }]),
     ]),
+    ...firstOf(rethooks, (e) => `rethook ${lifeOf(e)} was not freed (${where(story, e)})`),
     ...firstOf(hooks, (e) => {
       const site = nameOfSite(story.functions, e.ip);
       return `the return of ${site} was still taken for ${nameOf(e.object)} (${where(story, e)})`;

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { exitBegins, exitEnds, world } from './example-fprobe.ts';
 import { image, judge, reasonOf, shown, type Told, type Where } from './example-run.ts';
 import { recursion } from './recursion.ts';
 
@@ -131,4 +132,15 @@ test.each([
   ['somebody else has set it', [sets(3), ...within(irq, [letIn(3, irq)])]],
 ])('broken: a trylock lets its caller in, and %s (H-12)', (_, run) => {
   expect(verdictOf(run)).toMatch(/^broken: a trylock let its caller in and set no bit/u);
+});
+
+test('broken: a third exit handler inside of two others of its context (H-25)', () => {
+  const [outer, inner] = [exitBegins('vfs_open'), exitBegins('vfs_read')];
+  const run = [...world(), ...outer, ...inner, ...exitBegins('vfs_read')];
+  expect(reasonOf(judge(recursion, run))).toMatch(
+    /^broken: a handler of fp0 began .* inside of 2 others: nothing bounds it$/u,
+  );
+  const other = exitBegins('vfs_read', { level: 2 });
+  const held = [...world(), ...outer, ...inner, ...other, exitEnds('vfs_read')];
+  expect(reasonOf(judge(recursion, held))).toMatch(/^never exercised/u);
 });

@@ -6,11 +6,12 @@
 // which loses a hit; by a trylock that guest code is told has let it in, without a bit that it has set (H-12); and by an
 // interrupt that is over and leaves a bit of the list function set, so that the next
 // hits are lost. Bits that guest code keeps by its own trylock, and those of callbacks which never returned, are
-// their own affair.
+// their own affair. Broken also by a third handler of an fprobe within two others of its context (FP-34).
 //
 // Exercised, for each time: a trylock finds its own bit set, and takes TRANSITION (part `let in`) or is refused
 // (`refused`).
 import type { EventOf } from '../schema.ts';
+import { fprobeOf, type Handler } from './fprobes.ts';
 import { broken, type Broken, type Guarantee, heldInParts, type Verdict } from './judge.ts';
 import {
   GROUP,
@@ -50,7 +51,7 @@ export const recursion: Guarantee = {
     'context, and then refused; no hit is refused while its level or the spare one is free.',
   document: 'Using ftrace to hook to functions',
   section: 'Protect your callback',
-  rules: ['FT-51', 'FT-52', 'FT-56', 'CC-H5', 'CC-G11', 'CC-O8'],
+  rules: ['FT-51', 'FT-52', 'FT-56', 'FP-34', 'CC-H5', 'CC-G11', 'CC-O8'],
   start(story) {
     const words = newRecursionWords();
     const found: Findings = {
@@ -76,6 +77,10 @@ export const recursion: Guarantee = {
         },
         skip: (e) => {
           if (e.reason === RECURSION) refused(found, e);
+        },
+        cb_begin: () => {
+          const { handler } = story.fprobes;
+          if (handler !== undefined) handlerBegan(found, handler);
         },
         func_abandon: (e) => {
           if (story.callbackFunctions.has(e.func)) found.abandoned = true;
@@ -105,6 +110,25 @@ function bitSet(found: Findings, e: EventOf<'recursion_set'>): void {
   } else if (e.bit !== own && owner === undefined) {
     report(found, e.index, `${what}, although ${nameOfBit(own)} was free`, []);
   }
+}
+
+/** The lock has two bits for its context, so that many handlers can be inside each other. */
+function handlerBegan(found: Findings, { begin }: Handler): void {
+  const { fprobes } = found.story;
+  const inside = fprobes.open.filter((open) => isBeside(open.begin, begin));
+  if (inside.length <= 2 || found.abandoned) return;
+  const { name } = fprobeOf(fprobes, begin.object);
+  const why = `a handler of ${name} began (${where(found.story, begin)}) inside of ${inside.length - 1} others: nothing bounds it`;
+  report(
+    found,
+    begin.index,
+    why,
+    inside.map((open) => open.begin.index),
+  );
+}
+
+function isBeside(a: EventOf<'cb_begin'>, b: EventOf<'cb_begin'>): boolean {
+  return a.pid === b.pid && a.level === b.level && a.cpu === b.cpu;
 }
 
 /** Each trylock is told of a bit of its own. */

@@ -78,6 +78,8 @@ export const ALLOC_KINDS = [
   'ret_stack',
   'fprobe_hlist',
   'fprobe_ip_table',
+  'rethook',
+  'rethook_node',
 ] as const;
 export type AllocKind = (typeof ALLOC_KINDS)[number];
 

@@ -15,8 +15,6 @@ import { guestHandler } from '../../emu/interrupt.ts';
 import type { Path } from '../../emu/path.ts';
 import type { ScriptOp } from '../../emu/script.ts';
 import { sleepFor } from '../../emu/timer.ts';
-import { PROFILE_TODAY } from '../profile.ts';
-import { FPROBE_FGRAPH_BUGS } from './fprobe-fgraph.ts';
 import { VARIANTS } from './variants.ts';
 
 const RECURSIVE: readonly ScriptOp[] = [
@@ -48,16 +46,6 @@ const CALLBACKS = {
 
 type Options = Partial<Parameters<typeof fprobeKernel>[0]>;
 
-/** Bugs that have no golden yet cannot be chosen by name. */
-function withFault(id: string): Options {
-  if (VARIANTS.has(id)) return { variants: [id] };
-  const { links } = known(
-    FPROBE_FGRAPH_BUGS.find((bug) => bug.id === id),
-    `${id} is a bug`,
-  );
-  return { profile: { ...PROFILE_TODAY, links } };
-}
-
 /** What `path` makes of a kernel, with and without the fault. */
 function both<T>(
   variant: string,
@@ -65,7 +53,7 @@ function both<T>(
   path: (cx: Context, m: FprobeKernel) => Path<unknown>,
   options: (m: () => FprobeKernel) => Options = () => ({}),
 ): readonly [sound: T, faulty: T] {
-  const results = [{}, withFault(variant)].map((faulty) => {
+  const results = [{}, { variants: [variant] }].map((faulty) => {
     const common = { functions: FUNCTIONS, callbacks: CALLBACKS, data: ['depth'] };
     const m: FprobeKernel = fprobeKernel({ ...common, ...faulty, ...options(() => m) });
     m.thread('control', 0, (cx) => path(cx, m));

@@ -144,23 +144,6 @@ const M_59: Variant = {
   links: { fprobeIpIsUsed: (k, ip) => nodesOf(k, ip).some(({ fp }) => fp.value !== undefined) },
 };
 
-export const FPROBE_FGRAPH_VARIANTS: readonly Variant[] = [
-  M_46,
-  M_47,
-  M_48,
-  M_49,
-  M_50,
-  M_51,
-  M_52,
-  M_53,
-  M_54,
-  M_55,
-  M_56,
-  M_57,
-  M_58,
-  M_59,
-];
-
 /** Breaks FP-58. Needs a module whose functions are all that fprobes want, and that goes. */
 const H_23: Variant = {
   id: 'H-23',
@@ -213,4 +196,24 @@ const H_44: Variant = {
   },
 };
 
-export const FPROBE_FGRAPH_BUGS: readonly Variant[] = [H_23, H_24, H_25, H_28, H_44];
+export const FPROBE_FGRAPH_VARIANTS: readonly Variant[] = [
+  M_46,
+  M_47,
+  M_48,
+  M_49,
+  M_50,
+  M_51,
+  M_52,
+  M_53,
+  M_54,
+  M_55,
+  M_56,
+  M_57,
+  M_58,
+  M_59,
+  H_23,
+  H_24,
+  H_25,
+  H_28,
+  H_44,
+];

@@ -14,11 +14,13 @@ const SAME_AS: readonly (readonly [id: string, about: string, fault: string])[] 
   ['H-01', 'unregister_fprobe does not wait for a grace period', 'M-46'],
   ['H-02', 'unregister returns early, without waits, when no code update is needed', 'M-03'],
   ['H-05', 'register_fprobe, when it fails, frees nodes that hits can still find', 'M-50'],
+  ['H-06', 'a site stays hooked while an fprobe of the other hook type wants it', 'M-59'],
   ['H-10', 'an interrupt that is traced before its level is visible looks like recursion', 'M-22'],
   ['H-11', 'the recursion bit of an NMI is computed wrongly', 'M-23'],
   ['H-13', 'the recursion lock is taken while the task can be preempted', 'M-24'],
   ['H-14', 'a new function can run with the ops of the one before', 'M-20'],
   ['H-15', 'unregister waits before the sites are patched', 'M-04'],
+  ['H-45', 'the second walk of an entry does not see that fprobes have come', 'M-55'],
 ];
 
 /** Breaks FT-40 at registration: for a while everybody is selected. Needs a site that calls the list function. */
