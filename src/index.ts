@@ -3,6 +3,7 @@
 export { InputError, InvariantError } from './assert.ts';
 export { type Choice, profiles, variants } from './replay/api/catalogue.ts';
 export { compareEras, type EraOptions } from './replay/api/eras.ts';
+export { explainMiss, misses } from './replay/api/explain.ts';
 export { readEvents, type RecordingSource } from './replay/api/events.ts';
 export {
   type GuaranteeInfo,
@@ -21,6 +22,9 @@ export { recursedFunctions, type Recursion } from './replay/api/recursion.ts';
 export { fromYaml } from './replay/api/yaml.ts';
 export type { EraTopic } from './replay/era-facts.ts';
 export type { EraComparison, EraRow } from './replay/eras.ts';
+export type { MissExplanation } from './replay/explain/explain-miss.ts';
+export type { MissGroup } from './replay/explain/misses.ts';
+export type { Evidence } from './replay/explain/miss-evidence.ts';
 export type { Verdict } from './replay/guarantee/judge.ts';
 export {
   defineHandler,

@@ -14,6 +14,7 @@ test('these names are public', () => {
     Event
     EventName
     EventOf
+    Evidence
     ExpectationResult
     FprobeReference
     GuaranteeInfo
@@ -24,6 +25,8 @@ test('these names are public', () => {
     InvariantError
     Judged
     Judgement
+    MissExplanation
+    MissGroup
     ProbeReference
     RecordOptions
     RecordedRun
@@ -43,9 +46,11 @@ test('these names are public', () => {
     compareEras
     defineHandler
     defineTask
+    explainMiss
     fromYaml
     guarantees
     judge
+    misses
     profiles
     readEvents
     record

@@ -6,6 +6,7 @@ import { type CommandFace, face } from './command.ts';
 import { completionCommand } from './completion.ts';
 import { disasmCommand } from './disasm.ts';
 import { erasCommand } from './eras.ts';
+import { explainCommand } from './explain.ts';
 import { faultLines } from './fault.ts';
 import { judgeCommand } from './judge.ts';
 import { commandLine } from './quote.ts';
@@ -22,6 +23,7 @@ const COMMANDS: readonly CommandFace[] = [
   face(replayCommand),
   face(reportCommand),
   face(judgeCommand),
+  face(explainCommand),
   face(erasCommand),
   face(disasmCommand),
   face(schemaCommand),

@@ -22,6 +22,7 @@ test('reprobe --help', async () => {
       reprobe report <recording>       Print a recording
       reprobe judge <recording>        Judge a recording by every documented
                                        guarantee
+      reprobe explain <recording>      Say why a hit of a recording ran no handler
       reprobe eras <workload>          Run a workload in several kernel eras, show
                                        what differs
       reprobe disasm <image> [symbol]  Print the instructions of an image
@@ -109,6 +110,32 @@ test('reprobe report --help', async () => {
       reprobe report swap.trace --format        what the kernel would print for CPU
       ftrace --cpu 1                            1
       reprobe report swap.trace --summary       how many events of which kind
+    "
+  `);
+});
+
+test('reprobe explain --help', async () => {
+  expect(await help('explain', '--help')).toMatchInlineSnapshot(`
+    "reprobe explain <recording>
+
+    Say why a hit of a recording ran no handler
+
+    Positionals:
+      recording  A .trace file                                   [string] [required]
+
+    Options:
+          --version  Show version number                                   [boolean]
+      -h, --help     Show help                                             [boolean]
+          --miss     Why this one was missed or passed over; they count from 1
+                                                                            [string]
+          --json     Print the list, or the answer, as JSON
+                                                          [boolean] [default: false]
+
+    Examples:
+      reprobe explain swap.trace           misses by probe and reason, with their
+                                           numbers
+      reprobe explain swap.trace --miss 3  the third one: its rule, and who held
+                                           what
     "
   `);
 });

@@ -14,7 +14,7 @@ export interface FlowPlace {
 const LEVELS = 8;
 
 /** A number for the flow; idle tasks all have pid 0, so there the CPU tells them apart. */
-function flowOf({ cpu, level, pid }: FlowPlace): number {
+export function flowOf({ cpu, level, pid }: FlowPlace): number {
   return (pid === 0 ? -1 - cpu : pid) * LEVELS + level;
 }
 
