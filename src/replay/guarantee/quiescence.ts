@@ -17,7 +17,7 @@ import type { EventOf } from '../schema.ts';
 import { fprobeOf } from './fprobes.ts';
 import { nameOfSite } from './functions.ts';
 import { broken, type Broken, type Guarantee, type Verdict } from './judge.ts';
-import { unwantedCall } from './quiescence-sites.ts';
+import { strayHook, unwantedCall } from './quiescence-sites.ts';
 import type { HashHistory } from './selection.ts';
 import type { Story } from './story.ts';
 import { theCallback, where } from './wording.ts';
@@ -219,7 +219,9 @@ function lifeOf(e: { readonly object: number; readonly generation: number }): st
 function verdict(found: Findings): Verdict {
   const { fprobes, ops: all } = found.story;
   const ended = [...all, ...fprobes.all].reduce((sum, one) => sum + one.ended.size, 0);
-  const stray = strayHook(found);
+  const { abandoned, end, keptForWant, patched, state } = found;
+  const mayAsk = abandoned === undefined && state?.dead !== true && keptForWant === 0;
+  const stray = mayAsk && end !== undefined ? strayHook(found.story, end, patched) : undefined;
   if (stray !== undefined) return stray;
   const missing = whatWasMissing(found, ended);
   if (missing !== undefined) return found.unwanted ?? { status: 'never exercised', why: missing };
@@ -237,34 +239,6 @@ function whatWasMissing(found: Findings, ended: number): string | undefined {
   );
   if (registered !== undefined) return `${registered.name} was not unregistered.`;
   return ended === 0 ? 'No probe was registered and unregistered again.' : undefined;
-}
-
-/** While some fprobes are still registered: a site that is hooked and none of them wants (CC-S9.4). */
-function strayHook(found: Findings): Broken | undefined {
-  const { abandoned, end, keptForWant, patched, state, story } = found;
-  if (end === undefined || abandoned !== undefined || state?.dead === true) return undefined;
-  if (keptForWant > 0 || !isSettled(story)) return undefined;
-  const wanted = new Set<number>();
-  for (const { generation, sites = [] } of story.fprobes.all) {
-    if (generation !== 0) for (const site of sites) wanted.add(site);
-  }
-  const left = [...patched.values()].find(({ ip }) => !wanted.has(ip));
-  if (left === undefined || wanted.size === 0) return undefined;
-  const name = nameOfSite(story.functions, left.ip);
-  const why = `the call site of ${name} was no nop (${where(story, left)}), and no fprobe that is left hooks it`;
-  return broken(end.index, why, [left.index]);
-}
-
-/** Are fprobes all that is registered, and is it known what they hook? */
-function isSettled({ fprobes, ops }: Story): boolean {
-  const isQuiet = [...ops, ...fprobes.all].every(
-    ({ registering, unregistering }) => registering === 0 && unregistering === 0,
-  );
-  return (
-    isQuiet &&
-    ops.every(({ generation }) => generation === 0) &&
-    fprobes.all.every(({ generation, sites }) => generation === 0 || sites !== undefined)
-  );
 }
 
 function firstLeft(found: Findings): Broken | undefined {
