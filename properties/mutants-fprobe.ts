@@ -82,7 +82,7 @@ export const FPROBE_MUTANTS: readonly Mutant[] = [
     judge: 'return',
     cases: 'fgraph-grows',
     budget: 2500,
-    pinned: [6],
+    pinned: [7],
     says: /did not find its frame/u,
   },
   {

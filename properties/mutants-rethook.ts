@@ -6,9 +6,9 @@ export const RETHOOK_MUTANTS: readonly Mutant[] = [
   {
     id: 'M-36',
     judge: 'memory',
-    cases: 'fprobes',
-    budget: 1300,
-    pinned: [1, 9],
+    cases: 'rethook',
+    budget: 400,
+    pinned: [9, 71],
     says: /^rethook \d+ .* was used/u,
   },
   {
