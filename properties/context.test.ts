@@ -4,6 +4,8 @@
 // whatever the list function calls, which holds such a lock. A callback ends on the CPU and in the interrupt in
 // which it began, with interrupts as they were.
 // Documented in "Using ftrace to hook to functions", section "Protect your callback": FT-22, FT-53.
+// Handlers of fprobes run with preemption off and interrupts as they were. Documented in "Fprobe - Function entry/exit
+// probe": FP-11.
 import { expect, test } from 'vitest';
 import { checkGuarantee, EXERCISED_MIN, TEST_MS } from './check-guarantee.ts';
 

@@ -53,6 +53,7 @@ export type CasesName =
   | 'rethook-interrupted'
   | 'rethook-pauses'
   | 'rethook-lingers'
+  | 'fprobes-shared'
   | 'fprobes-v6.18'
   | 'fprobes-v6.14'
   | 'fprobes-v5.18'
@@ -135,6 +136,9 @@ function fprobesOf(era?: Era): fc.Arbitrary<FprobeCase> {
 
 const FPROBES = fprobesOf();
 
+/** fprobes whose handlers are told whatever they can be, beside ftrace_ops that all functions are hooked by. */
+const SHARING = fprobeCases({ shares: true, shared: true, guarded: true, handlers: 2 });
+
 /** What is run in an era of its own. */
 const ERA_CASES: Partial<Record<CasesName, fc.Arbitrary<FprobeCase>>> = {
   pairing: fc.oneof(FPROBES, fprobeCases({ refuses: true })),
@@ -155,6 +159,7 @@ const ERA_CASES: Partial<Record<CasesName, fc.Arbitrary<FprobeCase>>> = {
   'fprobes-v6.18': fprobeCases({ eras: ['v6.18'], grows: true }),
   'fprobes-v6.14': fprobeCases({ eras: ['v6.14'], grows: true }),
   'fprobes-v5.18': fprobeCases({ eras: ['v5.18'], lingers: true, leaves: true, cpus: 2 }),
+  'fprobes-shared': SHARING,
 };
 
 const WORKLOADS: Partial<Record<CasesName, fc.Arbitrary<Workload>>> = {
@@ -189,10 +194,10 @@ const WORKLOADS: Partial<Record<CasesName, fc.Arbitrary<Workload>>> = {
   redirects: REDIRECTS,
   context: fc.oneof(
     workloadsWith({}),
-    { arbitrary: workloadsWith({ shared: true, guarded: true, handlers: 2 }), weight: 3 },
+    { arbitrary: workloadsWith({ shared: true, guarded: true, handlers: 2 }), weight: 2 },
     {
       arbitrary: workloadsWith({ flags: 'rcu', idle: true, crowded: false, handlers: 2 }),
-      weight: 3,
+      weight: 4,
     },
     FLAGS,
   ),
@@ -218,10 +223,14 @@ function weighted(weight: number, needs: Features): fc.Arbitrary<Workload> {
 
 /** What the property of a guarantee runs: its cases, and some in which probes have any flags together. */
 export function propertyCases(guarantee: GuaranteeName): fc.Arbitrary<Case> {
-  return fc.oneof(
+  const cases = [
     { arbitrary: casesOf(guarantee), weight: 4 },
     { arbitrary: casesOf('flags'), weight: 1 },
-  );
+  ];
+  // What handlers of fprobes are told, and where they run, is as much as what callbacks are.
+  if (guarantee === 'arguments' || guarantee === 'context')
+    cases.push({ arbitrary: casesOf('fprobes-shared'), weight: 3 });
+  return fc.oneof(...cases);
 }
 
 /** The cases of that name; one that fails is shown as YAML and choices. */

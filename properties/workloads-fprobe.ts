@@ -20,6 +20,9 @@ export type Era = (typeof SOUND_ERAS)[number] | 'v6.18' | 'v6.14' | 'v5.18';
 /** Exit handlers take no lock in these: one that leads back to what is hooked never ends (H-07). */
 const UNLOCKED_ERAS: ReadonlySet<Era> = new Set(['v6.1', 'v5.18']);
 
+/** Before v6.4 handlers were given no data (fprobe.md 8). */
+const SHARING_ERAS = ['today', 'v6.12'] as const;
+
 const GRAPH_ERAS: ReadonlySet<string> = new Set(['today', 'v6.18', 'v6.14']);
 
 export interface FprobeFeatures extends Features {
@@ -48,6 +51,8 @@ export interface FprobeFeatures extends Features {
   readonly wide?: boolean;
   /** Exit handlers take long, and calls outlive their fprobes. */
   readonly lingers?: boolean;
+  /** Handlers of a call share data, and ftrace_ops stay beside them: in eras that have such data. */
+  readonly shares?: boolean;
 }
 
 export interface FprobeCase {
@@ -91,16 +96,17 @@ function callbacksOf({ functions = {} }: Workload): Readonly<Record<string, Call
 
 /** Cases with these features. */
 export function fprobeCases(features: FprobeFeatures = {}): fc.Arbitrary<FprobeCase> {
-  const { eras = SOUND_ERAS, ...rest } = features;
+  const { eras = features.shares === true ? SHARING_ERAS : SOUND_ERAS, ...rest } = features;
+  const raw = rawFprobe(features);
   return fc
     .record({
       workload: workloadsWith({ probes: 1, ...rest }),
-      fprobes: fc.array(rawFprobe(features), {
+      fprobes: fc.array(features.shares === true ? raw.map(sharing) : raw, {
         minLength: features.short === true || features.mixed === true ? 3 : 1,
         maxLength: 3,
       }),
       profile: fc.constantFrom(...eras),
-      isAlone: fc.nat(3).map((draw) => draw !== 3),
+      isAlone: fc.nat(3).map((draw) => draw !== 3 && features.shares !== true),
       interrupts: features.interrupted === true ? rawInterrupts : fc.constant([]),
     })
     .map(({ fprobes, interrupts, isAlone, profile, workload }) => {
@@ -204,6 +210,17 @@ function rawFprobe({
     isPacked: fc.constant(grows === true || lingers === true),
     isAsync: fc.nat(9).map((draw) => draw === 9),
   });
+}
+
+/** Both handlers of a call run, and have something to share. */
+function sharing(raw: RawFprobe): RawFprobe {
+  const { data, entry, exit } = raw;
+  return {
+    ...raw,
+    entry: entry === null || entry === 'refuse' ? 'count' : entry,
+    exit: exit ?? 'count',
+    data: data === 8 ? data : 24,
+  };
 }
 
 /** `workload`, without what is done to its ftrace_ops: fprobes come sooner, and tasks go on for longer. */

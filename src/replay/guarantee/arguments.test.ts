@@ -142,11 +142,13 @@ test('what a handler of an fprobe shows inside a callback is no word of that cal
   const at = { object: 3, generation: 1, ip: site('kmalloc') };
   const inside: Told[] = [
     ['cb_begin', { kind: 'fprobe_exit', ...at }],
+    ...enters('kmalloc', {}, 0x800),
     ['cb_begin', { kind: 'fprobe_entry', ...at }],
     arg('a0', 5n),
     shows('a0', 6n),
     ['cb_end', { kind: 'fprobe_entry', ...at }],
     shows('entry_data', 7n),
+    leaves('kmalloc'),
     ['cb_end', { kind: 'fprobe_exit', ...at }],
   ];
   const open = [...HIT, ...callback(1, 'vfs_open'), ...inside];

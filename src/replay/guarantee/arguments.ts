@@ -9,14 +9,27 @@
 // arguments (FT-14), and by one that is passed over for want of registers although its site was settled: every
 // change that has to do with it was over when the hit began (FT-16). ops->private is no event: it lies in the ops.
 // Without trampolines an ops that is alone is called with `function_trace_op`, which is not held against a caller
-// that was interrupted on its way (CC-N1).
+// that was interrupted on its way (CC-N1). What handlers of fprobes are told is in arguments-fprobe.ts.
 //
 // Exercised, for each time: a callback begins, and the run tells which function was hit and which callback
 // function was entered (part `caller`); a callback shows a register, and the run tells what it was (`registers`).
 import type { EventOf } from '../schema.ts';
+import {
+  handlerArgumentListeners,
+  type HandlerFindings,
+  handlerParts,
+  newHandlerFindings,
+} from './arguments-fprobe.ts';
 import { hexOfAddress, nameOfSite } from './functions.ts';
 import { type Frame, hitBegan } from './hit.ts';
-import { broken, type Broken, type Guarantee, heldInParts, type Verdict } from './judge.ts';
+import {
+  broken,
+  type Broken,
+  earlier,
+  type Guarantee,
+  heldInParts,
+  type Verdict,
+} from './judge.ts';
 import { isRegistered } from './ops.ts';
 import { hashesSince, selects, spares } from './selection.ts';
 import { contextOf, type Callback, type Story } from './story.ts';
@@ -60,10 +73,23 @@ export const callArguments: Guarantee = {
   name: 'arguments',
   sentence:
     'A callback gets its own ops, the call site of the function that was hit, the address to which ' +
-    'that function returns, and the arguments with which it was called; with SAVE_REGS, all its registers.',
+    'that function returns, and the arguments with which it was called; with SAVE_REGS, all its registers. A handler of an fprobe gets ' +
+    'the call site and the true return address of its call, and data only if both handlers share it.',
   document: 'Using ftrace to hook to functions',
   section: 'The callback function',
-  rules: ['FT-4', 'FT-14', 'FT-15', 'FT-16', 'FT-18', 'FT-19', 'FT-23', 'FT-27', 'CC-S3'],
+  rules: [
+    'FT-4',
+    'FT-14',
+    'FT-15',
+    'FT-16',
+    'FT-18',
+    'FT-19',
+    'FT-23',
+    'FT-27',
+    'FP-1',
+    'FP-2',
+    'CC-S3',
+  ],
   start(story) {
     const found: Findings = {
       story,
@@ -80,9 +106,13 @@ export const callArguments: Guarantee = {
       passed: [{ object: 0, since: -1 }],
       others: [],
     };
+    const ofFprobes = newHandlerFindings(story);
+    const also = handlerArgumentListeners(ofFprobes);
     return {
       on: {
+        ...also,
         cb_begin: (e) => {
+          also.cb_begin?.(e);
           if (story.callback !== undefined) callbackBegan(found, story.callback);
           else otherBegan(found, e);
         },
@@ -94,9 +124,11 @@ export const callArguments: Guarantee = {
           registerShown(found, e);
         },
         regs_write: (e) => {
+          also.regs_write?.(e);
           registerWritten(found, e);
         },
         hook: (e) => {
+          also.hook?.(e);
           returnTaken(found, e);
         },
         cb_end: (e) => {
@@ -115,7 +147,7 @@ export const callArguments: Guarantee = {
           if (e.reason === WANT_OF_REGS) passedOver(found, e);
         },
       },
-      end: () => verdict(found),
+      end: () => verdict(found, ofFprobes),
     };
   },
 };
@@ -266,12 +298,13 @@ function reportParent(found: Findings, callback: Callback, ra: number): void {
   report(found, callback, `got parent_ip ${got}, but its function returns to ${real}`);
 }
 
-function verdict(found: Findings): Verdict {
-  if (found.first !== undefined) return found.first;
+function verdict(found: Findings, ofFprobes: HandlerFindings): Verdict {
+  const first = earlier(found.first, ofFprobes.first);
+  if (first !== undefined) return first;
   const { caller, registers, callbacks } = found;
   const why =
     callbacks === 0
       ? 'No callback ran.'
       : 'Of no callback the run tells which function was hit and which callback function ran.';
-  return heldInParts({ caller, registers }, why);
+  return heldInParts({ caller, registers, ...handlerParts(ofFprobes) }, why);
 }

@@ -5,14 +5,29 @@
 // By a callback that ends on another CPU than it began on, in another context, or after the interrupt in which it
 // ran; and by interrupts that are on at its end and were off at its beginning, or the reverse, although it did
 // not ask for that. By a callback of an ops with RECURSION in a task that can be preempted there; and by one of an ops
-// with RCU where RCU does not watch (FT-55).
+// with RCU where RCU does not watch (FT-55). Handlers of fprobes: context-fprobe.ts.
 //
 // Exercised, for each time: a recursion lock is taken where only it keeps preemption off (part `locks`), a callback that
 // ran in an interrupt ends there (`interrupts`), or a function is entered where RCU does not watch and an ops with RCU
 // has it hooked (`unwatched`).
 import type { EventOf } from '../schema.ts';
+import {
+  handlerBegan,
+  handlerEnded,
+  type HandlerFindings,
+  handlerParts,
+  newHandlerFindings,
+  type Surroundings,
+} from './context-fprobe.ts';
 import { contextKey } from './hit.ts';
-import { broken, type Broken, type Guarantee, heldInParts, type Verdict } from './judge.ts';
+import {
+  broken,
+  type Broken,
+  earlier,
+  type Guarantee,
+  heldInParts,
+  type Verdict,
+} from './judge.ts';
 import { FLAG_RCU, FLAG_RECURSION, isRegistered } from './ops.ts';
 import { selects, spares } from './selection.ts';
 import type { Callback, Story } from './story.ts';
@@ -61,12 +76,14 @@ export const context: Guarantee = {
     'From a recursion trylock that succeeded to its unlock preemption is off, and so it is around ' +
     'callbacks that the list function calls or whose ops has RECURSION; a callback ends on the CPU, in ' +
     'the interrupt and with the interrupt state in which it began; one whose ops has RCU runs only ' +
-    'where RCU watches.',
+    'where RCU watches. Handlers of an fprobe run with preemption off, and with interrupts as they were.',
   document: 'Using ftrace to hook to functions',
   section: 'Protect your callback',
-  rules: ['FT-22', 'FT-53', 'FT-55', 'CC-G23'],
+  rules: ['FT-22', 'FT-53', 'FT-55', 'FP-11', 'CC-G23'],
   start(story) {
     const found = newFindings(story);
+    const ofFprobes = newHandlerFindings(story);
+    const { fprobes } = story;
     return {
       on: {
         region_open: (e) => {
@@ -108,12 +125,17 @@ export const context: Guarantee = {
         cb_begin: (e) => {
           found.callbacks++;
           if (story.callback !== undefined) callbackBegan(found, story.callback, e);
+          const { handler } = fprobes;
+          if (handler !== undefined) handlerBegan(ofFprobes, handler, around(found, e));
         },
         cb_end: (e) => {
           if (story.callback !== undefined) callbackEnded(found, story.callback, e);
+          const { handler } = fprobes;
+          if (handler !== undefined)
+            handlerEnded(ofFprobes, handler, { end: e, around: around(found, e) });
         },
       },
-      end: () => verdict(found),
+      end: () => verdict(found, ofFprobes),
     };
   },
 };
@@ -229,22 +251,41 @@ function cpuSince({ migrated }: Findings, begin: EventOf<'cb_begin'>): number {
   return last !== undefined && last.index > begin.index ? last.to : begin.cpu;
 }
 
-/** Between the two, interrupts above come and go without a trace: what counts is turned in the context itself. */
 function checkInterrupts(found: Findings, callback: Callback, e: EventOf<'cb_end'>): void {
   const { begin } = callback;
-  const since = found.turns.findLastIndex(({ event }) => event.index < begin.index) + 1;
-  if (since === found.turns.length) return;
+  const first = turnedSince(found, begin.index, e);
+  if (first === undefined) return;
+  const state = `with interrupts ${cpuOf(found, e.cpu).irqsOn ? 'on' : 'off'}, unlike it began`;
+  report(found, e.index, `${theEnd(found, callback, e)} ${state}`, [begin.index, first.index]);
+}
+
+/**
+ * Where interrupts were first turned since event `index`, if they are not at `e` what they were there, and nobody asked.
+ * Between the two, interrupts above come and go without a trace: what counts is turned in the context itself.
+ */
+function turnedSince(
+  found: Findings,
+  index: number,
+  e: EventOf<'cb_begin' | 'cb_end'>,
+): EventOf<'irqs'> | undefined {
+  const since = found.turns.findLastIndex(({ event }) => event.index < index) + 1;
+  if (since === found.turns.length) return undefined;
   const within = found.turns
     .slice(since)
     .filter(
       ({ event: { cpu, level, pid } }) => cpu === e.cpu && level === e.level && pid === e.pid,
     );
   const [first] = within;
-  const { irqsOn } = cpuOf(found, e.cpu);
-  if (first === undefined || first.wereOn === irqsOn || within.some(isAsked)) return;
-  const state = `with interrupts ${irqsOn ? 'on' : 'off'}, unlike it began`;
-  const shows = [begin.index, first.event.index];
-  report(found, e.index, `${theEnd(found, callback, e)} ${state}`, shows);
+  const isSame = first === undefined || first.wereOn === cpuOf(found, e.cpu).irqsOn;
+  return isSame || within.some(isAsked) ? undefined : first.event;
+}
+
+function around(found: Findings, e: EventOf<'cb_begin' | 'cb_end'>): Surroundings {
+  return {
+    preemptible: cpuOf(found, e.cpu).region === undefined,
+    lock: found.held.get(contextKey(e.pid, e.cpu, e.level))?.at(-1),
+    turnedSince: (index) => turnedSince(found, index, e),
+  };
 }
 
 function isAsked({ event }: Turn): boolean {
@@ -265,13 +306,14 @@ function report(found: Findings, at: number, why: string, shows: readonly number
   found.first ??= broken(at, why, shows);
 }
 
-function verdict(found: Findings): Verdict {
-  if (found.first !== undefined) return found.first;
+function verdict(found: Findings, ofFprobes: HandlerFindings): Verdict {
+  const first = earlier(found.first, ofFprobes.first);
+  if (first !== undefined) return first;
   const { locks, interrupts, unwatched, callbacks } = found;
   const why =
     callbacks === 0
       ? 'No callback ran.'
       : 'No recursion lock was what kept preemption off, no callback ran in an interrupt, and no ' +
         'function that an ops with RCU has hooked was entered where RCU does not watch.';
-  return heldInParts({ locks, interrupts, unwatched }, why);
+  return heldInParts({ locks, interrupts, unwatched, ...handlerParts(ofFprobes) }, why);
 }

@@ -67,6 +67,12 @@ export function broken(at: number, why: string, shows: readonly number[]): Broke
   return { status: 'broken', at, why, shows: indexes.toSorted((a, b) => a - b) };
 }
 
+/** Of two findings the one that counts. */
+export function earlier(a: Broken | undefined, b: Broken | undefined): Broken | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return a.at < b.at ? a : b;
+}
+
 /** The verdict on a sentence of several parts that was not broken: one part that was met is enough to say so. */
 export function heldInParts(parts: Parts, whyNever: string): Verdict {
   const exercised = Object.values(parts).reduce((sum, times) => sum + times, 0);

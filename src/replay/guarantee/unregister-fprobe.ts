@@ -9,11 +9,10 @@
 // a call that it had hooked was still under way, or a function that it hooks was entered during or after it.
 import type { EventOf } from '../schema.ts';
 import type { Fprobe, FprobeCall, Handler } from './fprobes.ts';
-import { nameOfSite } from './functions.ts';
 import { broken, type Broken } from './judge.ts';
 import type { Listeners } from './listen.ts';
 import type { Story } from './story.ts';
-import { where } from './wording.ts';
+import { theHandler, where } from './wording.ts';
 
 /** A registration that somebody wants to end. */
 interface Ending {
@@ -113,10 +112,4 @@ function handlerBegan(found: FprobeFindings, handler: Handler): void {
     `${theHandler(story, handler)} began (${where(story, e)}) after ` +
     `${call.begin.op}(${fprobe.name}) had returned 0 (${where(story, call.end)})`;
   found.first ??= broken(e.index, why, [call.begin.index, call.end.index]);
-}
-
-/** `the exit handler of fp0 for vfs_open`. */
-function theHandler({ functions }: Story, { begin: { ip, kind }, fprobe }: Handler): string {
-  const which = kind.replace('fprobe_', '');
-  return `the ${which} handler of ${fprobe.name} for ${nameOfSite(functions, ip)}`;
 }

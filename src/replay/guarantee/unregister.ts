@@ -11,7 +11,7 @@
 // began during it, or one of the functions that it hooked was entered during or after the call, by
 // a task that it traces and while ftrace_enabled was 1: at 0 nothing could run, late or not.
 import type { EventOf } from '../schema.ts';
-import { broken, type Broken, type Guarantee, type Verdict } from './judge.ts';
+import { broken, type Broken, earlier, type Guarantee, type Verdict } from './judge.ts';
 import type { Control } from './ops.ts';
 import { type Hash, selects, spares } from './selection.ts';
 import { type Callback, isTraced, type Story } from './story.ts';
@@ -183,11 +183,6 @@ function verdict(found: Findings, ofFprobes: FprobeFindings): Verdict {
   const exercised = found.exercised + ofFprobes.exercised;
   if (exercised > 0) return { status: 'held', exercised };
   return { status: 'never exercised', why: whatWasMissing(found) };
-}
-
-function earlier(a: Broken | undefined, b: Broken | undefined): Broken | undefined {
-  if (a === undefined || b === undefined) return a ?? b;
-  return a.at < b.at ? a : b;
 }
 
 function whatWasMissing({ succeeded, ran }: Findings): string {

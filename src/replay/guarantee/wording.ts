@@ -1,5 +1,6 @@
 // Layer replay. Names instead of numbers, for the sentences of verdicts.
 import type { Event } from '../schema.ts';
+import type { Handler } from './fprobes.ts';
 import { nameOfSite } from './functions.ts';
 import type { Control } from './ops.ts';
 import type { Hash } from './selection.ts';
@@ -10,6 +11,12 @@ const NAMES_MAX = 6;
 /** `the callback of ops0 for vfs_read`. */
 export function theCallback(story: Story, { ops, begin }: Callback): string {
   return `the callback of ${ops.name} for ${nameOfSite(story.functions, begin.ip)}`;
+}
+
+/** `the exit handler of fp0 for vfs_open`. */
+export function theHandler({ functions }: Story, { begin: { ip, kind }, fprobe }: Handler): string {
+  const which = kind.replace('fprobe_', '');
+  return `the ${which} handler of ${fprobe.name} for ${nameOfSite(functions, ip)}`;
 }
 
 /** `step 130, CPU 1, task reader`. */
