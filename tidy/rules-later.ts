@@ -4,8 +4,6 @@ import { wholeOf } from './spec.ts';
 
 /** A part, and the kinds of rules (`FP-`), operations (`CC-S8`) and single rules that wait for it. */
 const LATER: Readonly<Record<string, string>> = {
-  fprobe: `FP- FT-58 FT-59 FT-60 CC-S8 CC-S9 CC-S16 CC-S18 CC-S20.3 CC-H11 CC-H12 CC-H14 CC-H15 CC-H18
-    CC-G7 CC-G8 CC-G9 CC-G10 CC-G22 CC-O5 CC-O6`,
   kprobes: `KP- CC-M14 CC-S10 CC-S11 CC-S12 CC-S13 CC-S14 CC-S19 CC-S20.2 CC-H6 CC-H7 CC-H8 CC-H9 CC-H10
     CC-G5 CC-G6 CC-G12 CC-G13 CC-G18 CC-G19 CC-N2`,
   kretprobes: 'KR- CC-S15 CC-H13 CC-G14',

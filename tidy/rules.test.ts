@@ -69,10 +69,10 @@ test.each(Object.entries(OPEN))('%s: what is covered stays covered', (document, 
 });
 
 const EXAMPLE: Spec = {
-  ids: new Set(['FT-1', 'FT-2', 'FP-1', 'CC-S1', 'CC-S1.1', 'CC-S1.2', 'CC-S1.3']),
+  ids: new Set(['FT-1', 'FT-2', 'KP-1', 'CC-S1', 'CC-S1.1', 'CC-S1.2', 'CC-S1.3']),
   rules: rulesIn(
     'ftrace',
-    '- FT-1 [t] **G** Says one thing. And\n  more.\n- FT-2 Other.\n- FP-1 Later.\n' +
+    '- FT-1 [t] **G** Says one thing. And\n  more.\n- FT-2 Other.\n- KP-1 Later.\n' +
       '### CC-S1 steps (x)\n| # | step |\n| --- | --- |\n| 1 | a |\n| 2.i | b | c |\n| 3 | d |\n',
   ),
 };
@@ -89,7 +89,7 @@ test('rules are read from lists, tables and headings', () => {
   expect(EXAMPLE.rules.map(({ id, isGuarantee, title }) => [id, isGuarantee, title])).toEqual([
     ['FT-1', true, 'Says one thing. And more'],
     ['FT-2', false, 'Other'],
-    ['FP-1', false, 'Later'],
+    ['KP-1', false, 'Later'],
     ['CC-S1', false, 'steps (x)'],
     ['CC-S1.1', false, 'a'],
     ['CC-S1.2', false, 'b'],
@@ -117,7 +117,7 @@ test.each([
   ["describe('FT-1', () => {});", []],
   ["test('FT-11 is another', f);", []],
 ])('`%s` covers %j, and a judge the rest', (text, ids) => {
-  expect(coverage(text)).toEqual(['FT-2', 'FP-1', ...ids].toSorted(byPlace));
+  expect(coverage(text)).toEqual(['FT-2', 'KP-1', ...ids].toSorted(byPlace));
 });
 
 function byPlace(a: string, b: string): number {
@@ -127,7 +127,7 @@ function byPlace(a: string, b: string): number {
 
 test('the tests of judges, who are told runs by hand, cover nothing', () => {
   const title = "test('FT-1: it does', f);";
-  expect(coverage(title, 'src/replay/guarantee/a.test.ts')).toEqual(['FT-2', 'FP-1']);
+  expect(coverage(title, 'src/replay/guarantee/a.test.ts')).toEqual(['FT-2', 'KP-1']);
 });
 
 test('an id that does not exist is found, alone and in a range', () => {

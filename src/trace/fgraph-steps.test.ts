@@ -161,7 +161,7 @@ function hitSteps(m: SmallKernel, hooks: readonly FgraphOps[]): readonly string[
   return seen.slice(0, -1).filter((line) => line !== 'call cpu');
 }
 
-test('CC-H14.1-8, CC-H15.1-6: the steps of a hooked call with data', () => {
+test('CC-H14.1-8, CC-H15.1-6, FP-71.6: the steps of a hooked call with data', () => {
   const m = smallKernel({ functions: { a1: WORK } });
   expect(hitSteps(m, [hook(m, 'g', { words: 3 })])).toEqual([
     'update trace_recursion/control',
@@ -194,7 +194,7 @@ test('CC-H14.1-8, CC-H15.1-6: the steps of a hooked call with data', () => {
   ]);
 });
 
-test('CC-H14.6-7, FT-59: two hooks, neither of which wants the return', () => {
+test('CC-H14.6-7, FP-70.8, FT-59: two hooks, neither of which wants the return', () => {
   const m = smallKernel({ functions: { a1: WORK } });
   const hooks = [hook(m, 'one', { words: 1, wants: false }), hook(m, 'two', { wants: false })];
   const seen = hitSteps(m, hooks);
@@ -218,4 +218,13 @@ test('CC-H14.6-7, FT-59: two hooks, neither of which wants the return', () => {
     'act preempt_count',
     'update trace_recursion/control',
   ]);
+});
+
+test('FP-80: at the return nobody is asked who did not want it, hook number 0 included', () => {
+  const m = smallKernel({ functions: { a1: WORK } });
+  const seen = hitSteps(m, [hook(m, 'one', { wants: false }), hook(m, 'two')]);
+  const atReturn = seen.slice(seen.lastIndexOf('read curr_ret_stack/control'));
+  expect(seen).toContain('read fgraph_array[0]');
+  expect(atReturn).toContain('read fgraph_array[1]');
+  expect(atReturn).not.toContain('read fgraph_array[0]');
 });

@@ -292,3 +292,26 @@ test('FP-11: preemption is off in handlers: once at the entry, twice at the exit
   });
   expect(counts).toEqual([1, 2]);
 });
+
+test('FP-71.5: behind the last exit handler preemption comes on and the lock is given back, then the call returns', () => {
+  const m = small();
+  const fp = m.fprobe('fp0');
+  let after = -1;
+  m.control(function* (cx) {
+    yield* m.register(cx, fp, ['a1']);
+    yield* m.call(cx, 'a1');
+    after = cx.cpu.preemptCount.value;
+  });
+  expect(after).toBe(0);
+  const told = [...m.log.events()];
+  const ended = told.findLastIndex((e) => e.event === 'cb_end' && e.kind === 'fprobe_exit');
+  const wanted = ['region_close', 'recursion_unlock', 'func_return'];
+  const rest = told.slice(ended).filter(({ event }) => wanted.includes(event));
+  expect(
+    rest
+      .slice(0, 3)
+      .map(({ event }) => event)
+      .toSorted(),
+  ).toEqual(wanted.toSorted());
+  expect(rest[2]?.event).toBe('func_return');
+});

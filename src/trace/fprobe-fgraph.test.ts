@@ -268,12 +268,12 @@ function inFlight(again: boolean): readonly string[] {
   return m.story();
 }
 
-test('FP-78, FP-77: who comes or goes while a call runs has no exit for it; the same struct again has one', () => {
+test('FP-78, FP-77, FP-71.4: who comes or goes while a call runs has no exit for it; the same struct again has one', () => {
   expect(inFlight(false)).toEqual(['fp0 > a1', 'fp0 removed a1']);
   expect(inFlight(true)).toEqual(['fp0 > a1', 'fp0 < a1']);
 });
 
-test('FP-9: disabled while a call runs, its exit is skipped', () => {
+test('FP-9, FP-71.4: disabled while a call runs, its exit is skipped', () => {
   const m = small({ functions: { a1: [{ op: 'sleep', us: 3000 }] } });
   const fp = m.fprobe('fp0');
   m.control(function* (cx) {
@@ -307,4 +307,36 @@ test('CC-G9: hook and unhook of every call, in the task that made it', () => {
   ]);
   const entered = m.events('func_enter').find(({ func }) => func === m.fn('a1').address);
   expect(a).toBe(known(entered, 'a1 ran').sp);
+});
+
+test('FP-75: the newest comes first, at the entry and at the exit', () => {
+  const m = small();
+  const [fp, other] = [m.fprobe('fp0'), m.fprobe('fp1')];
+  m.control(function* (cx) {
+    for (const one of [fp, other]) yield* m.register(cx, one, ['a1']);
+    yield* m.call(cx, 'a1');
+    yield* m.unregister(cx, fp);
+    yield* m.register(cx, fp, ['a1']);
+    yield* m.call(cx, 'a1');
+  });
+  const [first, second] = [m.story().slice(0, 4), m.story().slice(4)];
+  expect(first).toEqual(['fp1 > a1', 'fp0 > a1', 'fp1 < a1', 'fp0 < a1']);
+  expect(second).toEqual(['fp0 > a1', 'fp1 > a1', 'fp0 < a1', 'fp1 < a1']);
+});
+
+test('FP-71.3: when the last fprobe has taken the hook along, calls in flight return past a stub', () => {
+  const m = small({ functions: { a1: [{ op: 'sleep', us: 3000 }] } });
+  const fp = m.fprobe('fp0');
+  m.control(function* (cx) {
+    yield* m.register(cx, fp, ['a1']);
+    m.task('runner', 1, 'a1');
+    yield* sleepFor(cx, 1000);
+    expect(yield* m.unregister(cx, fp)).toBe(0);
+    expect(m.hooked()).toEqual([]);
+    yield* sleepFor(cx, 6000);
+  });
+  expect(m.story().filter((line) => line.includes('<'))).toEqual([]);
+  const { address } = m.fn('a1');
+  expect(m.events('func_return').filter(({ func }) => func === address)).toHaveLength(1);
+  expect(m.events('oops')).toEqual([]);
 });

@@ -80,3 +80,13 @@ test('FP-58, FP-60, H-23: the hook goes with its last site; before that was fixe
   const [before, after] = hookedWith('v6.18', ['victim_fn']);
   expect([before, after]).toEqual([['victim_fn'], ['core_fn']]);
 });
+
+test.each(['today', 'v6.12'])('FP-10: %s finds functions of modules by name, too', (era) => {
+  const [before] = hookedWith(era, ['core_fn', 'victim_fn', 'victim_init']);
+  expect(before).toEqual(['core_fn', 'victim_init', 'victim_fn']);
+});
+
+test('FP-81: with rethook the sites stay in the filter: the same module loaded again is hooked at once, with its init', () => {
+  const all = ['core_fn', 'victim_init', 'victim_fn'];
+  expect(hookedWith('v6.12', all)).toEqual([all, ['core_fn'], all, []]);
+});
