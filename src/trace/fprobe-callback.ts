@@ -44,13 +44,33 @@ export function* callFprobeExit(cx: Context, fp: Fprobe, call: FprobeCall): Path
   yield* callGuest(cx.cpu.state, call.handler, words(fp, call, CALLS.exit));
 }
 
-/** The documented arguments, then what only events need. */
+/** The documented arguments, then what only events need. One literal, as every hit makes one. */
 function words(fp: Fprobe, call: FprobeCall, which: 1 | 2): readonly number[] {
   const { entryIp, retIp, regs, entryData, generation } = call;
-  const pointers = [fp.address, entryIp, retIp, regs, entryData].flatMap((at) =>
-    at === NO_ADDRESS ? [0, 0] : [addressLo(at), addressHi(at)],
-  );
-  return [...pointers, generation, 0, which, 0];
+  return [
+    addressLo(fp.address),
+    addressHi(fp.address),
+    pointerLo(entryIp),
+    pointerHi(entryIp),
+    pointerLo(retIp),
+    pointerHi(retIp),
+    pointerLo(regs),
+    pointerHi(regs),
+    pointerLo(entryData),
+    pointerHi(entryData),
+    generation,
+    0,
+    which,
+    0,
+  ];
+}
+
+function pointerLo(at: Address): number {
+  return at === NO_ADDRESS ? 0 : addressLo(at);
+}
+
+function pointerHi(at: Address): number {
+  return at === NO_ADDRESS ? 0 : addressHi(at);
 }
 
 /** What the registers say about a handler that is being entered. */
