@@ -14,7 +14,7 @@ import { useHash } from './ftrace-hash.ts';
 import { FTRACE_OPS_FL_ENABLED, FTRACE_OPS_FL_SAVE_REGS } from './ftrace-ops-flags.ts';
 import { bindInnerOps, FTRACE_OPS_BYTES, type FtraceOps, presentOps } from './ftrace-ops.ts';
 import type { Kernel } from './kernel.ts';
-import type { Rethook } from './rethook.ts';
+import { countNodes, type Rethook } from './rethook.ts';
 
 /** What the kernel keeps about an fprobe from its first registration on, until its ops is zeroed for the next. */
 export interface FprobeRethook {
@@ -234,6 +234,7 @@ export function fprobeState(k: Kernel, fp: Fprobe): FprobeState {
   const rethook = own === undefined ? undefined : ownRethook(own);
   if (rethook === undefined) return { registered, free: 0, nodes: 0, entries: 0 };
   const { handler, nodes, pool, refs } = rethook;
-  const [free, all] = handler.value === undefined ? [0, refs.value] : [pool.value.length, nodes];
+  const [free, all] =
+    handler.value === undefined ? [0, refs.value] : [countNodes(pool.value), nodes];
   return { registered, free, nodes: all, entries: 0 };
 }

@@ -16,6 +16,11 @@ import type { Kernel } from './kernel.ts';
 /** Which link is called at a return that was taken. */
 export type RethookHandler = 'fprobeExitHandler';
 
+/** Nodes that are free, the next one first; undefined: none. One value, so that taking one is one step whatever is left. */
+type FreeNodes =
+  | { readonly node: RethookNode; readonly below: FreeNodes; readonly count: number }
+  | undefined;
+
 export interface Rethook {
   /** `struct rethook`, and the array of its nodes. */
   readonly memory: KObject;
@@ -24,8 +29,8 @@ export interface Rethook {
   readonly data: Fprobe;
   /** Undefined: stopped (FP-40.2). */
   readonly handler: Cell<RethookHandler | undefined>;
-  /** Free nodes; the last one is taken first. */
-  readonly pool: Cell<readonly RethookNode[]>;
+  /** Free nodes; the last one that came is taken first. */
+  readonly pool: Cell<FreeNodes>;
   /** How many nodes there are. */
   readonly nodes: number;
   /** Nodes that are not given up yet, and one for the rethook itself: with the last one all memory goes (FP-42). */
@@ -131,7 +136,7 @@ function newRethook(
     array,
     data,
     handler: cells.cell<RethookHandler | undefined>(named('rethook_handler'), handler),
-    pool: cells.cell<readonly RethookNode[]>(named('rethook_pool'), []),
+    pool: cells.cell<FreeNodes>(named('rethook_pool'), undefined),
     nodes,
     refs: cells.cell(named('rethook_refs'), nodes + 1),
   };
@@ -143,8 +148,19 @@ function newRethook(
         : array.address + RETHOOK_NODE_BYTES + index * strideOf(dataBytes),
     call: cells.cell<HookedCall | undefined>(`${named('rethook_node')}/${index}`, undefined),
   });
-  rethook.pool.set(Array.from({ length: nodes }, (_, index) => node(nodes - 1 - index)));
+  for (let index = nodes - 1; index >= 0; index--) {
+    rethook.pool.set(withNode(rethook.pool.value, node(index)));
+  }
   return rethook;
+}
+
+/** `pool`, with `node` as the next to be taken. */
+function withNode(pool: FreeNodes, node: RethookNode): FreeNodes {
+  return { node, below: pool, count: countNodes(pool) + 1 };
+}
+
+export function countNodes(pool: FreeNodes): number {
+  return pool === undefined ? 0 : pool.count;
 }
 
 /** `rethook_stop` (CC-S8.2 of unregister): whoever has a node goes on, nobody gets one, no handler starts. */
@@ -161,9 +177,9 @@ export function* rethookFree(cx: Context, k: Kernel, rethook: Rethook): Path<voi
 
 /** `rethook_free_rcu`: free nodes are given up; those in use follow as their calls return (FP-40.4). */
 function* rethookFreeRcu(cx: Context, rethook: Rethook): Path<void> {
-  const free = yield* update(rethook.pool, () => []); // CC-S8.4
+  const free = yield* update(rethook.pool, () => undefined); // CC-S8.4
   useRethook(cx, rethook);
-  yield* dropReferences(cx, rethook, free.length + 1);
+  yield* dropReferences(cx, rethook, countNodes(free) + 1);
 }
 
 function* dropReferences(cx: Context, rethook: Rethook, count: number): Path<void> {
@@ -195,9 +211,9 @@ export function* rethookTryGet(
   useRethook(cx, rethook);
   if (handler === undefined) return 'no_node';
   if (!k.fn.rethookIsWatching(cx)) return 'not_watching';
-  const before = yield* update(rethook.pool, (pool) => pool.slice(0, -1)); // CC-H11.5
+  const before = yield* update(rethook.pool, (pool) => pool?.below); // CC-H11.5
   useRethook(cx, rethook);
-  return before.at(-1) ?? 'no_node';
+  return before?.node ?? 'no_node';
 }
 
 /** Where RCU does not watch, no grace period outlasts the use of a node. */
@@ -220,6 +236,6 @@ export function* rethookRecycle(cx: Context, k: Kernel, node: RethookNode): Path
 /** `objpool_push`. */
 export function* rethookPush(cx: Context, node: RethookNode): Path<void> {
   const { rethook } = node;
-  yield* update(rethook.pool, (pool) => [...pool, node]); // CC-S16
+  yield* update(rethook.pool, (pool) => withNode(pool, node)); // CC-S16
   useRethook(cx, rethook);
 }
