@@ -6,6 +6,7 @@ import { InputError } from '../src/assert.ts';
 import { tuneHeap } from '../src/cli/heap.ts';
 import { type Clock, cpuClock, wallClock } from './clock.ts';
 import { encoding } from './encoding.ts';
+import { fprobes } from './fprobes.ts';
 import { hits } from './hits.ts';
 import { hooks, PROBE_HIT } from './hooks.ts';
 import { phases } from './phases.ts';
@@ -19,6 +20,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   processor,
   hooks,
   hits,
+  fprobes,
   sites,
   encoding,
   runs: wholeRuns,
