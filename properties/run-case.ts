@@ -160,7 +160,6 @@ const ERA_CASES: Partial<Record<CasesName, fc.Arbitrary<FprobeCase>>> = {
   'fprobes-v6.18': fprobeCases({ eras: ['v6.18'], grows: true }),
   'fprobes-v6.14': fprobeCases({ eras: ['v6.14'], grows: true }),
   'fprobes-v5.18': fprobeCases({ eras: ['v5.18'], lingers: true, leaves: true, cpus: 2 }),
-  'fprobes-shared': SHARING,
 };
 
 const WORKLOADS: Partial<Record<CasesName, fc.Arbitrary<Workload>>> = {
