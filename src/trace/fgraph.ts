@@ -27,7 +27,7 @@ import {
   wordsOf,
 } from './fgraph-state.ts';
 import { NOBODY, skip, type SkipReason } from './ftrace-caller.ts';
-import { FTRACE_REGS, FTRACE_REGS_BYTES, PT_REGS_MARK, PT_REGS_SP } from './ftrace-regs.ts';
+import { FTRACE_REGS, FTRACE_REGS_BYTES, isFull, PT_REGS_SP } from './ftrace-regs.ts';
 import type { Kernel } from './kernel.ts';
 import { TRACE_FTRACE_START } from './recursion.ts';
 import { RETURN_TO_HANDLER } from './return-to-handler.ts';
@@ -162,7 +162,7 @@ function storeReserved(stack: RetStack, start: number): void {
 /** `ftrace_regs_get_stack_pointer`: what sp was at the site. */
 function stackPointer(k: Kernel, regs: Address): Address {
   const { memory } = k.machine;
-  if (memory.loadLo(regs + FTRACE_REGS.t0) !== PT_REGS_MARK) return regs + FTRACE_REGS_BYTES;
+  if (!isFull(memory, regs)) return regs + FTRACE_REGS_BYTES;
   return toAddress(memory.loadLo(regs + PT_REGS_SP), memory.loadHi(regs + PT_REGS_SP));
 }
 

@@ -79,7 +79,8 @@ export function isWithin(stack: ContextStack, site: number): boolean {
   return innermost(stack, site) !== undefined;
 }
 
-function innermost(stack: ContextStack, site: number): Frame | undefined {
+/** The innermost call of the function of `site` that has not returned. */
+export function innermost(stack: ContextStack, site: number): Frame | undefined {
   let frame = stack.top;
   while (frame !== undefined && frame.site !== site) frame = frame.below;
   return frame;

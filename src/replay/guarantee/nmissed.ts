@@ -14,7 +14,7 @@
 import type { Event, EventOf } from '../schema.ts';
 import { type Fprobe, ENTRY, fprobeOf, type Handler, isInForce, NOBODY } from './fprobes.ts';
 import { nameOfSite } from './functions.ts';
-import { contextKey, type Frame } from './hit.ts';
+import { contextKey, type Frame, innermost } from './hit.ts';
 import { broken, type Broken, type Guarantee, heldInParts, type Verdict } from './judge.ts';
 import { isCounted, newReasons, reasonListeners, type Reasons, whyNot } from './miss-reasons.ts';
 import { contextOf, type Story } from './story.ts';
@@ -144,9 +144,7 @@ interface Hit {
 }
 
 function frameAt({ story }: Findings, e: Hit): Frame | undefined {
-  let frame = contextOf(story, e).top;
-  while (frame !== undefined && frame.site !== e.ip) frame = frame.below;
-  return frame;
+  return innermost(contextOf(story, e), e.ip);
 }
 
 function returned(found: Findings, frame: Frame, e: EventOf<'func_return'>): void {

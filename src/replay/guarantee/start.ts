@@ -11,8 +11,9 @@
 // Exercised, for each time: a function returns whose call owed a callback, while nobody called anything (part `alone`)
 // or while a call on another ops was under way (`besides`).
 import type { EventOf } from '../schema.ts';
+import { NOBODY } from './fprobes.ts';
 import { nameOfSite } from './functions.ts';
-import type { Frame } from './hit.ts';
+import { type Frame, innermost } from './hit.ts';
 import { broken, type Broken, type Guarantee, heldInParts, type Verdict } from './judge.ts';
 import { FLAG_RCU, hooks, isRegistered, type Ops } from './ops.ts';
 import {
@@ -57,8 +58,6 @@ interface Findings {
 const RECURSION = 'recursion';
 const RCU = 'rcu';
 const CPU_OPERATIONS: ReadonlySet<string> = new Set(['cpu_down', 'cpu_up']);
-/** Object of a skip that concerns whoever would have been called. */
-const NOBODY = 0;
 
 export const start: Guarantee = {
   name: 'start',
@@ -170,7 +169,7 @@ function callbackBegan({ debts }: Findings, { hit, ops }: Callback): void {
 /** The list function says why a callback did not run. */
 function skipped(found: Findings, e: EventOf<'skip'>): void {
   const { debts, story, words } = found;
-  const frame = frameOf(contextOf(story, e).top, e.ip);
+  const frame = innermost(contextOf(story, e), e.ip);
   for (const debt of (frame === undefined ? undefined : debts.get(frame)) ?? []) {
     if (e.object !== NOBODY && e.object !== debt.ops.object) continue;
     debt.skipped = e.index;
@@ -178,12 +177,6 @@ function skipped(found: Findings, e: EventOf<'skip'>): void {
     const needsRcu = (debt.ops.flags & FLAG_RCU) !== 0 && found.unwatched.has(e.cpu);
     if (e.reason === RCU && needsRcu) debt.paid = true;
   }
-}
-
-function frameOf(top: Frame | undefined, site: number): Frame | undefined {
-  let frame = top;
-  while (frame !== undefined && frame.site !== site) frame = frame.below;
-  return frame;
 }
 
 function functionReturned(found: Findings, frame: Frame, e: EventOf<'func_return'>): void {
