@@ -145,6 +145,46 @@ export const TRACE_EVENTS = {
       'Guest code asked for the recursion lock and was told that it has this bit. (A refusal is a `skip`.)',
     fields: { bit: 'int' },
   },
+  kprobe: {
+    id: 134,
+    about:
+      'A probe is about to be planted: its kind, how it is reached (`breakpoint` or `ftrace`), where, and what of its struct counts.',
+    fields: {
+      object: 'int',
+      kind: 'string',
+      how: 'string',
+      ip: 'address',
+      flags: 'hex',
+      pre: 'address',
+      post: 'address',
+    },
+  },
+  current_kprobe: {
+    id: 135,
+    about:
+      'From here on this kprobe is said to run on this CPU (0: none, or the dummy), with this status (KP-5; 0: none).',
+    fields: { object: 'int', ip: 'address', status: 'int' },
+  },
+  kprobe_step: {
+    id: 137,
+    about:
+      'The probed instruction is passed: `simulate`, `slot` (single step), `boost` (copy with a jump back), `detour`, or `skip` (a pre_handler said so).',
+    fields: { ip: 'address', how: 'string', to: 'address' },
+  },
+  kprobe_state: {
+    id: 138,
+    about:
+      'At the end of a run, of each probe: is it planted, its flags, its counter; of a kretprobe also its own counter, and instances that are free and all.',
+    fields: {
+      object: 'int',
+      planted: 'bool',
+      flags: 'hex',
+      nmissed: 'int',
+      rp_nmissed: 'int',
+      free: 'int',
+      nodes: 'int',
+    },
+  },
   fprobe: {
     id: 140,
     about:

@@ -1,0 +1,89 @@
+// Layer trace. Probes at an instruction: `struct kprobe` in guest memory with its cells, and the table of those that are
+// planted (KP-3): 64 buckets by address, read by hits without a lock and written under `kprobe_mutex`. What a table entry
+// is, a probe alone or an aggregate with several (KP-30), is the same to who hits it.
+import type { Address } from '../emu/address.ts';
+import type { Cell } from '../emu/cell.ts';
+import type { Mutex } from '../emu/lock.ts';
+import type { KObject } from '../emu/slab.ts';
+import type { KprobeInsn } from './kprobe-insn.ts';
+import type { KprobeSlot, KprobeSlots } from './kprobe-slot.ts';
+
+export type KprobeKind = 'kprobe' | 'kretprobe' | 'jprobe';
+
+export interface Kprobe {
+  /** Its number in events, among those of all objects. */
+  readonly object: number;
+  /** A kretprobe and a jprobe begin with their kprobe: one object, one name. */
+  readonly kind: KprobeKind;
+  readonly name: string;
+  /** Its struct in guest memory: what handlers get. */
+  readonly address: Address;
+  /** What the struct of a guest's probe holds at its mark; a script's has none. */
+  readonly mark: number;
+  /** The heap object that the struct lies in; undefined elsewhere. */
+  readonly memory: KObject | undefined;
+  /** Identity of accesses to p->flags and p->nmissed; the value is in the struct. */
+  readonly flags: Cell<number>;
+  readonly nmissed: Cell<number>;
+  /** Counts registrations, from 1; 0 before the first. For events only. */
+  readonly generation: Cell<number>;
+  /** p->list.next on the list of its node; stays as it is when the probe leaves (CC-S11.4). */
+  readonly next: Cell<Kprobe | undefined>;
+  /** Where it is planted; undefined: it is not registered. Written under `kprobe_mutex`. */
+  readonly node: Cell<KprobeNode | undefined>;
+}
+
+/** What the table has at an address: a probe alone, or an aggregate (CC-S19). */
+export interface KprobeNode {
+  readonly addr: Address;
+  /** The instruction that was there, and how it is stepped. Of an ftrace site: undefined (KP-52). */
+  readonly insn: KprobeInsn | undefined;
+  /** Its copy out of line; undefined where it is simulated, or on an ftrace site. */
+  readonly slot: KprobeSlot | undefined;
+  readonly isAggregate: boolean;
+  /** An aggregate's own memory. */
+  readonly memory: KObject | undefined;
+  /** KPROBE_FLAG_*: an aggregate's own; of a probe alone, the cell of its struct. */
+  readonly flags: Cell<number>;
+  /** Does somebody here have a post_handler (KP-34)? */
+  readonly hasPost: Cell<boolean>;
+  /** Its probes, the newest first (KP-31). Of a probe alone: that one. */
+  readonly first: Cell<Kprobe | undefined>;
+}
+
+/** KP-5. */
+export const KPROBE_HIT = { active: 1, ss: 2, reenter: 4, ssdone: 8 } as const;
+export type KprobeStatus = (typeof KPROBE_HIT)[keyof typeof KPROBE_HIT];
+
+/** `current_kprobe` of a CPU with its `kprobe_ctlblk` (KP-4): one value, as one step writes both (CC-H6.5). */
+export interface CurrentKprobe {
+  /** What `kprobe_running` answers: the address of the struct that runs, or of the dummy. */
+  readonly address: Address;
+  /** Undefined: the dummy (KP-46). */
+  readonly node: KprobeNode | undefined;
+  readonly status: KprobeStatus;
+  /** IRQs were on where the probe was hit. */
+  readonly savedIrqs: boolean;
+  /** One level (KP-4): what REENTER has interrupted. */
+  readonly previous: CurrentKprobe | undefined;
+}
+
+/** Bits of the hash that picks a bucket. */
+export const KPROBE_HASH_BITS = 6;
+
+/** The kernel's variables of this subsystem. */
+export interface KprobeState {
+  /** Outermost: kprobe_mutex, cpus_read_lock, text_mutex (KP-6). */
+  readonly mutex: Mutex;
+  /** `kprobe_table`: of each bucket its nodes, the newest first. One store replaces an entry (CC-S19.3). */
+  readonly table: readonly Cell<readonly KprobeNode[]>[];
+  /** `kprobes_all_disarmed` (KP-26). */
+  readonly allDisarmed: Cell<boolean>;
+  /** By CPU; undefined: no kprobe runs there. */
+  readonly current: readonly Cell<CurrentKprobe | undefined>[];
+  readonly slots: KprobeSlots;
+  /** All structs that the kernel has heard of, by address. */
+  readonly byAddress: Map<Address, Kprobe>;
+  /** Structs handed out to workloads. */
+  placed: number;
+}
