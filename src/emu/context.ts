@@ -74,6 +74,8 @@ export class Context {
   preemptFloor = 0;
   /** Whether IRQs were on when this context opened. */
   irqsBefore = true;
+  /** What a trap leaves IRQs as, where that is not `irqsBefore`; undefined: as it found them. */
+  irqsAfter: boolean | undefined;
   /**
    * The level that preempt_count shows: an interrupt counts itself in its entry code, and no more in its exit
    * code (CC-H5). Whoever looks before sees the level of what it interrupted.

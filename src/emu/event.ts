@@ -88,7 +88,8 @@ export const EMU_EVENTS = {
   },
   site_fetch: {
     id: 17,
-    about: 'A call site is fetched: version seen, newest version, and what the CPU does.',
+    about:
+      'A site is fetched: version seen, newest version, and what the CPU does; `insn`: an instruction that a breakpoint stands for at times.',
     fields: { ip: 'address', seen: 'int', newest: 'int', does: 'string', target: 'address' },
   },
   text_write: {

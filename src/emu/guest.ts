@@ -107,10 +107,12 @@ function fetchSite(cpu: Cpu): boolean {
   if (pair !== undefined) return fetchHalf(cpu, pair);
   const settled = text.settled(ip);
   if (settled !== undefined && (settled.word & HALF_MASK) !== C_EBREAK) {
-    reportFetch(cpu, settled.target, settled.version, settled.version);
+    if (settled.insnBytes !== undefined) reportAs(cpu, 'insn', settled.version, settled.version);
+    else reportFetch(cpu, settled.target, settled.version, settled.version);
     return false;
   }
-  const newest = text.word(ip);
+  const insnBytes = text.insnBytes(ip);
+  const newest = insnBytes === 2 ? text.word(ip) & HALF_MASK : text.word(ip);
   const fetched = text.fetch(cpu, ip);
   const word = fetched.low | (fetched.high << 16);
   if (fetched.torn) {
@@ -120,11 +122,12 @@ function fetchSite(cpu: Cpu): boolean {
   }
   if (fetched.low === C_EBREAK) {
     reportAs(cpu, 'break', fetched.seen, fetched.newest);
-    noteArguments(cpu);
+    if (insnBytes === undefined) noteArguments(cpu);
     enterTrap(cpu, ip);
     return true;
   }
-  reportFetch(cpu, callTarget(ip, word), fetched.seen, fetched.newest);
+  if (insnBytes !== undefined) reportAs(cpu, 'insn', fetched.seen, fetched.newest);
+  else reportFetch(cpu, callTarget(ip, word), fetched.seen, fetched.newest);
   if (word === newest) return false;
   stopped(cpu, runFetched(machine.core, hart, fetched.low, fetched.high));
   return true;

@@ -20,6 +20,8 @@ export interface FunctionSymbol {
   /** The 4 bytes that hold `nop` or a call; NO_ADDRESS when it can never be hooked (FT-4). */
   readonly site: Address;
   readonly notrace: boolean;
+  /** No kprobe may be in it (`NOKPROBE_SYMBOL`). */
+  readonly nokprobe?: true;
   /** A scripted probe callback. */
   readonly callback: boolean;
   /** A call site without a function (FT-61). */

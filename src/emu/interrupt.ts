@@ -50,7 +50,9 @@ export function leave(cpu: Cpu, cx: Context): void {
   cpu.pop();
   restoreFrame(cpu.hart, cx.frame);
   cpu.frames.push(cx.frame);
-  cpu.hart.irqsOn = cx.irqsBefore;
+  const irqsOn = cx.irqsAfter ?? cx.irqsBefore;
+  cpu.hart.irqsOn = irqsOn;
+  if (irqsOn !== cx.irqsBefore) cpu.machine.report(cpu, EMU_EVENTS.irqs.id, irqsOn ? 1 : 0, 0);
   cpu.machine.text.see(cpu);
   cpu.settle();
 }
@@ -66,8 +68,8 @@ export function enterTrap(cpu: Cpu, pc: Address): void {
 
 function* trapBody(cx: Context, pc: Address): Path<void> {
   const machine = cx.cpu.machine;
-  const to = machine.breakpoint === undefined ? pc : yield* machine.breakpoint(cx, pc);
-  if (to === pc) {
+  const to = machine.breakpoint === undefined ? undefined : yield* machine.breakpoint(cx, pc);
+  if (to === undefined) {
     machine.oops(cx.cpu, 'breakpoint', pc);
     return;
   }

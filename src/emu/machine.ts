@@ -114,7 +114,7 @@ export class Machine {
   readonly tasks: Task[] = [];
   readonly strings: StringTable;
   /** What a fetched site may turn out to be. */
-  readonly fetches: Readonly<Record<'torn' | 'break' | 'nop' | 'call', EventText>>;
+  readonly fetches: Readonly<Record<'torn' | 'break' | 'nop' | 'call' | 'insn', EventText>>;
   /** Identity of steps that write text; of steps that allocate and free. */
   readonly textCell: Cell<number>;
   readonly slabCell: Cell<number>;
@@ -137,8 +137,8 @@ export class Machine {
   readonly softirqs: Pending[] = [];
   ending: Ending | undefined;
   agenda: Agenda | undefined;
-  /** The path of a breakpoint trap: where to go on; the pc itself means "not ours". */
-  breakpoint: ((cx: Context, pc: Address) => Path<Address>) | undefined;
+  /** The path of a breakpoint trap: where to go on; undefined: it is nobody's. */
+  breakpoint: ((cx: Context, pc: Address) => Path<Address | undefined>) | undefined;
   /** Reports what is left of the layer above when a run ends regularly. */
   closing: (() => void) | undefined;
   /** Somebody may ask for all registers with which functions come to their call sites (`reportArguments`). */
@@ -178,6 +178,7 @@ export class Machine {
       break: fetched('break'),
       nop: fetched('nop'),
       call: fetched('call'),
+      insn: fetched('insn'),
     };
     this.everyInstruction = options.grain === 'instruction';
     this.preemption = options.preempt ? 'full' : 'none';

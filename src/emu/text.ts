@@ -1,7 +1,7 @@
 // Layer emu. The bytes of code as each CPU sees them (CC-M5..M7, FT-6..FT-9).
 //
 // A patchable site is 4 bytes: part 0 is its low halfword ("byte 0" of the rules), part 1 its high
-// halfword (the tail). Each part has versions; each CPU keeps the newest version that it has seen and may
+// halfword (the tail). Where a breakpoint stands for an instruction of 2 bytes, part 0 is all of it. Each part has versions; each CPU keeps the newest version that it has seen and may
 // fetch any from there to the latest, until a sync answer or a return from an interrupt brings it up to
 // date. The writing CPU sees its own write at once.
 import { assert } from '../assert.ts';
@@ -31,6 +31,8 @@ interface Part {
 
 export interface Site {
   readonly ip: Address;
+  /** Of a site that is no call site: the bytes of the instruction that breakpoints stand for there. */
+  insnBytes: 2 | 4 | undefined;
   /** The newest whole word, and where it calls to; NO_ADDRESS when it is no call. */
   word: number;
   target: Address;
@@ -83,10 +85,22 @@ export class Text {
     site.words = [this.word(ip), word | 0];
   }
 
+  /** A breakpoint is about to stand for the instruction of `bytes` at `ip`, or does so no more. */
+  beginBreakpoint(ip: Address, bytes: 2 | 4): void {
+    const site = this.site(ip);
+    site.insnBytes = bytes;
+    if (site.parts[0].values.at(-1) !== C_EBREAK) site.words = [this.word(ip)];
+  }
+
   /** The site at `ip` if every CPU sees its newest version; undefined while some may see an older one. */
   settled(ip: Address): Site | undefined {
     const site = this.site(ip);
     return site.stale ? undefined : site;
+  }
+
+  /** See `Site`. */
+  insnBytes(ip: Address): 2 | 4 | undefined {
+    return this.site(ip).insnBytes;
   }
 
   /** What `cpu` fetches at a site that has been patched, by choice where it may be stale. */
@@ -99,6 +113,8 @@ export class Text {
     if (lowValue === C_EBREAK) {
       return { low: lowValue, high: 0, torn: false, seen: lowVersion, newest };
     }
+    if (site.insnBytes === 2)
+      return { low: lowValue, high: 0, torn: false, seen: lowVersion, newest };
     const highValue = valueAt(high, this.pick(cpu, high));
     const word = lowValue | (highValue << 16);
     const torn = !site.words.includes(word);
@@ -203,6 +219,7 @@ export class Text {
     const word = this.word(ip);
     const site: Site = {
       ip,
+      insnBytes: undefined,
       word,
       target: callTarget(ip, word),
       version: 0,

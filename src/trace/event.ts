@@ -162,8 +162,8 @@ export const TRACE_EVENTS = {
   current_kprobe: {
     id: 135,
     about:
-      'From here on this kprobe is said to run on this CPU (0: none, or the dummy), with this status (KP-5; 0: none).',
-    fields: { object: 'int', ip: 'address', status: 'int' },
+      'From here on the kprobe at `ip` is said to run on this CPU, or the dummy (no address), with this status (KP-5); status 0: none.',
+    fields: { ip: 'address', status: 'int' },
   },
   kprobe_step: {
     id: 137,

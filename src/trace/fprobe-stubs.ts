@@ -1,6 +1,6 @@
 // Layer trace. Kernel symbols of fprobe that guest code calls: the same paths as the workload's operations. Misuse that
 // crashes a real kernel is an oops event here, never an assertion.
-import { type Address, NO_ADDRESS, toAddress } from '../emu/address.ts';
+import { type Address, toAddress } from '../emu/address.ts';
 import type { Context } from '../emu/context.ts';
 import { mayUse, readString } from '../emu/kernel-access.ts';
 import type { Path } from '../emu/path.ts';
@@ -11,7 +11,6 @@ import { layoutOf } from './fprobe-struct.ts';
 import { bindFprobe, presentFprobe } from './fprobe.ts';
 import { ftraceLocation } from './ftrace-record.ts';
 import type { Kernel } from './kernel.ts';
-import { kprobeBusyBegin, kprobeBusyEnd, kprobeRunning } from './kprobe-busy.ts';
 import type { TraceStub } from './stub-table.ts';
 
 /** What a guest asks for; undefined after an oops over an argument, or for what is refused right away. */
@@ -20,15 +19,6 @@ type Reader = (cx: Context, args: StubArguments) => FprobeRequest | undefined;
 /** Longer arrays are refused: what a recording says of a call has to stay short. */
 const ARRAY_MAX = 4096;
 const POINTER_BYTES = 8;
-
-/** `kprobe_running` and its like: there are kprobes in every era. */
-export function kprobeStubs(k: Kernel): Partial<Record<TraceStub, Stub>> {
-  return {
-    kprobe_running: { path: (cx) => kprobeRunning(cx, k), pointer: true },
-    kprobe_busy_begin: { path: (cx) => done(kprobeBusyBegin(cx, k)) },
-    kprobe_busy_end: { path: (cx) => busyEnd(cx, k) },
-  };
-}
 
 /** The public calls. */
 export function fprobeStubs(k: Kernel): Partial<Record<TraceStub, Stub>> {
@@ -141,20 +131,4 @@ function* isRegistered(cx: Context, k: Kernel, args: StubArguments): Path<number
   );
   if (fp === undefined) return 0;
   return (yield* k.fn.fprobeIsRegistered(cx, k, fp)) ? 1 : 0;
-}
-
-function* done(path: Path<void>): Path<number> {
-  yield* path;
-  return 0;
-}
-
-function* busyEnd(cx: Context, k: Kernel): Path<number> {
-  const balanced = cx.make(() => cx.cpu.preemptCount.value > 0);
-  if (balanced) yield* kprobeBusyEnd(cx, k);
-  else {
-    cx.make(() => {
-      cx.cpu.machine.oops(cx.cpu, 'preempt imbalance', cx.cpu.hart.pc, NO_ADDRESS);
-    });
-  }
-  return 0;
 }

@@ -1,7 +1,7 @@
 // Layer trace. What events say about callbacks: `cb_begin` when the first instruction of one executes,
 // `cb_end` when it returned. The machine watches the function; whether a call of it is a hook's is read off
 // the registers. Nothing here is visible to the guest.
-import { type Address, toAddress } from '../emu/address.ts';
+import { type Address, NO_ADDRESS, toAddress } from '../emu/address.ts';
 import type { Context } from '../emu/context.ts';
 import { REG } from '../emu/regs.ts';
 import { RETURN_STUB } from '../emu/stub-table.ts';
@@ -11,6 +11,7 @@ import { MCOUNT_INSN_SIZE } from './ftrace-insn.ts';
 import type { FtraceOps } from './ftrace-ops.ts';
 import { isTrampoline } from './ftrace-trampoline.ts';
 import type { Kernel } from './kernel.ts';
+import { type CalledKprobe, calledKprobe } from './kprobe-callback.ts';
 import { strictGiven, strictHit, strictReturn } from './strict.ts';
 import { type OpenCallback, taskTrace } from './task-trace.ts';
 
@@ -32,6 +33,11 @@ function callbackBegins(cx: Context, k: Kernel): void {
   const below = callback.value;
   const depth = below === undefined ? 0 : below.depth + (below.isHook ? 1 : 0);
   const called = calledFprobe(cx, k);
+  const kprobe = called === undefined ? calledKprobe(cx, k) : undefined;
+  if (kprobe !== undefined) {
+    kprobeHandlerBegins(cx, k, kprobe, { depth, below });
+    return;
+  }
   if (called === undefined) {
     opsCallbackBegins(cx, k, { depth, below });
     return;
@@ -50,6 +56,18 @@ function callbackBegins(cx: Context, k: Kernel): void {
   });
   cx.emit(TRACE_EVENTS.cb_begin.id, kind, fp.object, generation, ip, parentIp, depth);
   cx.emit(TRACE_EVENTS.fprobe_data.id, fp.object, entryData, regsIp);
+}
+
+function kprobeHandlerBegins(
+  cx: Context,
+  k: Kernel,
+  { p: { object }, kind: name, generation, ip }: CalledKprobe,
+  { depth, below }: Pick<OpenCallback, 'depth' | 'below'>,
+): void {
+  const kind = k.machine.strings.id(name);
+  const open = { isHook: true, kind, object, generation, ip, depth, given: undefined, below };
+  taskTrace(k, cx.task).callback.set(open);
+  cx.emit(TRACE_EVENTS.cb_begin.id, kind, object, generation, ip, NO_ADDRESS, depth);
 }
 
 function opsCallbackBegins(

@@ -37,7 +37,8 @@ export type SkipReason =
   | 'rcu'
   | 'regs'
   | 'pid'
-  | FprobeSkipReason;
+  | FprobeSkipReason
+  | KprobeSkipReason;
 
 /** Of fprobes, beside `recursion`; ARCHITECTURE.md says which of them an era counts. */
 type FprobeSkipReason =
@@ -52,6 +53,9 @@ type FprobeSkipReason =
   | 'removed'
   | 'exit_disabled'
   | 'exit_recursion';
+
+/** Of kprobes, beside `disabled` and `kprobe_running`. */
+type KprobeSkipReason = 'stopped';
 
 /** Stands in `skip` events for "whoever would have been called". */
 export const NOBODY = 0;

@@ -3,11 +3,12 @@
 // table at boot and nowhere else (ARCHITECTURE.md).
 import { known } from '../assert.ts';
 import { type Address } from '../emu/address.ts';
-import type { Cell } from '../emu/cell.ts';
+import type { Context } from '../emu/context.ts';
 import { EventText } from '../emu/event.ts';
 import type { FunctionSymbol } from '../emu/image.ts';
 import { Mutex } from '../emu/lock.ts';
 import type { Machine } from '../emu/machine.ts';
+import type { Path } from '../emu/path.ts';
 import { TRACE_STUBS_FIRST } from '../emu/stub-table.ts';
 import { TRACE_EVENTS } from './event.ts';
 import type { FrameWords } from './fgraph-stack.ts';
@@ -27,6 +28,7 @@ import {
   newTrampolinePlaces,
   type TrampolinePlaces,
 } from './ftrace-trampoline.ts';
+import type { KprobeState } from './kprobe.ts';
 import { type LinkTable, LINKS } from './link.ts';
 import type { Profile } from './profile.ts';
 import { newRecursedFunctions, type RecursedFunctions } from './recursion-record.ts';
@@ -74,8 +76,10 @@ export interface Kernel {
   readonly fprobes: FprobeTable;
   readonly fprobeOptions: FprobeOptions;
   readonly rethook: RethookState;
-  /** By CPU; see `kprobe-busy.ts`. */
-  readonly currentKprobes: (Cell<Address> | undefined)[];
+  /** Kprobes and what runs of them; undefined until somebody asks (`kprobeState`). */
+  kprobes: KprobeState | undefined;
+  /** Every function of the image and its modules: what symbols there are. */
+  readonly functions: readonly FunctionSymbol[];
 }
 
 /** What the architecture is like. */
@@ -164,7 +168,8 @@ export function bootKernel(
     fprobes: newFprobeTable(options.profile.fprobe),
     fprobeOptions: fprobeOptionsOf(options),
     rethook: { func: traceStub('fprobe_handler'), fprobes: new Map(), lists: [] },
-    currentKprobes: Array.from({ length: machine.cpus.length }),
+    kprobes: undefined,
+    functions,
   };
   if (options.profile.fprobe === 'rethook') {
     bootRethook(k, traceStub('rethook_trampoline_handler'));
@@ -180,7 +185,7 @@ function fprobeOptionsOf({ fprobe, profile }: BootOptions): FprobeOptions {
 /** What the machine asks this layer for from here on. */
 function answerMachine(k: Kernel): void {
   const { machine } = k;
-  machine.breakpoint = (cx, pc) => pokeInt3Handler(cx, k, pc);
+  machine.breakpoint = (cx, pc) => excInt3(cx, k, pc);
   machine.closing = () => {
     reportState(k);
   };
@@ -190,6 +195,12 @@ function answerMachine(k: Kernel): void {
     };
   }
   defineStubs(k);
+}
+
+/** `exc_int3`: text that is being patched comes first (CC-H6.1). */
+function* excInt3(cx: Context, k: Kernel, pc: Address): Path<Address | undefined> {
+  const poked = yield* pokeInt3Handler(cx, k, pc);
+  return poked ?? (yield* k.fn.kprobeInt3Handler(cx, k, pc));
 }
 
 /** What a run leaves behind, for judges of quiescence (CC-O11). */

@@ -1,15 +1,28 @@
 // Layer trace. Calls on kprobes, kretprobes and jprobes, as a guest or a workload makes them, between the events that
 // say so. A batch is one call on several probes (KP-13, KP-20): its `ctl_begin` names the first, and its text all of
 // them by their numbers, a blank between.
+import { NO_ADDRESS } from '../emu/address.ts';
+import type { Context } from '../emu/context.ts';
+import type { Path } from '../emu/path.ts';
+import { EINVAL, type Errno } from './errno.ts';
+import { TRACE_EVENTS } from './event.ts';
+import { NOBODY } from './ftrace-caller.ts';
+import type { Kernel } from './kernel.ts';
+import { writeEnabledFile } from './kprobe-switch.ts';
 import type { Kprobe } from './kprobe.ts';
 
-type One = 'kprobe' | 'kretprobe' | 'jprobe';
-type Verb = 'register' | 'unregister' | 'disable' | 'enable';
+/** By the kernel's name. */
+export const KPROBE_CALLS_OF_USERS = [
+  'register_kprobe',
+  'register_kprobes',
+  'unregister_kprobe',
+  'unregister_kprobes',
+  'disable_kprobe',
+  'enable_kprobe',
+] as const;
+export type KprobeCall = (typeof KPROBE_CALLS_OF_USERS)[number];
 
-/** By the kernel's name: `register_kprobe`, `unregister_kretprobes`, `disable_jprobe` ... */
-export type KprobeCall = `${Verb}_${One}` | `${Exclude<Verb, 'disable' | 'enable'>}_${One}s`;
-
-/** In the caller's order; of a call that takes one probe there is one. Empty: num <= 0, or NULL. */
+/** In the caller's order; a call that takes one probe has one. Empty: num <= 0, or NULL. */
 export interface KprobeRequest {
   readonly op: KprobeCall;
   readonly probes: readonly Kprobe[];
@@ -19,4 +32,50 @@ export interface KprobeRequest {
 export interface KprobesEnabledRequest {
   readonly op: 'kprobes_enabled';
   readonly text: string;
+}
+
+/** Performs `request`; what the call returns, 0 where it returns nothing. Task context; sleeps. */
+export function* kprobeOperation(
+  cx: Context,
+  k: Kernel,
+  { op: name, probes }: KprobeRequest,
+): Path<Errno> {
+  const { strings } = k.machine;
+  const op = strings.id(name);
+  const [first] = probes;
+  const object = first?.object ?? NOBODY;
+  const text = strings.id(probes.map((p) => p.object).join(' '));
+  cx.emit(TRACE_EVENTS.ctl_begin.id, op, object, text, NO_ADDRESS, 0);
+  const result = yield* perform(cx, k, { op: name, probes });
+  const generation = cx.make(() => first?.generation.value ?? 0);
+  cx.emit(TRACE_EVENTS.ctl_end.id, op, object, generation, result);
+  return result;
+}
+
+function* perform(cx: Context, k: Kernel, { op, probes }: KprobeRequest): Path<Errno> {
+  const [first] = probes;
+  switch (op) {
+    case 'register_kprobe':
+      return first === undefined ? -EINVAL : yield* k.fn.registerKprobe(cx, k, first);
+    case 'register_kprobes':
+      return yield* k.fn.registerKprobes(cx, k, probes);
+    case 'unregister_kprobe':
+    case 'unregister_kprobes':
+      yield* k.fn.unregisterKprobes(cx, k, probes);
+      return 0;
+    case 'disable_kprobe':
+      return first === undefined ? -EINVAL : yield* k.fn.disableKprobe(cx, k, first);
+    case 'enable_kprobe':
+      return first === undefined ? -EINVAL : yield* k.fn.enableKprobe(cx, k, first);
+  }
+}
+
+/** Writes to the switch; 0 where the kernel gives the number of bytes. Task context; sleeps. */
+export function* kprobesEnabled(cx: Context, k: Kernel, text: string): Path<Errno> {
+  const { strings } = k.machine;
+  const op = strings.id('kprobes_enabled');
+  cx.emit(TRACE_EVENTS.ctl_begin.id, op, NOBODY, strings.id(text), NO_ADDRESS, 0);
+  const result = yield* writeEnabledFile(cx, k, text);
+  cx.emit(TRACE_EVENTS.ctl_end.id, op, NOBODY, 0, result);
+  return result;
 }

@@ -5,8 +5,7 @@ import type { Address } from '../emu/address.ts';
 import type { Cell } from '../emu/cell.ts';
 import type { Mutex } from '../emu/lock.ts';
 import type { KObject } from '../emu/slab.ts';
-import type { KprobeInsn } from './kprobe-insn.ts';
-import type { KprobeSlot, KprobeSlots } from './kprobe-slot.ts';
+import type { KprobeInsnCache } from './kprobe-slot.ts';
 
 export type KprobeKind = 'kprobe' | 'kretprobe' | 'jprobe';
 
@@ -33,13 +32,29 @@ export interface Kprobe {
   readonly node: Cell<KprobeNode | undefined>;
 }
 
+/** The instruction that a breakpoint stands for: its halfwords (the second is unused after a 16-bit one), and how it is passed. */
+export interface ProbedInsn {
+  readonly kind: 'step' | 'simulate';
+  readonly bytes: 2 | 4;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** Where a copy of the instruction is executed. */
+export interface KprobeSlot {
+  readonly memory: KObject;
+  readonly address: Address;
+  /** Behind the copy is a jump back, not a breakpoint (KP-41.2). */
+  readonly isBoosted: boolean;
+}
+
 /** What the table has at an address: a probe alone, or an aggregate (CC-S19). */
 export interface KprobeNode {
   readonly addr: Address;
   /** The instruction that was there, and how it is stepped. Of an ftrace site: undefined (KP-52). */
-  readonly insn: KprobeInsn | undefined;
+  readonly insn: ProbedInsn | undefined;
   /** Its copy out of line; undefined where it is simulated, or on an ftrace site. */
-  readonly slot: KprobeSlot | undefined;
+  readonly slot: Cell<KprobeSlot | undefined>;
   readonly isAggregate: boolean;
   /** An aggregate's own memory. */
   readonly memory: KObject | undefined;
@@ -61,6 +76,8 @@ export interface CurrentKprobe {
   readonly address: Address;
   /** Undefined: the dummy (KP-46). */
   readonly node: KprobeNode | undefined;
+  /** `kprobe_instance`: whose handler an aggregate is calling. */
+  readonly instance: Kprobe | undefined;
   readonly status: KprobeStatus;
   /** IRQs were on where the probe was hit. */
   readonly savedIrqs: boolean;
@@ -81,7 +98,7 @@ export interface KprobeState {
   readonly allDisarmed: Cell<boolean>;
   /** By CPU; undefined: no kprobe runs there. */
   readonly current: readonly Cell<CurrentKprobe | undefined>[];
-  readonly slots: KprobeSlots;
+  readonly slots: KprobeInsnCache;
   /** All structs that the kernel has heard of, by address. */
   readonly byAddress: Map<Address, Kprobe>;
   /** Structs handed out to workloads. */

@@ -110,6 +110,7 @@ import {
   unregisterFtraceFunction,
 } from './ftrace.ts';
 import type { Kernel } from './kernel.ts';
+import { KPROBE_LINKS, type KprobeLinks } from './kprobe-link.ts';
 import { moduleMemfree, moduleSynchronizeRcu } from './module.ts';
 import { ftraceRecordRecursion } from './recursion-record.ts';
 import {
@@ -131,7 +132,7 @@ import {
   textPokeSyncTail,
 } from './text-poke.ts';
 
-export interface LinkTable extends FgraphLinks, RethookLinks {
+export interface LinkTable extends FgraphLinks, RethookLinks, KprobeLinks {
   readonly addFtraceOps: typeof addFtraceOps;
   readonly ftraceShutdown: typeof ftraceShutdown;
   readonly ftraceShutdownCheck: typeof ftraceShutdownCheck;
@@ -235,6 +236,7 @@ export interface LinkTable extends FgraphLinks, RethookLinks {
 export const LINKS: LinkTable = {
   ...FGRAPH_LINKS,
   ...RETHOOK_LINKS,
+  ...KPROBE_LINKS,
   addFtraceOps,
   ftraceShutdown,
   ftraceShutdownCheck,

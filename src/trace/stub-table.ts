@@ -52,6 +52,12 @@ export const TRACE_STUBS = [
   'reprobe_record_data',
   /** Walks the shadow stack of the current task, as an unwinder does; an event for each frame. */
   'reprobe_unwind',
+  'register_kprobe',
+  'register_kprobes',
+  'unregister_kprobe',
+  'unregister_kprobes',
+  'disable_kprobe',
+  'enable_kprobe',
 ] as const;
 
 /** Symbols that are there where fprobe is. */

@@ -100,14 +100,14 @@ export function* textPokeSyncDone(cx: Context): Path<void> {
   yield* sync(cx);
 }
 
-/** `poke_int3_handler` (CC-H2): emulates the new instruction (FT-7). The pc itself: not one of ours. */
-export function* pokeInt3Handler(cx: Context, k: Kernel, pc: Address): Path<Address> {
+/** `poke_int3_handler` (CC-H2): emulates the new instruction (FT-7). Undefined: not one of ours. */
+export function* pokeInt3Handler(cx: Context, k: Kernel, pc: Address): Path<Address | undefined> {
   const { refs, vec } = k.poke;
   const before = yield* update(refs, (count) => (count === 0 ? 0 : count + 1)); // CC-H2.1
-  if (before === 0) return pc;
+  if (before === 0) return undefined;
   const sites = yield* readOnce(vec); // CC-H2.2
   const loc = sites.find(({ ip }) => ip === pc);
-  const next = loc === undefined ? pc : emulate(cx, loc);
+  const next = loc === undefined ? undefined : emulate(cx, loc);
   yield* fetchAdd(refs, -1); // CC-H2.4
   return next;
 }
