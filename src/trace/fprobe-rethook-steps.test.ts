@@ -168,14 +168,14 @@ test('CC-H11.3, FP-30.3, FP-33: shared with kprobes it is busy around the entry 
     'act preempt_count', // The lock.
     'read current_kprobe',
     'act preempt_count',
-    'write current_kprobe',
+    'act current_kprobe',
     'read rethook_handler/A',
     'update rethook_pool/A',
   ]);
   expect(seen.slice(entered + 1, seen.indexOf('read rethooks/control'))).toEqual([
     'act rethook_node/A',
     'write rethooks/control',
-    'write current_kprobe',
+    'act current_kprobe',
     'act preempt_count',
     'act preempt_count',
     'update trace_recursion/control',

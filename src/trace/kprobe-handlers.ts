@@ -55,7 +55,7 @@ export function* aggrPreHandler(
     else {
       setInstance(cx, k, p);
       if (yield* k.fn.kprobeCallPre(cx, k, { p, node, regs })) {
-        yield* stopWalk(cx, p, node);
+        stopWalk(cx, p, node);
         return true;
       }
       setInstance(cx, k, undefined);
@@ -66,7 +66,7 @@ export function* aggrPreHandler(
 }
 
 /** Siblings behind `p` are not called, and nobody counts that (KP-32): for events only. */
-function* stopWalk(cx: Context, p: Kprobe, node: KprobeNode): Path<void> {
+function stopWalk(cx: Context, p: Kprobe, node: KprobeNode): void {
   cx.make(() => {
     for (let left = p.next.value; left !== undefined; left = left.next.value) {
       const words = { object: left.object, generation: left.generation.value };

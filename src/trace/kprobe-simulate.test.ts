@@ -21,7 +21,11 @@ const WANTED = [
   ...SIMULATED.map(({ name }) => `executed ${name}`),
   ...JUMPING.map(({ name }) => `jumped ${name}`),
   ...['beq', 'bne', 'blt', 'bge', 'bltu', 'bgeu', 'c.beqz', 'c.bnez'].map((n) => `stayed ${n}`),
-  ...['nowhere', 'no text', 'x0', 'link over its base', 'odd sum'],
+  'nowhere',
+  'no text',
+  'x0',
+  'link over its base',
+  'odd sum',
 ];
 
 /** Reserved operands make something else of a form. */

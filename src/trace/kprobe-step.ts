@@ -1,6 +1,6 @@
-import { known } from '../assert.ts';
 // Layer trace. Passing the instruction that a breakpoint stands for (CC-H7, KP-41): its copy is stepped out of line, or
 // what it does is done to the saved registers. The breakpoint stays where it is, so nobody slips past it (KP-44).
+import { known } from '../assert.ts';
 import type { Address } from '../emu/address.ts';
 import type { Context } from '../emu/context.ts';
 import { EMU_EVENTS } from '../emu/event.ts';
