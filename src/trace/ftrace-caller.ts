@@ -12,6 +12,7 @@ import {
   FTRACE_OPS_FL_RECURSION,
   FTRACE_OPS_FL_SAVE_REGS,
   opsHas,
+  redirects,
 } from './ftrace-ops-flags.ts';
 import { touchOps, useOps } from './ftrace-ops-memory.ts';
 import type { FtraceOps } from './ftrace-ops.ts';
@@ -174,7 +175,7 @@ function* callOps(
     addressLo(at),
     addressHi(at),
   ]);
-  const keepsIp = full && (flags & FTRACE_OPS_FL_IPMODIFY) === 0;
+  const keepsIp = full && !redirects(ops, flags);
   const before = keepsIp ? loadIp(cx, regs) : undefined;
   yield* callGuest(cx.cpu.state, func, [...pointers, generation, 0]);
   if (before !== undefined) storeIp(cx, regs, before);

@@ -41,5 +41,10 @@ export function wantsRegs(cx: Context, k: Kernel, ops: FtraceOps): boolean {
 
 /** Is it the kernel's own, for other kinds of probes? */
 export function isKernelOps({ kind }: FtraceOps): boolean {
-  return kind === 'fprobe_ops' || kind === 'graph_ops';
+  return kind === 'fprobe_ops' || kind === 'graph_ops' || kind === 'kprobe_ops';
+}
+
+/** Does the function go on where `regs->ip` says? Handlers of kprobes redirect it without IPMODIFY, too (KP-45). */
+export function redirects({ kind }: FtraceOps, flags: number): boolean {
+  return (flags & FTRACE_OPS_FL_IPMODIFY) !== 0 || kind === 'kprobe_ops';
 }

@@ -48,7 +48,7 @@ const OPS_COUNT_FIRST = 16;
  * A user's, or one that the kernel has itself: it is no user's object, so its calls are no control events, and what a hit
  * calls is a path of the kernel and no callback.
  */
-type OpsKind = 'ftrace_ops' | 'static_ftrace_ops' | 'fprobe_ops' | 'graph_ops';
+type OpsKind = 'ftrace_ops' | 'static_ftrace_ops' | 'fprobe_ops' | 'graph_ops' | 'kprobe_ops';
 
 export interface FtraceOps {
   /** Its number in events, from 1. */

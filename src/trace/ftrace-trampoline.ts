@@ -12,7 +12,7 @@ import { REG } from '../emu/regs.ts';
 import { Assembler } from '../emu/riscv/assembler.ts';
 import { allocate, type KObject, release } from '../emu/slab.ts';
 import { beginsCall, callWords, MCOUNT_INSN_SIZE, type Patching } from './ftrace-insn.ts';
-import { FTRACE_OPS_FL_IPMODIFY, isKernelOps, opsHas, wantsRegs } from './ftrace-ops-flags.ts';
+import { isKernelOps, redirects, wantsRegs } from './ftrace-ops-flags.ts';
 import { useOps } from './ftrace-ops-memory.ts';
 import type { FtraceOps } from './ftrace-ops.ts';
 import {
@@ -195,7 +195,7 @@ function takePlace(
 
 function savingText(cx: Context, k: Kernel, ops: FtraceOps): SavingText {
   if (!wantsRegs(cx, k, ops)) return SAVES_ARGUMENTS[k.patching];
-  const texts = opsHas(cx, ops, FTRACE_OPS_FL_IPMODIFY) ? SAVES_REGS_IPMODIFY : SAVES_REGS;
+  const texts = redirects(ops, cx.read(ops.flags)) ? SAVES_REGS_IPMODIFY : SAVES_REGS;
   return texts[k.patching];
 }
 

@@ -8,6 +8,7 @@ import { synchronize } from '../emu/rcu.ts';
 import { allocate, type KObject } from '../emu/slab.ts';
 import { ENOMEM, type Errno } from './errno.ts';
 import type { Kernel } from './kernel.ts';
+import type { KprobeHook } from './kprobe-ftrace.ts';
 import {
   isDisabled,
   KPROBE,
@@ -42,6 +43,7 @@ export function soleNode(
     isAggregate: false,
     memory: undefined,
     flags: p.flags,
+    armedIn: cells.cell<KprobeHook | undefined>(`armed_in/${p.name}`, undefined),
     hasPost: cells.cell(`post_handler/${p.name}`, hasPostHandler(k, p)),
     first: cells.cell<Kprobe | undefined>(`kprobe/${p.name}`, p),
   };
@@ -94,6 +96,7 @@ function aggregateNode(k: Kernel, present: KprobeNode, memory: KObject): KprobeN
     slot: present.slot,
     isAggregate: true,
     memory,
+    armedIn: present.armedIn,
     flags: cells.cell(`flags/${name}`, present.flags.value & ~KPROBE_FLAG_OPTIMIZED),
     hasPost: cells.cell(`post_handler/${name}`, !isGone && hasPostHandler(k, only)), // KP-34
     first: cells.cell<Kprobe | undefined>(`list/${name}`, only),

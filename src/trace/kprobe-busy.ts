@@ -7,7 +7,7 @@ import { preemptDisable, preemptEnable } from '../emu/preempt.ts';
 import { TRACE_EVENTS } from './event.ts';
 import type { Kernel } from './kernel.ts';
 import { currentKprobe } from './kprobe-table.ts';
-import { type CurrentKprobe, KPROBE_HIT } from './kprobe.ts';
+import { type CurrentKprobe, KPROBE_HIT, type KprobeNode } from './kprobe.ts';
 
 /** `kprobe_busy`, the dummy: a place that no segment covers, for it has nothing to say. */
 export const KPROBE_BUSY: Address = 0x00250000;
@@ -39,6 +39,22 @@ export function* setCurrentKprobe(
     const ip = value?.node?.addr ?? NO_ADDRESS;
     cx.emit(TRACE_EVENTS.current_kprobe.id, ip, value?.status ?? 0);
   });
+}
+
+/** What runs on this CPU once `node` is hit. */
+export function hitBy(cx: Context, node: KprobeNode): CurrentKprobe {
+  const { instance, address } = soleProbe(node);
+  const savedIrqs = cx.irqsBefore;
+  return { address, node, instance, status: KPROBE_HIT.active, savedIrqs, previous: undefined };
+}
+
+/** What `kprobe_running` answers while `node` runs: the struct of its probe, or for an aggregate, whose own has no place, of its newest. */
+function soleProbe(node: KprobeNode): Pick<CurrentKprobe, 'address' | 'instance'> {
+  const newest = node.first.value;
+  return {
+    address: newest?.address ?? node.addr,
+    instance: node.isAggregate ? undefined : newest,
+  };
 }
 
 /** `kprobe_busy_begin`. */

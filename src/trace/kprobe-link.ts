@@ -13,7 +13,13 @@ import {
   disarmKprobe,
   kprobeSyncText,
 } from './kprobe-arm.ts';
-import { armKprobeFtrace, disarmKprobeFtrace } from './kprobe-ftrace.ts';
+import {
+  armKprobeFtrace,
+  disarmInHook,
+  disarmKprobeFtrace,
+  kprobeHookOf,
+  removeKprobeSite,
+} from './kprobe-ftrace.ts';
 import {
   aggrPostHandler,
   aggrPreHandler,
@@ -86,6 +92,9 @@ export interface KprobeLinks {
   readonly kprobeSyncText: typeof kprobeSyncText;
   readonly armKprobeFtrace: typeof armKprobeFtrace;
   readonly disarmKprobeFtrace: typeof disarmKprobeFtrace;
+  readonly disarmInHook: typeof disarmInHook;
+  readonly kprobeHookOf: typeof kprobeHookOf;
+  readonly removeKprobeSite: typeof removeKprobeSite;
   readonly aggrPostHandler: typeof aggrPostHandler;
   readonly aggrPreHandler: typeof aggrPreHandler;
   readonly kprobeCallPost: typeof kprobeCallPost;
@@ -147,6 +156,9 @@ export const KPROBE_LINKS: KprobeLinks = {
   kprobeSyncText,
   armKprobeFtrace,
   disarmKprobeFtrace,
+  disarmInHook,
+  kprobeHookOf,
+  removeKprobeSite,
   aggrPostHandler,
   aggrPreHandler,
   kprobeCallPost,

@@ -10,7 +10,7 @@ import { TRACE_EVENTS } from './event.ts';
 import { useOps } from './ftrace-ops-memory.ts';
 import type { Kernel } from './kernel.ts';
 import { checkKprobeAddressSafe, kprobeAddr, type KprobeTarget } from './kprobe-address.ts';
-import { soleNode } from './kprobe-aggregate.ts';
+import { type PreparedKprobe, soleNode } from './kprobe-aggregate.ts';
 import { watchHandlers } from './kprobe-object.ts';
 import {
   isDisabled,
@@ -100,6 +100,9 @@ function begins(cx: Context, k: Kernel, p: Kprobe, { addr, site }: KprobeTarget)
   });
 }
 
+/** KP-52: no step, and no slot. */
+const ON_SITE: PreparedKprobe = { insn: undefined, slot: undefined };
+
 /** The first probe of its address (CC-S10.2-5). Caller holds `kprobe_mutex`. */
 export function* registerNewKprobe(
   cx: Context,
@@ -107,7 +110,8 @@ export function* registerNewKprobe(
   p: Kprobe,
   target: KprobeTarget,
 ): Path<Errno> {
-  const prepared = yield* k.fn.prepareKprobe(cx, k, p, target); // CC-S10.2
+  const prepared =
+    target.site === NO_ADDRESS ? yield* k.fn.prepareKprobe(cx, k, p, target) : ON_SITE; // CC-S10.2
   if (typeof prepared === 'number') return prepared;
   const node = cx.make(() => soleNode(k, p, target.addr, prepared));
   return yield* k.fn.plantKprobe(cx, k, p, node);

@@ -8,6 +8,7 @@ import type { Stub, StubArguments } from '../emu/stubs.ts';
 import { EINVAL } from './errno.ts';
 import type { Kernel } from './kernel.ts';
 import { kprobeBusyBegin, kprobeBusyEnd, kprobeRunning } from './kprobe-busy.ts';
+import { kprobeFtraceHandler } from './kprobe-ftrace.ts';
 import { bindKprobe } from './kprobe-object.ts';
 import { type KprobeCall, kprobeOperation } from './kprobe-operation.ts';
 import { KPROBE } from './kprobe-struct.ts';
@@ -29,6 +30,7 @@ export function kprobeStubs(k: Kernel): Partial<Record<TraceStub, Stub>> {
     kprobe_running: { path: (cx) => kprobeRunning(cx, k), pointer: true },
     kprobe_busy_begin: { path: (cx) => done(kprobeBusyBegin(cx, k)) },
     kprobe_busy_end: { path: (cx) => busyEnd(cx, k) },
+    kprobe_ftrace_handler: { path: (cx, args) => ftraceHandler(cx, k, args) },
     register_kprobe: one('register_kprobe'),
     register_kprobes: batch('register_kprobes'),
     unregister_kprobe: one('unregister_kprobe'),
@@ -36,6 +38,13 @@ export function kprobeStubs(k: Kernel): Partial<Record<TraceStub, Stub>> {
     disable_kprobe: one('disable_kprobe'),
     enable_kprobe: one('enable_kprobe'),
   };
+}
+
+/** The callback of an ftrace_ops, with the arguments of one. */
+function* ftraceHandler(cx: Context, k: Kernel, args: StubArguments): Path<number> {
+  const [ip, parentIp, regs] = [args.address(0), args.address(1), args.address(3)];
+  yield* kprobeFtraceHandler(cx, k, { ip, parentIp, regs });
+  return 0;
 }
 
 /** Every one of them may sleep. `read`: the probes that are meant; undefined after an oops. */

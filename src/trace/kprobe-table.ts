@@ -47,6 +47,7 @@ export function kprobeState(k: Kernel): KprobeState {
       synchronize: (cx) => synchronize(cx, 'synchronize_rcu'),
     }),
     byAddress: new Map(),
+    hooks: undefined,
     placed: 0,
   };
   k.kprobes = made;

@@ -117,3 +117,32 @@ test('KP-31: the newest of several probes runs first; KP-33: a disabled one not 
     'step slot',
   ]);
 });
+
+test('KP-51, KP-52: on an ftrace site pre and post run without a breakpoint; KP-34: in the ops for post_handlers', () => {
+  const m = machine();
+  const p = probe(m, { offset: 0 });
+  const q = probe(m, { name: 'p1', offset: 4, postHandler: m.fn('post').address });
+  m.control(function* (cx) {
+    yield* call(cx, m, 'register_kprobe', p);
+    yield* m.call(cx, 'a1');
+    yield* call(cx, m, 'register_kprobe', q);
+    yield* m.call(cx, 'a1');
+    yield* call(cx, m, 'unregister_kprobe', q);
+    yield* m.call(cx, 'a1');
+    yield* call(cx, m, 'unregister_kprobe', p);
+    yield* m.call(cx, 'a1');
+  });
+  expect(told(m)).toEqual([
+    'begin kprobe_pre 1',
+    'end kprobe_pre 1',
+    'begin kprobe_pre 2',
+    'end kprobe_pre 2',
+    'begin kprobe_pre 1',
+    'end kprobe_pre 1',
+    'begin kprobe_post 2',
+    'end kprobe_post 2',
+    'begin kprobe_pre 1',
+    'end kprobe_pre 1',
+  ]);
+  expect(m.hooked()).toEqual([]);
+});

@@ -7,7 +7,7 @@ import { type Path, readOnce } from '../emu/path.ts';
 import { FRAME_PC } from '../emu/regs.ts';
 import { TRACE_EVENTS } from './event.ts';
 import type { Kernel } from './kernel.ts';
-import { setCurrentKprobe } from './kprobe-busy.ts';
+import { hitBy, setCurrentKprobe } from './kprobe-busy.ts';
 import { popPtRegs, pushPtRegs } from './kprobe-regs.ts';
 import { endOfStep } from './kprobe-step.ts';
 import { currentKprobe } from './kprobe-table.ts';
@@ -43,21 +43,6 @@ export function* kprobeHit(cx: Context, k: Kernel, node: KprobeNode): Path<Addre
   yield* setCurrentKprobe(cx, k, undefined);
   cx.emit(TRACE_EVENTS.kprobe_step.id, node.addr, cx.cpu.machine.strings.id('skip'), ip);
   return ip;
-}
-
-function hitBy(cx: Context, node: KprobeNode): CurrentKprobe {
-  const { instance, address } = soleProbe(node);
-  const savedIrqs = cx.irqsBefore;
-  return { address, node, instance, status: KPROBE_HIT.active, savedIrqs, previous: undefined };
-}
-
-/** What `kprobe_running` answers while `node` runs: the struct of its probe, or for an aggregate, whose own has no place, of its newest. */
-function soleProbe(node: KprobeNode): Pick<CurrentKprobe, 'address' | 'instance'> {
-  const newest = node.first.value;
-  return {
-    address: newest?.address ?? node.addr,
-    instance: node.isAggregate ? undefined : newest,
-  };
 }
 
 /** `reenter_kprobe` (KP-42, KP-43): a hit inside a handler or a single step counts as missed and runs no handler. */

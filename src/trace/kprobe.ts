@@ -5,6 +5,7 @@ import type { Address } from '../emu/address.ts';
 import type { Cell } from '../emu/cell.ts';
 import type { Mutex } from '../emu/lock.ts';
 import type { KObject } from '../emu/slab.ts';
+import type { KprobeHook, KprobeHooks } from './kprobe-ftrace.ts';
 import type { KprobeInsnCache } from './kprobe-slot.ts';
 
 export type KprobeKind = 'kprobe' | 'kretprobe' | 'jprobe';
@@ -60,6 +61,8 @@ export interface KprobeNode {
   readonly memory: KObject | undefined;
   /** KPROBE_FLAG_*: an aggregate's own; of a probe alone, the cell of its struct. */
   readonly flags: Cell<number>;
+  /** Of an ftrace site that is armed: in which of the two ftrace_ops (KP-50). */
+  readonly armedIn: Cell<KprobeHook | undefined>;
   /** Does somebody here have a post_handler (KP-34)? */
   readonly hasPost: Cell<boolean>;
   /** Its probes, the newest first (KP-31). Of a probe alone: that one. */
@@ -101,6 +104,8 @@ export interface KprobeState {
   readonly slots: KprobeInsnCache;
   /** All structs that the kernel has heard of, by address. */
   readonly byAddress: Map<Address, Kprobe>;
+  /** The two ftrace_ops for probes on sites; undefined until one is armed. */
+  hooks: KprobeHooks | undefined;
   /** Structs handed out to workloads. */
   placed: number;
 }

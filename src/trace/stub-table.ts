@@ -58,6 +58,8 @@ export const TRACE_STUBS = [
   'unregister_kprobes',
   'disable_kprobe',
   'enable_kprobe',
+  /** Callback of the two ftrace_ops of kprobes on sites. */
+  'kprobe_ftrace_handler',
 ] as const;
 
 /** Symbols that are there where fprobe is. */
