@@ -16,7 +16,7 @@ import { kprobeBusyBegin, kprobeBusyEnd, kprobeRunning } from './kprobe-busy.ts'
 import type { LinkTable } from './link.ts';
 import { FPROBE_RETHOOK } from './rethook-link.ts';
 import type { TakenReturn } from './rethook-return.ts';
-import { hookedCall, type HookRequest, type RethookNode } from './rethook.ts';
+import { fprobeOf, hookedCall, type HookRequest, type RethookNode } from './rethook.ts';
 
 /** v6.1: the handler is void, so it refuses nothing. */
 function* callVoidEntry(cx: Context, k: Kernel, fp: Fprobe, entry: FprobeEntry): Path<number> {
@@ -49,7 +49,7 @@ export function* fprobeExitUnlocked(
   node: RethookNode,
   taken: TakenReturn,
 ): Path<void> {
-  const { data: fp } = node.rethook;
+  const fp = fprobeOf(node);
   if (!(yield* k.fn.fprobeExitDisabled(cx, k, fp))) {
     yield* callExit(cx, k, node, taken); // CC-H12.3
     return;

@@ -14,7 +14,7 @@ import type { Kernel } from './kernel.ts';
 import { kprobeBusyBegin, kprobeBusyEnd, kprobeRunning } from './kprobe-busy.ts';
 import { TRACE_FTRACE_START } from './recursion.ts';
 import { rethookRetAddr, type TakenReturn } from './rethook-return.ts';
-import { hookedCall, type HookRequest, type RethookNode } from './rethook.ts';
+import { fprobeOf, hookedCall, type HookRequest, type RethookNode } from './rethook.ts';
 
 /** The callback of the ftrace_ops, with the arguments of one; which of the two it is was settled at registration (FP-3). */
 export function* fprobeFtraceFunc(cx: Context, k: Kernel, args: StubArguments): Path<number> {
@@ -177,7 +177,7 @@ export function* fprobeSettle(
     yield* k.fn.rethookHook(cx, k, node, hit);
     return;
   }
-  skipFprobe(cx, node.rethook.data, 'rejected', hit.ip);
+  skipFprobe(cx, fprobeOf(node), 'rejected', hit.ip);
   yield* k.fn.rethookRecycle(cx, k, node);
 }
 
@@ -191,7 +191,7 @@ export function* fprobeExitHandler(
   node: RethookNode,
   taken: TakenReturn,
 ): Path<void> {
-  const { data: fp } = node.rethook;
+  const fp = fprobeOf(node);
   const call = cx.make(() => hookedCall(node));
   if (yield* k.fn.fprobeExitDisabled(cx, k, fp)) {
     skipFprobe(cx, fp, 'exit_disabled', call.ip);
@@ -216,7 +216,7 @@ export function* callExit(
   node: RethookNode,
   { retIp, regs }: TakenReturn,
 ): Path<void> {
-  const { data: fp } = node.rethook;
+  const fp = fprobeOf(node);
   const { exitHandler: handler } = readFprobeStruct(cx, k, fp);
   const { generation, ip: entryIp } = cx.make(() => hookedCall(node));
   if (handler === NO_ADDRESS) return; // The user took it out of the struct.

@@ -7,6 +7,7 @@ import type { Path } from '../emu/path.ts';
 import type { Stub, StubArguments } from '../emu/stubs.ts';
 import { EINVAL } from './errno.ts';
 import { fprobeOperation, type FprobeRequest, symbolsCmp } from './fprobe-operation.ts';
+import { fprobeFtraceFunc } from './fprobe-rethook-hit.ts';
 import { layoutOf } from './fprobe-struct.ts';
 import { bindFprobe, presentFprobe } from './fprobe.ts';
 import { ftraceLocation } from './ftrace-record.ts';
@@ -34,6 +35,7 @@ export function fprobeStubs(k: Kernel): Partial<Record<TraceStub, Stub>> {
     unregister_fprobe_async: sleeps(() => ({ op: 'unregister_fprobe_async' })),
     disable_fprobe: writes('disable_fprobe'),
     enable_fprobe: writes('enable_fprobe'),
+    fprobe_handler: { path: (cx, args) => fprobeFtraceFunc(cx, k, args) },
     fprobe_is_registered: { path: (cx, args) => isRegistered(cx, k, args) },
   };
 }

@@ -26,6 +26,7 @@ const FPROBE_COUNT_MAX = 4096;
 const FPROBE_COUNT_FIRST = 16;
 
 export interface Fprobe {
+  readonly kind: 'fprobe';
   /** Its number in events, among those of all objects. */
   readonly object: number;
   readonly name: string;
@@ -141,6 +142,7 @@ function makeFprobe(
   const { cells, memory, slab } = k.machine;
   const at = layoutOf(k);
   const fp: Fprobe = {
+    kind: 'fprobe',
     object: ++k.ops.numbered,
     name,
     address,

@@ -167,7 +167,7 @@ export function bootKernel(
     era: options.profile.id,
     fprobes: newFprobeTable(options.profile.fprobe),
     fprobeOptions: fprobeOptionsOf(options),
-    rethook: { func: traceStub('fprobe_handler'), fprobes: new Map(), lists: [] },
+    rethook: { func: traceStub('fprobe_handler'), fprobes: new Map(), booted: false, lists: [] },
     kprobes: undefined,
     functions,
   };

@@ -134,6 +134,10 @@ export function* kprobeCallPre(
   { p, node, regs }: KprobeCallSite,
 ): Path<boolean> {
   useOps(cx, p);
+  if (p.kind === 'kretprobe') {
+    yield* k.fn.preHandlerKretprobe(cx, k, { p, node, regs });
+    return false;
+  }
   const handler = cx.make(() => loadKprobeHandler(k, p, KPROBE.preHandler));
   if (handler === NO_ADDRESS) return false;
   return (yield* callKprobePre(cx, p, { handler, ip: node.addr, regs })) !== 0;

@@ -77,9 +77,43 @@ import {
   unregisterKprobeBottom,
   unregisterKprobes,
   unregisterKprobeTop,
+  clearKprobeAddr,
 } from './kprobe-unregister.ts';
+import {
+  kretprobeBusy,
+  kretprobeNoInstance,
+  kretprobeRejected,
+  kretprobeRethookHandler,
+  preHandlerKretprobe,
+} from './kretprobe-hit.ts';
+import {
+  defaultMaxactive,
+  isKretprobeBlacklisted,
+  kretprobeAlloc,
+  kretprobeFree,
+  kretprobeRefused,
+  kretprobeSynchronizeRcu,
+  registerKretprobe,
+  registerKretprobes,
+  unregisterKretprobes,
+} from './kretprobe.ts';
 
 export interface KprobeLinks {
+  readonly clearKprobeAddr: typeof clearKprobeAddr;
+  readonly kretprobeBusy: typeof kretprobeBusy;
+  readonly kretprobeNoInstance: typeof kretprobeNoInstance;
+  readonly kretprobeRejected: typeof kretprobeRejected;
+  readonly kretprobeRethookHandler: typeof kretprobeRethookHandler;
+  readonly preHandlerKretprobe: typeof preHandlerKretprobe;
+  readonly defaultMaxactive: typeof defaultMaxactive;
+  readonly isKretprobeBlacklisted: typeof isKretprobeBlacklisted;
+  readonly kretprobeAlloc: typeof kretprobeAlloc;
+  readonly kretprobeFree: typeof kretprobeFree;
+  readonly kretprobeRefused: typeof kretprobeRefused;
+  readonly kretprobeSynchronizeRcu: typeof kretprobeSynchronizeRcu;
+  readonly registerKretprobe: typeof registerKretprobe;
+  readonly registerKretprobes: typeof registerKretprobes;
+  readonly unregisterKretprobes: typeof unregisterKretprobes;
   readonly withinKprobeBlacklist: typeof withinKprobeBlacklist;
   readonly addNewKprobe: typeof addNewKprobe;
   readonly allDisabled: typeof allDisabled;
@@ -144,6 +178,21 @@ export interface KprobeLinks {
 }
 
 export const KPROBE_LINKS: KprobeLinks = {
+  clearKprobeAddr,
+  kretprobeBusy,
+  kretprobeNoInstance,
+  kretprobeRejected,
+  kretprobeRethookHandler,
+  preHandlerKretprobe,
+  defaultMaxactive,
+  isKretprobeBlacklisted,
+  kretprobeAlloc,
+  kretprobeFree,
+  kretprobeRefused,
+  kretprobeSynchronizeRcu,
+  registerKretprobe,
+  registerKretprobes,
+  unregisterKretprobes,
   withinKprobeBlacklist,
   addNewKprobe,
   allDisabled,

@@ -10,6 +10,7 @@ import type { Kernel } from './kernel.ts';
 import { JPROBE, KPROBE, KRETPROBE, loadPointer, storePointer } from './kprobe-struct.ts';
 import { kprobeState } from './kprobe-table.ts';
 import type { Kprobe, KprobeKind, KprobeNode } from './kprobe.ts';
+import type { Rethook } from './rethook.ts';
 
 /** Structs of script probes lie here, each with the name of its symbol behind it. */
 const KPROBE_BASE: Address = 0x00300000;
@@ -131,6 +132,7 @@ function makeKprobe(
     generation: cells.cell(`generation/${name}`, 0),
     next: cells.cell<Kprobe | undefined>(`next/${name}`, undefined),
     node: cells.cell<KprobeNode | undefined>(`node/${name}`, undefined, mutex),
+    rethook: cells.cell<Rethook | undefined>(`rethook/${name}`, undefined),
   };
   byAddress.set(address, p);
   return p;

@@ -19,6 +19,12 @@ export const KPROBE_CALLS_OF_USERS = [
   'unregister_kprobes',
   'disable_kprobe',
   'enable_kprobe',
+  'register_kretprobe',
+  'register_kretprobes',
+  'unregister_kretprobe',
+  'unregister_kretprobes',
+  'disable_kretprobe',
+  'enable_kretprobe',
 ] as const;
 export type KprobeCall = (typeof KPROBE_CALLS_OF_USERS)[number];
 
@@ -63,9 +69,19 @@ function* perform(cx: Context, k: Kernel, { op, probes }: KprobeRequest): Path<E
     case 'unregister_kprobes':
       yield* k.fn.unregisterKprobes(cx, k, probes);
       return 0;
+    case 'register_kretprobe':
+      return first === undefined ? -EINVAL : yield* k.fn.registerKretprobe(cx, k, first);
+    case 'register_kretprobes':
+      return yield* k.fn.registerKretprobes(cx, k, probes);
+    case 'unregister_kretprobe':
+    case 'unregister_kretprobes':
+      yield* k.fn.unregisterKretprobes(cx, k, probes);
+      return 0;
     case 'disable_kprobe':
+    case 'disable_kretprobe':
       return first === undefined ? -EINVAL : yield* k.fn.disableKprobe(cx, k, first);
     case 'enable_kprobe':
+    case 'enable_kretprobe':
       return first === undefined ? -EINVAL : yield* k.fn.enableKprobe(cx, k, first);
   }
 }

@@ -49,7 +49,7 @@ export function* registerKprobe(cx: Context, k: Kernel, p: Kprobe): Path<Errno> 
 }
 
 /** `warn_kprobe_rereg`: the struct is planted, and must not be touched (KP-10.4). */
-function* warnKprobeRereg(cx: Context, k: Kernel, p: Kprobe): Path<Errno> {
+export function* warnKprobeRereg(cx: Context, k: Kernel, p: Kprobe): Path<Errno> {
   const { mutex } = cx.make(() => kprobeState(k));
   yield* mutexLock(cx, mutex);
   const isPlanted = cx.read(p.node) !== undefined;

@@ -11,8 +11,8 @@ import { kprobeBusyBegin, kprobeBusyEnd, kprobeRunning } from './kprobe-busy.ts'
 import { kprobeFtraceHandler } from './kprobe-ftrace.ts';
 import { bindKprobe } from './kprobe-object.ts';
 import { type KprobeCall, kprobeOperation } from './kprobe-operation.ts';
-import { KPROBE } from './kprobe-struct.ts';
-import type { Kprobe } from './kprobe.ts';
+import { KPROBE, KRETPROBE } from './kprobe-struct.ts';
+import type { Kprobe, KprobeKind } from './kprobe.ts';
 import type { TraceStub } from './stub-table.ts';
 
 /** Longer arrays are refused: what a recording says of a call has to stay short. */
@@ -21,10 +21,10 @@ const POINTER_BYTES = 8;
 
 export function kprobeStubs(k: Kernel): Partial<Record<TraceStub, Stub>> {
   const one = (op: KprobeCall): Stub => ({
-    path: (cx, args) => call(cx, k, op, () => oneProbe(cx, k, args)),
+    path: (cx, args) => call(cx, k, op, () => oneProbe(cx, k, args, kindOf(op))),
   });
   const batch = (op: KprobeCall): Stub => ({
-    path: (cx, args) => call(cx, k, op, () => arrayOfProbes(cx, k, args)),
+    path: (cx, args) => call(cx, k, op, () => arrayOfProbes(cx, k, args, kindOf(op))),
   });
   return {
     kprobe_running: { path: (cx) => kprobeRunning(cx, k), pointer: true },
@@ -37,7 +37,17 @@ export function kprobeStubs(k: Kernel): Partial<Record<TraceStub, Stub>> {
     unregister_kprobes: batch('unregister_kprobes'),
     disable_kprobe: one('disable_kprobe'),
     enable_kprobe: one('enable_kprobe'),
+    register_kretprobe: one('register_kretprobe'),
+    register_kretprobes: batch('register_kretprobes'),
+    unregister_kretprobe: one('unregister_kretprobe'),
+    unregister_kretprobes: batch('unregister_kretprobes'),
+    disable_kretprobe: one('disable_kretprobe'),
+    enable_kretprobe: one('enable_kretprobe'),
   };
+}
+
+function kindOf(op: KprobeCall): KprobeKind {
+  return op.includes('kretprobe') ? 'kretprobe' : 'kprobe';
 }
 
 /** The callback of an ftrace_ops, with the arguments of one. */
@@ -65,20 +75,30 @@ function* call(
 }
 
 /** The `struct kprobe` in a0. */
-function oneProbe(cx: Context, k: Kernel, args: StubArguments): readonly Kprobe[] | undefined {
-  const p = probeAt(cx, k, args.address(0));
+function oneProbe(
+  cx: Context,
+  k: Kernel,
+  args: StubArguments,
+  kind: KprobeKind,
+): readonly Kprobe[] | undefined {
+  const p = probeAt(cx, k, args.address(0), kind);
   return p === undefined ? undefined : [p];
 }
 
 /** The array of pointers in a0, whose length is in a1. */
-function arrayOfProbes(cx: Context, k: Kernel, args: StubArguments): readonly Kprobe[] | undefined {
+function arrayOfProbes(
+  cx: Context,
+  k: Kernel,
+  args: StubArguments,
+  kind: KprobeKind,
+): readonly Kprobe[] | undefined {
   const count = Math.max(0, args.lo(1));
   if (count > ARRAY_MAX) return [];
   const found: Kprobe[] = [];
   for (let i = 0; i < count; i++) {
     const at = args.address(0) + POINTER_BYTES * i;
     const address = cx.make(() => loadPointerOfGuest(cx, k, at));
-    const p = address === undefined ? undefined : probeAt(cx, k, address);
+    const p = address === undefined ? undefined : probeAt(cx, k, address, kind);
     if (p === undefined) return undefined;
     found.push(p);
   }
@@ -92,9 +112,10 @@ function loadPointerOfGuest(cx: Context, k: Kernel, at: Address): Address | unde
 }
 
 /** The kernel writes into the struct. */
-function probeAt(cx: Context, k: Kernel, address: Address): Kprobe | undefined {
-  const may = cx.make(() => mayUse(cx, { at: address, bytes: KPROBE.bytes, writes: true }));
-  return may ? bindKprobe(cx, k, address, 'kprobe') : undefined;
+function probeAt(cx: Context, k: Kernel, address: Address, kind: KprobeKind): Kprobe | undefined {
+  const { bytes } = kind === 'kretprobe' ? KRETPROBE : KPROBE;
+  const may = cx.make(() => mayUse(cx, { at: address, bytes, writes: true }));
+  return may ? bindKprobe(cx, k, address, kind) : undefined;
 }
 
 function* done(path: Path<void>): Path<number> {

@@ -37,7 +37,7 @@ export function* unregisterKprobes(cx: Context, k: Kernel, ps: readonly Kprobe[]
   for (const p of ps) {
     useOps(cx, p);
     const node = yield* k.fn.unregisterKprobeTop(cx, k, p);
-    if (node === undefined) yield* clearAddr(cx, k, p); // KP-20.2
+    if (node === undefined) yield* k.fn.clearKprobeAddr(cx, k, p); // KP-20.2
     else if (node !== 'shared') left.push(node);
   }
   yield* mutexUnlock(cx, mutex);
@@ -50,7 +50,8 @@ export function* kprobeSynchronizeRcu(cx: Context): Path<void> {
   yield* synchronize(cx, 'synchronize_rcu');
 }
 
-function* clearAddr(_cx: Context, k: Kernel, p: Kprobe): Path<void> {
+/** KP-20.2. */
+export function* clearKprobeAddr(_cx: Context, k: Kernel, p: Kprobe): Path<void> {
   yield* act(p.flags, () => {
     if (p.memory?.live !== false) storePointer(k, p.address + KPROBE.addr, NO_ADDRESS);
   });

@@ -7,6 +7,7 @@ import type { Mutex } from '../emu/lock.ts';
 import type { KObject } from '../emu/slab.ts';
 import type { KprobeHook, KprobeHooks } from './kprobe-ftrace.ts';
 import type { KprobeInsnCache } from './kprobe-slot.ts';
+import type { Rethook } from './rethook.ts';
 
 export type KprobeKind = 'kprobe' | 'kretprobe' | 'jprobe';
 
@@ -31,6 +32,8 @@ export interface Kprobe {
   readonly next: Cell<Kprobe | undefined>;
   /** Where it is planted; undefined: it is not registered. Written under `kprobe_mutex`. */
   readonly node: Cell<KprobeNode | undefined>;
+  /** `rp->rh` of a kretprobe; undefined is NULL. */
+  readonly rethook: Cell<Rethook | undefined>;
 }
 
 /** The instruction that a breakpoint stands for: its halfwords (the second is unused after a 16-bit one), and how it is passed. */

@@ -1,7 +1,6 @@
 // Layer trace. What the eras of rethook boot with: the text that returns are taken to, and its two hypercalls.
 import type { Address } from '../emu/address.ts';
 import type { Cell } from '../emu/cell.ts';
-import { fprobeFtraceFunc } from './fprobe-rethook-hit.ts';
 import type { FprobeRethook } from './fprobe-rethook.ts';
 import type { Fprobe } from './fprobe.ts';
 import type { Kernel } from './kernel.ts';
@@ -15,6 +14,8 @@ export interface RethookState {
   /** What is kept about each fprobe that was registered. */
   readonly fprobes: Map<Fprobe, FprobeRethook>;
   /** By index of the task: see `rethook-return.ts`. */
+  /** Is the text there that returns are taken to? */
+  booted: boolean;
   readonly lists: (Cell<RethookNode | undefined> | undefined)[];
 }
 
@@ -22,15 +23,17 @@ export interface RethookState {
 export function bootRethook(k: Kernel, handler: Address): void {
   const { machine } = k;
   const { stubs } = machine;
+  k.rethook.booted = true;
   writeRethookTrampoline(machine, handler);
-  stubs.define('fprobe_handler', { path: (cx, args) => fprobeFtraceFunc(cx, k, args) });
   stubs.define('rethook_trampoline_handler', {
     *path(cx, args) {
       yield* k.fn.rethookTrampolineHandler(cx, k, args.address(0));
       return 0;
     },
   });
+  const { taskGone } = machine;
   machine.taskGone = (cpu, task) => {
+    taskGone?.(cpu, task);
     rethookTaskGone(k, cpu, task);
   };
 }

@@ -7,7 +7,9 @@ import { Assembler } from '../emu/riscv/assembler.ts';
 import { SAVES_RETURN } from './ftrace-regs.ts';
 import { RETURN_TEXT, writeText } from './ftrace-trampoline.ts';
 
-export const RETHOOK_TRAMPOLINE: Address = RETURN_TEXT;
+/** Behind the text that fgraph takes returns to: an era may have both. */
+const FGRAPH_TEXT_BYTES = 128;
+export const RETHOOK_TRAMPOLINE: Address = RETURN_TEXT + FGRAPH_TEXT_BYTES;
 
 /** Writes the trampoline, which calls `handler`. For boot. */
 export function writeRethookTrampoline(machine: Machine, handler: Address): void {

@@ -12,9 +12,10 @@ import { callRcu } from '../emu/rcu.ts';
 import { allocate, type KObject, release, touch } from '../emu/slab.ts';
 import type { Fprobe } from './fprobe.ts';
 import type { Kernel } from './kernel.ts';
+import type { Kprobe } from './kprobe.ts';
 
 /** Which link is called at a return that was taken. */
-export type RethookHandler = 'fprobeExitHandler';
+export type RethookHandler = 'fprobeExitHandler' | 'kretprobeRethookHandler';
 
 /** Nodes that are free, the next one first; undefined: none. One value, so that taking one is one step whatever is left. */
 type FreeNodes =
@@ -26,7 +27,7 @@ export interface Rethook {
   readonly memory: KObject;
   readonly array: KObject;
   /** Whom the handler is for. */
-  readonly data: Fprobe;
+  readonly data: Fprobe | Kprobe;
   /** Undefined: stopped (FP-40.2). */
   readonly handler: Cell<RethookHandler | undefined>;
   /** Free nodes; the last one that came is taken first. */
@@ -67,6 +68,12 @@ export interface HookRequest {
   readonly generation: number;
 }
 
+/** Whose node it is, of a pool of an fprobe. */
+export function fprobeOf({ rethook: { data } }: RethookNode): Fprobe {
+  assert(data.kind === 'fprobe', 'an fprobe has its own pool');
+  return data;
+}
+
 /** The call that took `node`. */
 export function hookedCall({ call }: RethookNode): HookedCall {
   return known(call.value, 'a node that is taken has its call');
@@ -74,12 +81,12 @@ export function hookedCall({ call }: RethookNode): HookedCall {
 
 /** Bytes of `struct rethook`, of a node, and of all nodes with the data of each behind it. */
 const RETHOOK_BYTES = 56;
-const RETHOOK_NODE_BYTES = 64;
+export const RETHOOK_NODE_BYTES = 64;
 /** OBJPOOL_OBJECT_SIZE_MAX: a node with its data is not longer (P06). */
 const NODE_BYTES_MAX = 0x10000;
 
 export interface RethookRequest {
-  readonly data: Fprobe;
+  readonly data: Fprobe | Kprobe;
   readonly handler: RethookHandler;
   readonly nodes: number;
   /** Of each node, behind it. */

@@ -60,6 +60,12 @@ export const TRACE_STUBS = [
   'enable_kprobe',
   /** Callback of the two ftrace_ops of kprobes on sites. */
   'kprobe_ftrace_handler',
+  'register_kretprobe',
+  'register_kretprobes',
+  'unregister_kretprobe',
+  'unregister_kretprobes',
+  'disable_kretprobe',
+  'enable_kretprobe',
 ] as const;
 
 /** Symbols that are there where fprobe is. */
@@ -73,7 +79,6 @@ const FPROBE_STUBS: ReadonlySet<TraceStub> = new Set([
   'enable_fprobe',
   'fprobe_is_registered',
   'fprobe_handler',
-  'rethook_trampoline_handler',
   'fprobe_ftrace_entry',
   'ftrace_graph_func',
   'ftrace_return_to_handler',

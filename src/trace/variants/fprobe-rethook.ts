@@ -15,7 +15,7 @@ import {
   rethookUnlink,
   showReturn,
 } from '../rethook-return.ts';
-import type { RethookHandler } from '../rethook.ts';
+import { fprobeOf, type RethookHandler } from '../rethook.ts';
 import type { Variant } from './variant.ts';
 
 /** Breaks CC-G7: a call that slept meanwhile finds its handler after the waits. Needs a probed function that sleeps. */
@@ -73,7 +73,7 @@ const M_40: Variant = {
   links: {
     *fprobeSettle(cx, k, node, { hit, result }) {
       if (result === 0) yield* k.fn.rethookHook(cx, k, node, hit);
-      else skipFprobe(cx, node.rethook.data, 'rejected', hit.ip);
+      else skipFprobe(cx, fprobeOf(node), 'rejected', hit.ip);
     },
   },
 };
