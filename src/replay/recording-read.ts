@@ -2,11 +2,12 @@
 // the first that is lost are one log, as if the run had been killed there; whole frames behind it are read as
 // they are, each with its place in the run (`Island`). docs/format.md states what is promised.
 import { InputError } from '../assert.ts';
-import { type Assembled, assemble, type Damage, lostEvents } from './assembly.ts';
+import { type Assembled, assemble, lostEvents } from './assembly.ts';
+import { type Damage, placeText } from './damage-place.ts';
 import { type Scan, scanFrames } from './frame-scan.ts';
 import { measure, pack, unpack } from './packed.ts';
 import { checkHeader, plainBytes, type RecordingHeader } from './recording-header.ts';
-import { FORMAT_MAGIC, FORMAT_VERSION, isSealed } from './seal.ts';
+import { FORMAT_MAGIC, FORMAT_VERSION, isSealed, sealAt } from './seal.ts';
 
 /** What a file holds, whatever happened to it. */
 export interface Salvage extends Omit<Assembled, 'damages' | 'headerCopy'> {
@@ -49,12 +50,16 @@ export function salvageRecording(bytes: Uint8Array, file?: string): Salvage {
   const plain = plainBytes(bytes);
   const preamble = readPreamble(plain, file);
   const header = readHeader(plain, preamble.end);
-  const { value, fault } = header;
-  const isHeader = value !== undefined && fault === undefined;
+  const { fault, seal } = header;
+  const isWhole = header.value !== undefined && fault === undefined;
   // A whole header says the version, too: then it is the preamble that is damaged.
-  if (preamble.isOther && !isHeader) throw preamble.fault;
+  if (preamble.isOther && !isWhole) throw preamble.fault;
   const at = preamble.fault === undefined ? preamble.end : 0;
   const { scan, from } = scanBehind(plain, at, header);
+  const run = runIn(scan, isWhole ? seal : undefined);
+  const isOurs = !isWhole || seal === run;
+  const isHeader = isWhole && isOurs;
+  const value = isOurs ? header.value : undefined;
   if (scan.objects.length === 0 && !isHeader) {
     if (preamble.fault !== undefined) throw preamble.fault;
     if (value === undefined)
@@ -66,14 +71,15 @@ export function salvageRecording(bytes: Uint8Array, file?: string): Salvage {
   const { headerCopy, ...assembled } = assemble(
     plain,
     { ...scan, ruins },
-    { from, isMoved, header: isHeader ? value : undefined },
+    { from, isMoved, header: isHeader ? value : undefined, run },
   );
   const headerFaults: Damage[] = [];
   const damaged = (offset: number, what: string | undefined): void => {
     if (what !== undefined) headerFaults.push({ part: 'header', frame: undefined, offset, what });
   };
   damaged(0, preamble.fault === undefined ? undefined : 'this is not how a recording begins');
-  damaged(preamble.end, fault === undefined || headerCopy === undefined ? fault : fault + COPIED);
+  const what = isOurs ? fault : HEADER_FOREIGN;
+  damaged(preamble.end, what === undefined || headerCopy === undefined ? what : what + COPIED);
   const damages = [...headerFaults, ...assembled.damages];
   return {
     ...assembled,
@@ -85,6 +91,17 @@ export function salvageRecording(bytes: Uint8Array, file?: string): Salvage {
 }
 
 const COPIED = ', but the end repeats it';
+const HEADER_FOREIGN = 'it belongs to another recording than all that is behind it';
+
+/**
+ * The run that a file is of: its header's, as long as anything behind it is of that run, or nothing of any other.
+ * Else that of what follows first.
+ */
+function runIn({ objects }: Scan, header: string | undefined): string | undefined {
+  const first = objects[0]?.run;
+  if (header === undefined) return first;
+  return first === undefined || objects.some(({ run }) => run === header) ? header : first;
+}
 
 interface PreambleRead {
   /** Where the header starts. */
@@ -111,7 +128,11 @@ function readPreamble(bytes: Uint8Array, file: string | undefined): PreambleRead
     return refuse('no format version');
   if (version === FORMAT_VERSION) return { end, fault: undefined, isOther: false };
   const found = `format version ${version}, but this reprobe reads version ${FORMAT_VERSION}`;
-  const what = `the recording has ${found}; use the reprobe that wrote it`;
+  const advice =
+    version < FORMAT_VERSION
+      ? 'record its workload again, or use the older reprobe that wrote it'
+      : 'use a newer reprobe, as the one that wrote it';
+  const what = `the recording has ${found}; ${advice}`;
   return { end, fault: new InputError(what, file), isOther: true };
 }
 
@@ -135,6 +156,8 @@ interface HeaderRead {
   readonly value: RecordingHeader | undefined;
   readonly end: number | undefined;
   readonly fault: string | undefined;
+  /** Its seal; only a whole header's says anything. */
+  readonly seal?: string;
 }
 
 /** The header at `at`, where it ends, and what is wrong with it, each as far as it can be told. */
@@ -152,6 +175,7 @@ function readHeader(bytes: Uint8Array, at: number): HeaderRead {
     value: header,
     end,
     fault: isSealed(bytes, at, end) ? undefined : 'its digest does not match',
+    seal: sealAt(bytes, end),
   };
 }
 
@@ -174,10 +198,4 @@ export function damageText(
   const lost = `events ${shown} are lost`;
   const rest = `, ${behind.length} frames with ${events} events behind them can be read`;
   return `${places.join('; ')}; ${lost}; ${left}${islands.length === 0 ? '' : rest}`;
-}
-
-/** `frame 3 (byte 1200): what is wrong there`. */
-export function placeText({ part, frame, offset, what }: Damage): string {
-  const where = part === 'header' ? 'header' : frame === undefined ? 'a frame' : `frame ${frame}`;
-  return `${where} (byte ${offset}): ${what}`;
 }
