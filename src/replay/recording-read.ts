@@ -5,6 +5,7 @@ import { InputError } from '../assert.ts';
 import { type Assembled, assemble, lostEvents } from './assembly.ts';
 import { type Damage, placeText } from './damage-place.ts';
 import { type Scan, scanFrames } from './frame-scan.ts';
+import { manglingOf, markBytes, withoutReturns } from './mangled.ts';
 import { measure, pack, unpack } from './packed.ts';
 import { checkHeader, plainBytes, type RecordingHeader } from './recording-header.ts';
 import { FORMAT_MAGIC, FORMAT_VERSION, isSealed, sealAt } from './seal.ts';
@@ -77,7 +78,7 @@ export function salvageRecording(bytes: Uint8Array, file?: string): Salvage {
   const damaged = (offset: number, what: string | undefined): void => {
     if (what !== undefined) headerFaults.push({ part: 'header', frame: undefined, offset, what });
   };
-  damaged(0, preamble.fault === undefined ? undefined : 'this is not how a recording begins');
+  damaged(0, preamble.fault === undefined ? undefined : (preamble.what ?? BEGINS_OTHERWISE));
   const what = isOurs ? fault : HEADER_FOREIGN;
   damaged(preamble.end, what === undefined || headerCopy === undefined ? what : what + COPIED);
   const damages = [...headerFaults, ...assembled.damages];
@@ -91,6 +92,9 @@ export function salvageRecording(bytes: Uint8Array, file?: string): Salvage {
 }
 
 const COPIED = ', but the end repeats it';
+const BEGINS_OTHERWISE = 'this is not how a recording begins';
+const MARKED = 'a byte order mark stands before it: take the file as it was written';
+const RETURNS = 'its line ends were changed, each LF to CR LF: take the file as it was written';
 const HEADER_FOREIGN = 'it belongs to another recording than all that is behind it';
 
 /**
@@ -110,13 +114,18 @@ interface PreambleRead {
   readonly fault: InputError | undefined;
   /** Nothing is wrong but the version. */
   readonly isOther: boolean;
+  /** The fault in a few words, if it can be told so. */
+  readonly what?: string;
 }
 
 function readPreamble(bytes: Uint8Array, file: string | undefined): PreambleRead {
   const expected = 'expected a recording (.trace)';
   if (bytes.length === 0) throw new InputError(`${expected}, the file is empty`, file);
-  const { end } = measure(bytes, 0, PREAMBLE_ITEMS_MAX);
-  const value = end === undefined ? undefined : unpack(bytes.subarray(0, end));
+  const mangling = manglingOf(bytes);
+  if (mangling !== undefined) throw new InputError(`${expected}, found ${mangling}`, file);
+  const mark = markBytes(bytes);
+  const { end } = measure(bytes, mark, PREAMBLE_ITEMS_MAX);
+  const value = end === undefined ? undefined : unpack(bytes.subarray(mark, end));
   const refuse = (found: string): PreambleRead => {
     const fault = new InputError(`${expected}, found ${found}`, file);
     return { end: PREAMBLE_BYTES, fault, isOther: false };
@@ -126,6 +135,7 @@ function readPreamble(bytes: Uint8Array, file: string | undefined): PreambleRead
   const version: unknown = value[1];
   if (typeof version !== 'number' || value.length !== 2 || !(version >= 1))
     return refuse('no format version');
+  if (version === FORMAT_VERSION && mark > 0) return { ...refuse(MARKED), end, what: MARKED };
   if (version === FORMAT_VERSION) return { end, fault: undefined, isOther: false };
   const found = `format version ${version}, but this reprobe reads version ${FORMAT_VERSION}`;
   const advice =
@@ -162,6 +172,14 @@ interface HeaderRead {
 
 /** The header at `at`, where it ends, and what is wrong with it, each as far as it can be told. */
 function readHeader(bytes: Uint8Array, at: number): HeaderRead {
+  const read = readHeaderAt(bytes, at);
+  if (read.fault === undefined) return read;
+  const undone = withoutReturns(bytes);
+  const isUndone = undone.length < bytes.length && readHeaderAt(undone, at).fault === undefined;
+  return isUndone ? { ...read, fault: RETURNS } : read;
+}
+
+function readHeaderAt(bytes: Uint8Array, at: number): HeaderRead {
   const measured = measure(bytes, at);
   const { end } = measured;
   if (end === undefined) return { value: undefined, end, fault: measured.fault };

@@ -1,9 +1,12 @@
 // What is no recording, and what cannot be one that is read here: one clear message each.
+import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { SAMPLE_HEADER } from '../../properties/sample-recording.ts';
+import { originalOf } from '../../properties/mutate-recording.ts';
+import { sampleRun } from '../../properties/sample-events.ts';
+import { recordSample, SAMPLE_HEADER } from '../../properties/sample-recording.ts';
 import { InputError } from '../assert.ts';
 import { pack } from './packed.ts';
-import { joinBytes, readRecording } from './recording.ts';
+import { joinBytes, readRecording, salvageRecording } from './recording.ts';
 import { sealed, SEAL_NONE } from './seal.ts';
 
 test.each([
@@ -57,4 +60,82 @@ test('hostile lengths cost nothing', () => {
   ];
   for (const bytes of hostile)
     expect(() => readRecording(joinBytes([preamble, Uint8Array.from(bytes)]))).toThrow(InputError);
+});
+
+const SAMPLE = recordSample(sampleRun(300), { frameEvents: 3 });
+const WHOLE = readRecording(SAMPLE);
+const END_AT = SAMPLE.length - (originalOf(SAMPLE).objects.at(-1)?.length ?? 0);
+const CR = 0x0d;
+const LF = 0x0a;
+
+/** As a program leaves it that takes every byte for a letter, or reads UTF-8 where there is none. */
+function rewritten(bytes: Uint8Array, from: 'latin1' | 'utf8', to: 'utf16le' | 'utf8'): Uint8Array {
+  return new Uint8Array(Buffer.from(`\ufeff${Buffer.from(bytes).toString(from)}`, to));
+}
+
+const LOST = 'bytes of it are lost, take the file as it was written';
+
+test.each([
+  ['packed', new Uint8Array(gzipSync(SAMPLE)), 'a file that gzip packed: unpack it first'],
+  [
+    'an editor',
+    rewritten(SAMPLE, 'utf8', 'utf8'),
+    `a recording that was rewritten as text in UTF-8: ${LOST}`,
+  ],
+  [
+    'a browser',
+    rewritten(SAMPLE, 'latin1', 'utf8').subarray(3),
+    `a recording that was rewritten as text in UTF-8: ${LOST}`,
+  ],
+  [
+    'a shell',
+    rewritten(SAMPLE, 'latin1', 'utf16le'),
+    `a recording that was rewritten as text in UTF-16: ${LOST}`,
+  ],
+])('a recording that went through %s is told from other files', (_, bytes, what) => {
+  expect(() => readRecording(bytes, 'x.trace')).toThrow(
+    new InputError(`expected a recording (.trace), found ${what}`, 'x.trace'),
+  );
+});
+
+test('a byte order mark before a recording costs nothing', () => {
+  const found = readRecording(joinBytes([Uint8Array.of(0xef, 0xbb, 0xbf), SAMPLE]));
+  expect(found.damages).toEqual([
+    {
+      part: 'header',
+      frame: undefined,
+      offset: 0,
+      what: 'a byte order mark stands before it: take the file as it was written',
+    },
+  ]);
+  expect(found.end?.digest).toBe(WHOLE.end?.digest);
+  expect(found.isHeaderDoubtful).toBe(false);
+});
+
+test('line ends that were changed are named with the header, then what they cost', () => {
+  const changed = Uint8Array.from([...SAMPLE].flatMap((byte) => (byte === LF ? [CR, LF] : [byte])));
+  const found = salvageRecording(changed, 'x.trace');
+  const what = 'its line ends were changed, each LF to CR LF: take the file as it was written';
+  expect(found.damage).toEqual({ part: 'header', frame: undefined, offset: 10, what });
+  const lost = found.damages.slice(1);
+  expect(lost.length).toBeGreaterThan(0);
+  const hit = WHOLE.frames.flatMap(({ offset }, number) => {
+    const end = WHOLE.frames[number + 1]?.offset ?? END_AT;
+    return SAMPLE.subarray(offset, end).includes(LF) ? [number] : [];
+  });
+  // Frames in a row are one place. Behind the first, nobody can count any more: the end is hit as well.
+  expect(lost[0]?.frame).toBe(hit[0]);
+  expect(lost).toHaveLength(hit.filter((number) => !hit.includes(number - 1)).length + 1);
+  expect(lost.at(-1)?.part).toBe('end');
+});
+
+test('a flipped bit in the ten bytes of the preamble is damage to the header, and nothing is lost', () => {
+  for (let bit = 0; bit < 80; bit++) {
+    const bytes = SAMPLE.slice();
+    bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+    const found = readRecording(bytes, 'x.trace');
+    expect(found).toMatchObject({ header: SAMPLE_HEADER, isHeaderDoubtful: false });
+    expect(found.damages).toMatchObject([{ part: 'header', offset: 0 }]);
+    expect(found.end).toEqual(WHOLE.end);
+  }
 });
