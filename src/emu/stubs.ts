@@ -108,6 +108,12 @@ export class Stubs {
     return new Map([...this.indexes].map(([name, index]) => [name, stubAddress(index)]));
   }
 
+  /** Address of a published symbol; undefined: there is none of that name. */
+  addressOf(name: string): Address | undefined {
+    const index = this.indexes.get(name);
+    return index === undefined ? undefined : stubAddress(index);
+  }
+
   /** The hart stands at an ecall: does or starts what it asks for. False: no such symbol. */
   call(cpu: Cpu): boolean {
     const offset = cpu.hart.pc - STUB_BASE;
