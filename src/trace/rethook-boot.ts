@@ -25,10 +25,7 @@ export function bootRethook(k: Kernel, handler: Address): void {
   writeRethookTrampoline(machine, handler);
   stubs.define('fprobe_handler', { path: (cx, args) => fprobeFtraceFunc(cx, k, args) });
   stubs.define('rethook_trampoline_handler', {
-    *path(cx, args) {
-      yield* k.fn.rethookTrampolineHandler(cx, k, args.address(0));
-      return 0;
-    },
+    path: (cx, args) => k.fn.rethookTrampolineHandler(cx, k, args.address(0)),
   });
   machine.taskGone = (cpu, task) => {
     rethookTaskGone(k, cpu, task);
