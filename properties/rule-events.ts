@@ -1,8 +1,8 @@
+// Words for situations of rules (rule-situations.ts), as listeners of a run's events.
 import { NO_ADDRESS } from '../src/emu/address.ts';
 import { EXIT } from '../src/replay/guarantee/fprobes.ts';
 import type { TracedFunction } from '../src/replay/guarantee/functions.ts';
 import type { Listeners } from '../src/replay/guarantee/listen.ts';
-// Words for situations of rules (rule-situations.ts), as listeners of a run's events.
 import {
   FLAG_IPMODIFY,
   isRegistered,
