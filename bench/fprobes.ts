@@ -1,5 +1,5 @@
-// What fprobes cost, in the two eras that have both handlers and their data: on the function-graph machine (today) and on
-// rethook (v6.12). One fprobe on many functions beside as many ftrace_ops with one function each; hits with and without
+// What fprobes cost, on both return machines: on the function-graph machine (today; v6.14, where hits without exit handler
+// take it, too) and on rethook (v6.12). One fprobe on many functions beside as many ftrace_ops with one function each; hits with and without
 // exit handler; several fprobes on one function. Loops of calls of empty functions, handlers that do nothing, one CPU
 // under the calm chooser; events are made and dropped.
 import { assert, known } from '../src/assert.ts';
@@ -13,9 +13,10 @@ import type { FunctionModel, ProbeModel, Workload } from '../src/replay/workload
 import type { Plan } from '../src/replay/workload/plan.ts';
 import { PROFILES } from '../src/trace/profile.ts';
 import { type Clock, inTurn, type Timed } from './clock.ts';
+import { type Point, slopeOf } from './sites.ts';
 import type { Budget, Effort, Figure, Suite } from './suite.ts';
 
-const ERAS = ['today', 'v6.12'] as const;
+const ERAS = ['today', 'v6.14', 'v6.12'] as const;
 /** How many functions are probed, and how many fprobes are on one function. */
 const FUNCTIONS = [1, 10, 100, 1000] as const;
 const TOY_FUNCTIONS = [1, 10] as const;
@@ -31,6 +32,12 @@ const [NS, US] = [1e9, 1e6];
 const REGISTERED_US = 1_000_000;
 
 type Kind = 'bare' | 'ftrace_ops' | 'entry' | 'entry and exit';
+const HANDLERS = ['entry', 'entry and exit'] as const;
+
+/** The hits of a run, and how many turns of the loop they took. */
+interface Hits extends Timed {
+  readonly turns: number;
+}
 
 interface Shape {
   readonly era: (typeof ERAS)[number];
@@ -42,6 +49,7 @@ interface Shape {
 
 const EXIT_TOO: Budget = { bound: 'most', limit: 1.75, unit: 'x entry only' };
 const FLAT: Budget = { bound: 'most', limit: 1.2, unit: 'x one function' };
+const LINEAR: Budget = { bound: 'most', limit: 1.1, unit: '' };
 
 export const fprobes: Suite = {
   budgets: Object.fromEntries(
@@ -49,6 +57,8 @@ export const fprobes: Suite = {
       [`${era}: entry and exit, 1 function`, EXIT_TOO],
       [`${era}: entry, most functions`, FLAT],
       [`${era}: entry and exit, most functions`, FLAT],
+      [`${era}: entry, slope over fprobes`, LINEAR],
+      [`${era}: entry and exit, slope over fprobes`, LINEAR],
     ]),
   ),
   measure: (effort) =>
@@ -78,7 +88,7 @@ function hitsOf(era: Shape['era'], { clock, toy }: Effort): readonly Figure[] {
     toy ? 1 : PASSES,
     plans.map((plan, i) => () => measureHits(clock, plan, known(shapes[i], 'it has a shape'))),
   );
-  const timeOf = (kind: Kind, functions: number, probes = 1): Timed => {
+  const timeOf = (kind: Kind, functions: number, probes = 1): Hits => {
     const place = shapes.findIndex(
       (one) => one.kind === kind && one.functions === functions && one.probes === probes,
     );
@@ -88,7 +98,7 @@ function hitsOf(era: Shape['era'], { clock, toy }: Effort): readonly Figure[] {
     timeOf(kind, functions, probes).seconds - timeOf('bare', functions).seconds;
   const most = Math.max(...shapes.map(({ functions }) => functions));
   const rows = shapes.filter(({ kind }) => kind !== 'bare');
-  return rows.map(({ functions, kind, probes }): Figure => {
+  const times = rows.map(({ functions, kind, probes }): Figure => {
     const seconds = hit(kind, functions, probes);
     const many = functions === most ? 'most functions' : `${functions} functions`;
     const where = functions === 1 ? '1 function' : many;
@@ -99,6 +109,32 @@ function hitsOf(era: Shape['era'], { clock, toy }: Effort): readonly Figure[] {
     const compared = seconds / hit(base, 1);
     return { name, value: (seconds * NS) / calls, unit: 'ns', compared, digest };
   });
+  const slopes = HANDLERS.map((kind) => {
+    const stacks = rows.filter((one) => one.kind === kind && one.functions === 1);
+    const points = stacks.map(({ probes }): Point => {
+      const { digest } = timeOf(kind, 1, probes);
+      const seconds = Math.max(hit(kind, 1, probes), 1 / NS); // At toy sizes it may seem to be nothing.
+      return { count: probes, timed: { seconds, digest } };
+    });
+    return slopeFigure(`${era}: ${kind}, slope over fprobes`, points);
+  });
+  const bare = timeOf('bare', 1).turns;
+  const turnsOf = (kind: Kind): number => (timeOf(kind, 1).turns - bare) / calls;
+  const turns = HANDLERS.map((kind): Figure => {
+    const name = `${era}: ${kind}, turns of a hit`;
+    const compared = turnsOf(kind) / turnsOf('entry');
+    const { digest } = timeOf(kind, 1);
+    return { name, value: turnsOf(kind), unit: 'turns', compared, digest };
+  });
+  return [...times, ...slopes, ...turns];
+}
+
+/** Several fprobes on one function: from two on, as the first one may be called without a list. */
+function slopeFigure(name: string, points: readonly Point[]): Figure {
+  const listed = points.filter(({ count }) => count > 1);
+  const value = slopeOf(listed.length > 1 ? listed : points);
+  const digest = digestOf(...points.map(({ timed }) => Number.parseInt(timed.digest, 16)));
+  return { name, value, unit: '', compared: value, digest };
 }
 
 /** What registering costs: one fprobe on all, against as many ftrace_ops of one function each. */
@@ -189,15 +225,16 @@ function register({ log, session }: Run, { functions, kind, probes }: Shape): vo
   assert(log.callbacks === 0, 'the calls come behind that');
 }
 
-function measureHits(clock: Clock, plan: Plan, shape: Shape): Timed {
+function measureHits(clock: Clock, plan: Plan, shape: Shape): Hits {
   const run = start(plan, shape);
   register(run, shape);
   const { log, session } = run;
+  let turns = 1; // The last one ends the run.
   const seconds = clock(() => {
-    while (session.tick());
+    while (session.tick()) turns++;
   });
   assert(session.ending === 'run_end', 'the caller comes to its end');
-  return { seconds, digest: digestOf(session.machine.step, log.callbacks) };
+  return { seconds, turns, digest: digestOf(session.machine.step, log.callbacks) };
 }
 
 function measureRegister(clock: Clock, plan: Plan, shape: Shape): Timed {

@@ -104,7 +104,8 @@ function measureSize(clock: Clock, count: number, toy: boolean): ReadonlyMap<Cal
   return new Map([...seconds].map(([name, least]) => [name, { seconds: least, digest: hex }]));
 }
 
-interface Point {
+/** What so many cost. */
+export interface Point {
   readonly count: number;
   readonly timed: Timed;
 }

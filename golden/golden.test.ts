@@ -94,10 +94,12 @@ test.each(names)('%s: another msgpack decoder reads the same', (name) => {
   const [preamble, header, ...rest] = [...decodeMulti(trace(name))];
   expect(preamble).toEqual(['reprobe', FORMAT_VERSION]);
   const { header: own, frames, end } = recording;
-  expect(header).toEqual([own, FORMAT_VERSION, expect.stringMatching(/^[0-9a-f]{16}$/u)]);
+  const seal: unknown = expect.stringMatching(/^[0-9a-f]{16}$/u);
+  expect(header).toEqual([own, FORMAT_VERSION, seal]);
+  const run = (header as unknown[])[2];
   const last = frames.at(-1);
   const ended = { ...end, last: [last?.eventCount, last?.choices], header: own };
-  expect(rest.pop()).toEqual([ended, expect.stringMatching(/^[0-9a-f]{16}$/u)]);
+  expect(rest.pop()).toEqual([ended, run, seal]);
   expect(rest.length).toBe(frames.length);
   let strings = 0;
   for (const [index, frame] of recording.frames.entries()) {
@@ -105,7 +107,7 @@ test.each(names)('%s: another msgpack decoder reads the same', (name) => {
     const [first, count, columns, ...others] = rest[index] as [number, number, Uint8Array];
     expect([first, count]).toEqual([firstEvent, eventCount]);
     const before = index === 0 ? null : [frames[index - 1]?.eventCount, frames[index - 1]?.choices];
-    expect(others).toEqual([choices, frame.strings, stateDigest, before, digest]);
+    expect(others).toEqual([choices, frame.strings, stateDigest, before, run, digest]);
     strings += frame.strings.length;
     const { rows } = decodeColumns(new Uint8Array(columns), { events: count, strings });
     expect(areEqual(bytesOf(rows), bytesOf(recording.log.rows(first, first + count)))).toBe(true);

@@ -21,7 +21,10 @@ import type { HandlerModel, Line, Workload } from '../src/replay/workload/model.
 import { parseWorkload } from '../src/replay/workload/parse.ts';
 import { entries, KERNEL_SYMBOLS } from '../src/replay/workload/scope.ts';
 import { toYaml } from '../src/replay/workload/to-yaml.ts';
-import { workloadArbitrary } from './workloads.ts';
+import { EVERYTHING, keysIn, SCHEMA, schemaKeys } from './everything.ts';
+import { editedWorkloads } from './workload-edits.ts';
+import { fprobeCases } from './workloads-fprobe.ts';
+import { workloadArbitrary, workloadsWith } from './workloads.ts';
 
 /** What was made so far, by kind and name: a program keeps these in variables. */
 class Made {
@@ -193,16 +196,31 @@ function lineOf(made: Made, f: CallbackLines, line: Line): Line {
   return known(words[method], `there is a word ${method}`)(...values);
 }
 
+/** Such as run in the properties, with modules, attributes and fprobes; and such as have every key there is. */
+const anyWorkload: fc.Arbitrary<Workload> = fc.oneof(
+  workloadArbitrary,
+  workloadsWith({ module: true, flags: 'drawn', early: true }),
+  fprobeCases().map(({ workload: model }) => model),
+  editedWorkloads,
+  editedWorkloads,
+);
+
+function pathsOf({ typescript }: Workload): readonly DefinedPath[] {
+  return entries(typescript).map(([name, version]) =>
+    defineHandler(name, version, function* () {}),
+  );
+}
+
 /** Each is some milliseconds of YAML. */
-const RUNS = 50;
+const RUNS = 100;
 const TIMEOUT_MS = 30_000;
 
 test(
   'any workload, built, written as YAML and read again, is the same workload',
   () => {
     fc.assert(
-      fc.property(workloadArbitrary, (model) => {
-        const built = builderOf(model).build();
+      fc.property(anyWorkload, (model) => {
+        const built = builderOf(model, pathsOf(model)).build();
         expect(built).toEqual(model);
         const read = fromYaml(toYaml(built));
         expect(read).toEqual(model);
@@ -226,67 +244,6 @@ test.each(goldenNames(GOLDEN))('the golden %s can be built', (name) => {
   expect(builderOf(read).build()).toEqual(read);
 });
 
-/** Every section, every word of a body, every kind of trigger and operation. */
-const EVERYTHING = `name: everything
-story: All at once.
-machine: { cpus: 2, seed: 42, preempt: true, landingPad: false, grain: instruction, steps_max: 5000, patching: breakpoint, random: { schedule: [1, 4], inject: [0, 1] }, missPolicy: exitOnly, countRecursion: true, racyCounters: true, sharedStrict: true, fprobeNonWatching: true }
-data: { counter: 16, lock: 8 }
-functions:
-  early: { body: [call late, call rcu_is_watching, call audit] }
-  late:
-    body: [work 4, load counter, store counter 1, add counter+8 2, amoadd counter 3, irq_off, irq_on,
-      preempt_off, preempt_on, rcu_read_lock, rcu_read_unlock, sleep 5, return 7]
-    notrace: false
-  again: { body: [work 1], symbol: late }
-  looping: { body: [{ loop: 2, body: [work 1, { loop: 3, body: [call late] }] }], notrace: true }
-tasks:
-  control-1: { cpu: 1 }
-  opener: { cpu: 0, run: early, times: 3 }
-  program: { cpu: 1, run: early, times: 2, user: { work: 3, entry: late, exit: early } }
-  typed: { cpu: 1, run: audit }
-idle: [{ cpu: 1, run: late, times: 2 }]
-handlers:
-  tick: { irq: early, cpu: 1, inject: 2, entry: late }
-  bottom: { softirq: late }
-  dog: { nmi: audit, inject: 1 }
-  clock: { timer: late, cpu: 0, first: 10, every: 20, times: 3 }
-callbacks:
-  note: { body: [regs, set_reg s1 5, redirect late, { trylock: [work 1, call late] }], notrace: false }
-  carry: { body: [store_data a1, show_data, regs, return 1] }
-typescript: { audit: 3 }
-probes:
-  ops0: { kind: ftrace, filter: 'l*', notrace: [early, late], callback: note }
-  ops1: { kind: ftrace, callback: count, flags: [SAVE_REGS, IPMODIFY, RCU] }
-  ops2: { kind: ftrace, filter: [early], callback: nothing, flags: [PID, PERMANENT] }
-  ops3: { kind: ftrace, callback: audit }
-  fp0: { kind: fprobe, filter: 'l*', notfilter: early, entry: carry, exit: carry, entry_data_size: 16, nr_maxactive: 3, flags: [DISABLED, KPROBE_SHARED] }
-  fp1: { kind: fprobe, ips: [late, again], entry: count, exit: nothing, entry_returns: -1 }
-  fp2: { kind: fprobe, syms: [late], exit: audit }
-  fp3: { kind: fprobe, filter: null, entry: nothing }
-timeline:
-  - { at: start, register: ops0, expect: 0 }
-  - { at: { step: 4, cpu: 1 }, set_filter: { probe: ops0, pattern: null, reset: true } }
-  - { on: { enter: late, cpu: 1, nth: 2 }, set_notrace: { probe: ops0, pattern: early } }
-  - { on: { return: ops0.callback }, set_filter_ip: { probe: ops1, function: late, remove: true, reset: false }, by: control-1 }
-  - { on: { begin: register, probe: ops0 }, irq: tick, cpu: 1 }
-  - { on: { end: set_filter }, softirq: { run: late } }
-  - { on: { event: text_write }, nmi: dog }
-  - { on: { enter: audit }, irq: early }
-  - { at: { step: 9 }, set_filter_ips: { probe: ops1, functions: [late, again], remove: true, reset: true }, expect: ENOENT }
-  - { at: { step: 9 }, ftrace_enabled: 0, expect: -EBUSY }
-  - { on: { end: ftrace_enabled }, set_ftrace_pid: { tasks: [opener, control-1], append: true } }
-  - { at: { step: 9 }, cpu_down: { which: 1, run: late } }
-  - { on: { end: cpu_down }, cpu_up: { which: 1 } }
-  - { at: end, unregister: ops0, expect: -EBUSY }
-  - { at: end, free_filter: ops0 }
-  - { at: start, register: fp0, expect: -E2BIG }
-  - { at: start, register: fp1, expect: -ENOSPC }
-  - { on: { enter: fp0.entry, cpu: 1 }, disable: fp0 }
-  - { on: { return: fp2.exit }, enable: fp0, by: control-1 }
-  - { on: { begin: disable, probe: fp0 }, unregister_async: fp1 }
-expect: [unregister, { counter: counter+8, is: 3 }, { counter: ops1.count, at_least: 1 }, { counter: counter, at_most: 9 }, { counter: fp1.entry, is: 1 }, { counter: fp0.nmissed, is: 0 }]
-`;
-
 test('every word of YAML has its place in the builder', () => {
   const read = fromYaml(EVERYTHING);
   const audit = defineHandler('audit', 3, function* () {});
@@ -294,4 +251,41 @@ test('every word of YAML has its place in the builder', () => {
   expect(built.build()).toEqual(read);
   expect(built.handlers).toEqual([audit]);
   expect(fromYaml(toYaml(built.build()))).toEqual(read);
+});
+
+/** Words that the schema has an example of, in `FunctionLine` or `CallbackLine`. */
+function wordsOf(line: string): readonly string[] {
+  const examples = SCHEMA.$defs[line]?.anyOf?.flatMap((one) => one.examples ?? []) ?? [];
+  return examples.flatMap((one) => (typeof one === 'string' ? (one.split(' ')[0] ?? '') : []));
+}
+
+test('EVERYTHING has every key of the schema, and every word of a body', () => {
+  const there = new Set(keysIn(fromYaml(EVERYTHING)));
+  const keys = schemaKeys();
+  expect(keys.length).toBeGreaterThan(150);
+  expect(keys.filter((key) => !there.has(key))).toEqual([]);
+  const words = [...wordsOf('FunctionLine'), ...wordsOf('CallbackLine')];
+  expect(words.length).toBeGreaterThan(30);
+  expect(words.filter((word) => !new RegExp(`[\\[ ]${word}\\b`, 'u').test(EVERYTHING))).toEqual([]);
+});
+
+test('a key that is missing is missed', () => {
+  const { static: _, ...ops3 } = { ...fromYaml(EVERYTHING).probes?.['ops3'], static: true };
+  const there = new Set(keysIn({ ...fromYaml(EVERYTHING), probes: { ops3 } }));
+  expect(there).toContain('.probes.*.callback (ftrace)');
+  expect(schemaKeys().filter((key) => !there.has(key))).toContain('.probes.*.static (ftrace)');
+});
+
+test('what the round trip draws has every key, and is without each of the machine that can be left out', () => {
+  const sample = fc.sample(anyWorkload, { numRuns: 250, seed: 1 });
+  const all = schemaKeys();
+  const sets = sample.map((model) => new Set(keysIn(model)));
+  expect(all.filter((key) => !sets.some((keys) => keys.has(key)))).toEqual([]);
+  const always = all.filter((key) => sets.every((keys) => keys.has(key)));
+  expect(always.filter((key) => key.startsWith('.machine'))).toEqual(['.machine', '.machine.cpus']);
+  // Most keys stay: they are together, in all ways.
+  const kept = sets.filter((_, index) => sample[index]?.name === 'everything');
+  const shares = kept.map((keys) => keys.size / all.length);
+  expect(shares.length).toBeGreaterThan(50);
+  expect(shares.reduce((sum, one) => sum + one, 0) / shares.length).toBeGreaterThan(0.7);
 });

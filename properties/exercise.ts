@@ -1,13 +1,13 @@
 // What runs did: which choice points they asked and where they left calm, which kinds of events they reported,
-// which steps of the kernel's paths they reached (in a marked program, mark-programs.ts), and rules of which
-// judges they exercised. Only a run that somebody watches is counted.
+// which steps of the kernel's paths they reached (in a marked program, mark-programs.ts), and which rules of
+// which judges they put to the test (rules-met.ts). Only a run that somebody watches is counted.
 import { CHOICE, type Chooser, type ChoiceKind } from '../src/emu/choose.ts';
 import type { EventLog } from '../src/replay/event-log.ts';
-import { GUARANTEES } from '../src/replay/guarantee/index.ts';
 import type { Verdict } from '../src/replay/guarantee/judge.ts';
 import { EVENT_KINDS } from '../src/replay/schema.ts';
 import type { Step } from '../tidy/steps.ts';
 import { reached } from './marks.ts';
+import { JUDGED_RULES, nameOfRule, rulesMet } from './rules-met.ts';
 
 export const SECTIONS = ['choice point', 'event', 'step', 'rule'] as const;
 type Section = (typeof SECTIONS)[number];
@@ -54,7 +54,7 @@ export function watchRun(exercise: Exercise, chooser: Chooser): WatchedRun {
       questions.tell((name, times) => add(exercise, 'choice point', name, times));
       for (const [name, times] of eventsOf(log)) add(exercise, 'event', name, times);
       exercise.steps.forEach((step, i) => add(exercise, 'step', nameOfStep(step), reached[i] ?? 0));
-      for (const [rule, times] of rulesOf(verdicts)) add(exercise, 'rule', rule, times);
+      for (const [rule, times] of rulesMet(log, verdicts)) add(exercise, 'rule', rule, times);
     },
   };
 }
@@ -88,7 +88,7 @@ export function allDeeds(steps: readonly Step[]): readonly Deed[] {
     'choice point': Object.keys(CHOICE).flatMap((kind) => [kind, leaving(kind)]),
     event: EVENT_KINDS.map(({ name }) => name),
     step: [...new Set(steps.map(nameOfStep))],
-    rule: [...new Set(GUARANTEES.flatMap(({ rules }) => rules))],
+    rule: JUDGED_RULES.map(nameOfRule),
   };
   return SECTIONS.flatMap((section) => names[section].map((name) => ({ section, name })));
 }
@@ -135,19 +135,6 @@ class Questions {
 
 function raise(counts: Map<ChoiceKind, number>, kind: ChoiceKind, by: number): void {
   counts.set(kind, (counts.get(kind) ?? 0) + by);
-}
-
-/** How often the situation of each rule arose; that of the judge that saw it most often. */
-function rulesOf(verdicts: ReadonlyMap<string, Verdict>): ReadonlyMap<string, number> {
-  const counts = new Map<string, number>();
-  for (const { name, rules } of GUARANTEES) {
-    const verdict = verdicts.get(name);
-    if (verdict?.status !== 'held') continue;
-    for (const rule of rules) {
-      counts.set(rule, Math.max(counts.get(rule) ?? 0, verdict.exercised));
-    }
-  }
-  return counts;
 }
 
 function eventsOf(log: EventLog): ReadonlyMap<string, number> {

@@ -65,6 +65,13 @@ test('steps are shown by their numbers: the waits of unregister, a store, a trap
   }
 });
 
+test('a rule is counted by its own situation, not by all that its judge saw', () => {
+  const [rethook, whole] = [row('CC-G7 (unregister)'), row('CC-O1 (unregister)')];
+  expect(rethook.times).toBeGreaterThan(0);
+  expect(rethook.times).toBeLessThan(whole.times / 2);
+  expect(row('FP-9 (nmissed)').times).toBeLessThan(row('CC-O6 (nmissed)').times / 2);
+});
+
 test('a run that is watched is the run that it would be anyway', { timeout: TEST_MS }, () => {
   const property = fc.property(casesOf('filter-swap'), (drawn) => {
     const exercise = newExercise([]);

@@ -6,6 +6,7 @@ import { measure, pack, unpack } from '../src/replay/packed.ts';
 import { joinBytes } from '../src/replay/recording.ts';
 import { SEAL_NONE, sealed } from '../src/replay/seal.ts';
 import { type Draws, mutateBytes } from './mutate-bytes.ts';
+import { rebind } from './rebind.ts';
 
 /** A whole recording and where its objects lie. */
 export interface Original {
@@ -122,14 +123,19 @@ const changeValue: ObjectMutator = (objects, draws) => {
   const value = unpack(objects[at] ?? new Uint8Array());
   const changed = hostileWithin(value, draws);
   if (at === 0 || !Array.isArray(changed)) return objects.with(at, pack(changed));
-  return objects.with(at, draws.below(8) === 0 ? pack(changed) : sealed(unsealed(changed)));
+  const isForged = draws.below(8) > 0;
+  const object = isForged ? sealed(unsealed(changed)) : pack(changed);
+  // Behind another header nothing is of its run, unless that is forged, too.
+  if (at === 1 && isForged && draws.below(4) > 0)
+    return [...objects.slice(0, 1), object, ...rebind(object, objects.slice(2))];
+  return objects.with(at, object);
 };
 
 /** Damaged bytes in the columns or choices of a frame, and a seal that fits them. */
 const changeBins: ObjectMutator = (objects, draws) => {
   const at = 2 + draws.below(objects.length - 3);
   const value = unpack(objects[at] ?? new Uint8Array());
-  if (!Array.isArray(value) || value.length < 8) return objects;
+  if (!Array.isArray(value) || value.length < 9) return objects;
   const item = 2 + draws.below(2);
   const bin: unknown = value[item];
   if (!(bin instanceof Uint8Array)) return objects;

@@ -17,7 +17,7 @@ import { ftraceSelection } from '../src/trace/ftrace-hash.ts';
 import { FTRACE_OPS_FL_IPMODIFY, opsHas } from '../src/trace/ftrace-ops-flags.ts';
 import { type FtraceOps, readOpsFunc, writeOpsFunc } from '../src/trace/ftrace-ops.ts';
 import { PT_REGS } from '../src/trace/ftrace-regs.ts';
-import { ftraceUpdateTrampoline } from '../src/trace/ftrace-trampoline.ts';
+import { ftraceTrampolineFree, ftraceUpdateTrampoline } from '../src/trace/ftrace-trampoline.ts';
 import {
   ftraceShutdown,
   ftraceShutdownCheck,
@@ -344,6 +344,18 @@ const NOT_LEFT_OUT: readonly Variant[] = [
   },
 ];
 
+/** As those, among fprobes, whose hooks are the kernel's own. */
+const FPROBE_LEFT_BEHIND: readonly Variant[] = [
+  {
+    id: 'leaked-fprobe-trampoline',
+    about: 'the trampoline of an fprobe stays when its hook goes',
+    links: {
+      ftraceTrampolineFree: (cx, k, ops) =>
+        ops.kind === 'fprobe_ops' ? nothing() : ftraceTrampolineFree(cx, k, ops),
+    },
+  },
+];
+
 function planted(
   variants: readonly Variant[],
   judge: Mutant['judge'],
@@ -362,6 +374,7 @@ export const PLANTED_FAULTS: readonly Mutant[] = [
   ...planted(NOT_LEFT_OUT, 'filter-swap', [1000, 1000]),
   ...planted(WRONG_CONTEXT, 'context', [300, 300]),
   ...planted(LEFT_BEHIND, 'quiescence', [300, 300, 300, 300]),
+  ...planted(FPROBE_LEFT_BEHIND, 'quiescence', [100], 'rethook'),
   ...planted(NOT_STARTED, 'start', [300]),
   ...planted(WRONG_BITS, 'recursion', [300, 300]),
   ...planted(NOT_UNDONE, 'failed-call', [300, 300, 300]),

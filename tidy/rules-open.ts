@@ -6,4 +6,5 @@ import type { SpecDocument } from './spec.ts';
 export const OPEN: Readonly<Partial<Record<SpecDocument, readonly string[]>>> = {
   ftrace: [],
   fprobe: [],
+  concurrency: [],
 };

@@ -1,12 +1,13 @@
 // The steps of kernel paths, found in the source: every `yield*` of something that src/emu offers is a marked
-// access or a service made of such, so it is a step that another CPU may come before. Linked functions without
+// access or a service made of such, so it is a step that another CPU may come before. A path of one access may return
+// it, or hand it to `andThen`. Linked functions without
 // one are listed by their entry: their work belongs to a step of their caller. Each has the ids of docs/spec that
 // the comment at the end of its line gives, or else the comment above its function.
 //
 // The same places are found in compiled code, in the same order. There a counter can be put before each of them,
 // which is how a run tells what it reached without any cost for other runs.
 import { citationsIn } from './citations.ts';
-import { type Comment, type Node, nameOf, type Parsed, part, walk } from './source.ts';
+import { type Comment, type Node, nameOf, type Parsed, part, parts, walk } from './source.ts';
 
 export interface Step {
   readonly path: string;
@@ -27,8 +28,9 @@ interface Place {
   readonly start: number;
 }
 
-/** `enter` hands a path on and touches nothing. */
-const NO_STEP = new Set(['enter']);
+/** These hand a path on and touch nothing. */
+const NO_STEP = new Set(['andThen', 'enter']);
+const ACCESSES = '/emu/path.';
 const STEP_ID = /^CC-[SHM]/u;
 const DOES_MAX = 60;
 
@@ -69,15 +71,17 @@ export function markSteps(
 }
 
 function placesIn(file: Parsed, linked: ReadonlySet<string>): readonly Place[] {
-  const services = servicesIn(file);
+  const services = importsIn(file, '/emu/');
+  const accesses = importsIn(file, ACCESSES);
   const places: Place[] = [];
   const functions: Node[] = [];
   walk(file.program, (node, above) => {
     if (node.type === 'FunctionDeclaration') functions.push(node);
-    const call = part(node, 'argument');
-    if (node['delegate'] !== true || call?.type !== 'CallExpression') return;
+    const call = handedOn(node);
+    if (call?.type !== 'CallExpression') return;
     const func = above.find(({ type }) => type === 'FunctionDeclaration');
-    if (func === undefined || !services.has(nameOf(part(call, 'callee')))) return;
+    const offered = node['delegate'] === true ? services : accesses;
+    if (func === undefined || !offered.has(nameOf(part(call, 'callee')))) return;
     places.push({ func, call, start: call.start });
   });
   for (const func of functions) {
@@ -89,12 +93,20 @@ function placesIn(file: Parsed, linked: ReadonlySet<string>): readonly Place[] {
   return places.toSorted((a, b) => a.start - b.start);
 }
 
-/** What a file imports from src/emu. */
-function servicesIn(file: Parsed): ReadonlySet<string> {
+/** The path that `node` delegates to, returns, or lets something follow. */
+function handedOn(node: Node): Node | undefined {
+  const isYield = node['delegate'] === true;
+  if (isYield || node.type === 'ReturnStatement') return part(node, 'argument');
+  const isFollowed = node.type === 'CallExpression' && nameOf(part(node, 'callee')) === 'andThen';
+  return isFollowed ? parts(node, 'arguments')[0] : undefined;
+}
+
+/** What a file imports from modules with `from` in their path. */
+function importsIn(file: Parsed, from: string): ReadonlySet<string> {
   const found = new Set<string>();
   walk(file.program, (node, above) => {
     if (node.type !== 'ImportSpecifier') return;
-    if (!String(part(above[0], 'source')?.['value']).includes('/emu/')) return;
+    if (!String(part(above[0], 'source')?.['value']).includes(from)) return;
     const name = nameOf(part(node, 'local'));
     if (!NO_STEP.has(name)) found.add(name);
   });

@@ -1,7 +1,8 @@
 // The scenarios of golden/truth/api*.json that are about ftrace: each step is a call of the kernel's symbols, and what it
 // returned and who ran is compared. Some steps stand for a group of calls, or for other CPUs that are busy meanwhile.
+import { adaptationsOf } from './adaptations.ts';
 import { compare, type Difference, type Outcome } from './outcome.ts';
-import { type Command, play, type Rig } from './rig.ts';
+import { type Command, type KernelModel, play, type Rig } from './rig.ts';
 import { type Move, Moves, reached } from './steps.ts';
 import { withModule } from './surroundings.ts';
 import type { Scenario, TruthStep } from './truth.ts';
@@ -18,12 +19,12 @@ const WHOSE: Readonly<Record<string, string>> = {
   F41: 'AB',
 };
 
-/** Compares every scenario of ftrace; `landingPad` as the kernel was built. */
+/** Compares every scenario of ftrace. */
 export function compareScenarios(
   scenarios: readonly Scenario[],
-  landingPad: boolean,
+  model: KernelModel,
 ): readonly Outcome[] {
-  const rig: Rig = { functions: ['vfs_read', 'ksys_sync', ...FUNCTIONS], landingPad };
+  const rig: Rig = { ...model, functions: ['vfs_read', 'ksys_sync', ...FUNCTIONS] };
   return scenarios.map((one) => {
     if (one.crashed !== undefined) return compareCrash(one, rig);
     if (one.name === 'F13' || one.name === 'F15') return compareBusy(one, rig);
@@ -32,7 +33,7 @@ export function compareScenarios(
 }
 
 function compareSteps(one: Scenario, rig: Rig): Outcome {
-  const moves = new Moves(WHOSE[one.name] ?? 'A');
+  const moves = new Moves(one, WHOSE[one.name] ?? 'A');
   const played: Move[] = [];
   const missing = new Set<string>();
   for (const step of grouped(one)) {
@@ -55,7 +56,12 @@ function compareSteps(one: Scenario, rig: Rig): Outcome {
   const warnings = (one.kernel_warned ?? []).map((line) => line.replace(/.*:\d+ (\w+).*/u, '$1'));
   return {
     id: one.name,
-    differences: [...offsets, ...differences, ...compare('warnings', warnings, warned)],
+    differences: [
+      ...adaptationsOf(one.name),
+      ...offsets,
+      ...differences,
+      ...compare('warnings', warnings, warned),
+    ],
     missing: [...missing],
   };
 }
@@ -100,20 +106,26 @@ function registered(move: Move): Move {
 /** SAVE_REGS and IPMODIFY. */
 const REDIRECTS = (1 << 2) | (1 << 12);
 
-/** X01 and X03: what is misused ends in an oops. */
+/** What each misuse ends in here. */
+const OOPSES: Readonly<Record<string, string>> = {
+  X01: 'freed in ftrace_set_filter, called by driver of driver',
+  X03: 'NULL filter hash in register_ftrace_function, called by driver of driver',
+};
+
+/** X01 and X03: what is misused ends in an oops, in the call that is the misuse. */
 function compareCrash({ name, crashed }: Scenario, rig: Rig): Outcome {
   const set: Command = { call: 'ftrace_set_filter', args: [{ at: 'A' }, { text: 'tgt_a1' }, 6, 1] };
   const free: Command = { call: 'ftrace_free_filter', args: [{ at: 'A' }] };
   const flags: Command = { set: 'A+8', to: REDIRECTS };
   const register: Command = { call: 'register_ftrace_function', args: [{ at: 'A' }] };
-  const { ending } = play(rig, name === 'X03' ? [flags, register] : [set, free, set]);
+  const { ending, oops } = play(rig, name === 'X03' ? [flags, register] : [set, free, set]);
   const crash = `${crashed?.what ?? ''} in ${crashed?.in ?? ''}`;
   const reason = 'crash of the real kernel, an event here';
   return {
     id: name,
     differences: [
-      ...compare('the misuse', crash, ending, reason),
-      ...compare('it ends', 'oops', ending),
+      ...compare('the misuse', crash, oops ?? ending, reason),
+      ...compare('it ends', OOPSES[name], oops ?? ending),
     ],
     missing: [],
   };
@@ -163,8 +175,9 @@ function filterOf(ops: string, name: string | undefined, reset: number): Command
   return { call: 'ftrace_set_filter', args: [{ at: ops }, ...buffer, reset] };
 }
 
-function swapMoves({ name, steps = [] }: Scenario): readonly Move[] {
-  const moves = new Moves(WHOSE[name] ?? 'A');
+function swapMoves(one: Scenario): readonly Move[] {
+  const { name, steps = [] } = one;
+  const moves = new Moves(one, WHOSE[name] ?? 'A');
   const swaps: Command[] = [];
   for (let i = 0; i < SWAPS; i++) {
     const next = i % 2 === 0 ? 'tgt_a2' : 'tgt_a1';
@@ -203,8 +216,9 @@ function countOf(what: string, funcs: readonly string[]): number {
   return what.includes('(1 = yes)') ? Math.min(own.length, 1) : own.length;
 }
 
-function roundMoves({ steps = [] }: Scenario): readonly Move[] {
-  const moves = new Moves('A');
+function roundMoves(one: Scenario): readonly Move[] {
+  const { steps = [] } = one;
+  const moves = new Moves(one, 'A');
   const round: readonly Command[] = [
     { call: 'register_ftrace_function', args: [{ at: 'A' }] },
     NAP,
@@ -223,7 +237,7 @@ function roundMoves({ steps = [] }: Scenario): readonly Move[] {
       there: is,
       here: (seen) => {
         const [hits, after] = [1, 3].map((place) =>
-          seen.filter((_, i) => i % round.length === place).map((one) => one.hits.length),
+          seen.filter((_, i) => i % round.length === place).map(({ hits: all }) => all.length),
         );
         return isQuiet
           ? (after ?? []).reduce((sum, count) => sum + count, 0)

@@ -3,7 +3,7 @@
 // ftrace_set_filter(NULL, 0, 1); each word is a call with reset 0. The two files belong to A and to B, so that each can
 // be read: register, and see who arrives.
 import { compare, type Difference, type Outcome } from './outcome.ts';
-import { type Command, play, type Rig } from './rig.ts';
+import { type Command, type KernelModel, play, type Rig } from './rig.ts';
 import type { Seen } from './seen.ts';
 import type { FilterCase, FilterFacts, Listing } from './truth.ts';
 
@@ -38,12 +38,9 @@ function wordsOf(text: string): readonly string[] {
   return text.split(/\s+/u).filter((word) => word !== '');
 }
 
-/** Compares every case; `landingPad` as the kernel was built. */
-export function compareFilters(facts: FilterFacts, landingPad: boolean): readonly Outcome[] {
-  const rig: Rig = {
-    functions: [...OTHERS, ...facts.functions.map(({ name }) => name)],
-    landingPad,
-  };
+/** Compares every case. */
+export function compareFilters(facts: FilterFacts, model: KernelModel): readonly Outcome[] {
+  const rig: Rig = { ...model, functions: [...OTHERS, ...facts.functions.map(({ name }) => name)] };
   return facts.cases.map((one) => {
     const missing = needsTracefs(one);
     return missing === undefined

@@ -8,7 +8,7 @@ import {
 } from '../../src/replay/handler.ts';
 import type { FunctionModel } from '../../src/replay/workload/model.ts';
 import { watchHandlers } from './handled.ts';
-import type { Argument, Command, Rig } from './rig.ts';
+import type { Argument, Command, KernelModel, Rig } from './rig.ts';
 
 /** The fprobes that commands can name; an ftrace_ops is called something else. */
 const FPROBES = ['FA', 'FB', 'FC', 'FP'] as const;
@@ -163,7 +163,7 @@ const BODIES: Readonly<Record<string, FunctionModel>> = {
   },
 };
 
-export function fprobeRig(profile: string, functions: readonly string[], stores?: number): Rig {
+export function fprobeRig(model: KernelModel, functions: readonly string[], stores?: number): Rig {
   const numbers = Array.from({ length: THREADS }, (_, i) => i + 1);
   const told = FPROBES.flatMap((name) => [
     `${name}_entry_calls`,
@@ -173,9 +173,8 @@ export function fprobeRig(profile: string, functions: readonly string[], stores?
   const words = ['inside', 'hook', 'go', 'rec_left', ...told].map((name) => [name, 8] as const);
   const structs = FPROBES.map((name) => [name, FPROBE_BYTES] as const);
   return {
-    profile,
+    ...model,
     functions,
-    landingPad: true,
     bodies: {
       ...BODIES,
       ...Object.fromEntries(MARKS.map((name) => [name, { body: [], notrace: true }])),

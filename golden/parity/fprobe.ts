@@ -11,7 +11,7 @@ import {
   unregister,
 } from './fprobe-rig.ts';
 import { compare, type Difference, type Outcome } from './outcome.ts';
-import { type Argument, type Command, play } from './rig.ts';
+import { type Argument, type Command, type KernelModel, play } from './rig.ts';
 import type { Handled, Seen } from './seen.ts';
 import { MODULE, withModule } from './surroundings.ts';
 import type { Scenario, TruthStep } from './truth.ts';
@@ -43,15 +43,15 @@ const MODULES = /^(?:insmod|rmmod) /u;
 /** Where the first data of entry handlers begins (P05). */
 const STORES = 91;
 
-/** Compares every scenario of fprobe, in the era that the file was taken in. */
+/** Compares every scenario of fprobe. */
 export function compareFprobes(
   scenarios: readonly Scenario[],
-  profile: string,
+  model: KernelModel,
 ): readonly Outcome[] {
   return scenarios.map((one) => {
     const missing = MISSING[one.name];
     if (missing !== undefined) return { id: one.name, differences: [], missing: [missing] };
-    return one.crashed === undefined ? compareOne(one, profile) : compareCrash(one, profile);
+    return one.crashed === undefined ? compareOne(one, model) : compareCrash(one, model);
   });
 }
 
@@ -66,11 +66,11 @@ interface Move {
   readonly commands: readonly Command[];
   readonly there: unknown;
   readonly here: (shown: Shown) => unknown;
-  /** Why it is another number here. */
-  readonly reason?: 'RV64 mapping';
+  /** What it is here for that, by the RV64 mapping. */
+  readonly mapped?: (there: unknown) => unknown;
 }
 
-function compareOne(one: Scenario, profile: string): Outcome {
+function compareOne(one: Scenario, model: KernelModel): Outcome {
   const steps = one.steps ?? [];
   const looks = steps.filter(({ sh }) => sh === undefined || MODULES.test(sh));
   const teller = new Teller(one.name);
@@ -78,35 +78,48 @@ function compareOne(one: Scenario, profile: string): Outcome {
   const stores = one.name === 'P05' ? STORES : undefined;
   const { seen, ending } = play(
     one.name === 'P36'
-      ? withModule(fprobeRig(profile, FUNCTIONS))
-      : fprobeRig(profile, FUNCTIONS, stores),
+      ? withModule(fprobeRig(model, FUNCTIONS))
+      : fprobeRig(model, FUNCTIONS, stores),
     moves.flatMap(({ commands }) => commands),
   );
   let at = 0;
   const differences: Difference[] = [];
-  for (const { what, commands, there, here, reason } of moves) {
+  for (const { what, commands, there, here, mapped } of moves) {
     const own = seen.slice(at, at + commands.length);
     at += commands.length;
-    differences.push(...compare(what, there, here({ own, all: seen.slice(0, at) }), reason));
+    const found = here({ own, all: seen.slice(0, at) });
+    if (mapped === undefined) differences.push(...compare(what, there, found));
+    else {
+      differences.push(
+        ...compare(what, there, found, 'RV64 mapping'),
+        ...compare(`${what}, mapped`, mapped(there), found),
+      );
+    }
   }
   differences.push(...compare('it ends', 'run_end', ending));
   const missing = looks.length < steps.length ? ['tracefs: enabled_functions'] : [];
   return { id: one.name, differences, missing };
 }
 
-/** X02 and X04: what is misused ends in an oops. */
-function compareCrash({ name, crashed }: Scenario, profile: string): Outcome {
+/** What each misuse ends in here. */
+const OOPSES: Readonly<Record<string, string>> = {
+  X02: 'freed in register_fprobe, called by driver of driver',
+  X04: 'freed in unregister_fprobe, called by driver of driver',
+};
+
+/** X02 and X04: what is misused ends in an oops, in the call that crashed. */
+function compareCrash({ name, crashed }: Scenario, model: KernelModel): Outcome {
   const again = name === 'X04' ? register('FA', 'tgt_a1') : unregister('FA');
   const last = name === 'X04' ? unregister('FA') : register('FA', 'tgt_a1');
   const commands = [...fill('FA', {}), register('FA', 'tgt_a1'), again, last];
-  const { ending } = play(fprobeRig(profile, FUNCTIONS), commands);
+  const { ending, oops } = play(fprobeRig(model, FUNCTIONS), commands);
   const crash = `${crashed?.what ?? ''} in ${crashed?.in ?? ''}`;
   const reason = 'crash of the real kernel, an event here';
   return {
     id: name,
     differences: [
-      ...compare('the misuse', crash, ending, reason),
-      ...compare('it ends', 'oops', ending),
+      ...compare('the misuse', crash, oops ?? ending, reason),
+      ...compare('it ends', OOPSES[name], oops ?? ending),
     ],
     missing: [],
   };
@@ -126,7 +139,6 @@ class Teller {
   readonly #id: string;
   /** The fprobe that the last register named. */
   #name = 'A';
-  readonly #registered = new Set<string>();
   /** How many commands there were when each was registered last. */
   readonly #since = new Map<string, number>();
   #commands = 0;
@@ -139,16 +151,13 @@ class Teller {
   move(step: TruthStep): Move {
     const { do: call, ret, sh } = step;
     const does = call === undefined ? this.#look(step) : this.#call(call, ret);
-    const move = sh === undefined ? does : moduleMove(sh);
+    const move = sh === undefined ? does : moduleMove(sh, step);
     this.#commands += move.commands.length;
     return move;
   }
 
   #call(what: string, there: unknown): Move {
     const commands = this.#commandsOf(what);
-    const [, un = '', name = ''] = /^(un)?register_fprobe\((\w)/u.exec(what) ?? [];
-    if (un === '' && there === 0) this.#registered.add(name);
-    else if (un !== '') this.#registered.delete(name);
     return { what, commands, there, here: ({ own }) => own.at(-1)?.result };
   }
 
@@ -159,8 +168,8 @@ class Teller {
     if (what.startsWith('register_fprobe_ips')) return this.#registerIps(what);
     this.#name = name;
     // What the scenario does between two steps is not said: of P01, each pair of patterns at a time.
-    const filling = [
-      ...(this.#registered.has(name) ? [unregister(`F${name}`)] : []),
+    const filling: readonly Command[] = [
+      { release: `F${name}` },
       ...fill(`F${name}`, fillOf(what)),
     ];
     this.#since.set(name, this.#commands + filling.length);
@@ -314,9 +323,9 @@ class Teller {
 }
 
 /** A module comes or goes. */
-function moduleMove(sh: string): Move {
+function moduleMove(sh: string, { see = sh, status }: TruthStep): Move {
   const operate = sh.startsWith('insmod') ? { init_module: MODULE } : { delete_module: MODULE };
-  return { what: sh, commands: [{ operate }], there: 0, here: ({ own }) => own[0]?.result };
+  return { what: see, commands: [{ operate }], there: status, here: ({ own }) => own[0]?.result };
 }
 
 interface Looks {
@@ -332,7 +341,7 @@ function givenOf(what: string, { both, entryOnly }: Looks): Pick<Move, 'here'> &
   if (is('ret_ip is the same')) return both((a, b) => a.retIp === b.retIp);
   if (is('registers given')) return both((a, b) => a.regsIp !== -1 && b.regsIp !== -1);
   if (is('regs->ip minus entry_ip')) {
-    return { ...entryOnly(({ ip, regsIp }) => regsIp - ip), reason: 'RV64 mapping' };
+    return { ...entryOnly(({ ip, regsIp }) => regsIp - ip), mapped: sizeOfSite };
   }
   if (is('regs->ip is ret_ip')) return both((_, exit) => exit.regsIp === exit.retIp);
   if (is('return value')) return both((_, exit) => exit.regsA0);
@@ -345,6 +354,11 @@ function givenOf(what: string, { both, entryOnly }: Looks): Pick<Move, 'here'> &
   if (is('content')) return entryOnly(({ data }) => data);
   if (is('at exit')) return both((_, exit) => exit.entryData !== -1);
   return entryOnly(({ entryData }) => entryData !== -1);
+}
+
+/** The site of 5 bytes there has 4 here. */
+function sizeOfSite(there: unknown): unknown {
+  return there === 5 ? 4 : there;
 }
 
 function handledIn(seen: readonly Seen[], who: string): readonly Handled[] {

@@ -46,7 +46,11 @@ test('a kernel that does something else would be seen', () => {
   expect(defects([{ id: 'x', missing: [], differences: compare('ret', 0, -22) }])).toEqual([
     'x: ret: 0 there, -22 here',
   ]);
-  const rig: Rig = { functions: ['tgt_a1', 'tgt_a2'], landingPad: true };
+  const rig: Rig = {
+    functions: ['tgt_a1', 'tgt_a2'],
+    profile: 'today',
+    landingPad: true,
+  };
   const { seen } = play(rig, [
     { call: 'ftrace_set_filter', args: [{ at: 'A' }, { text: 'tgt_a2' }, 6, 0] },
     { call: 'register_ftrace_function', args: [{ at: 'A' }] },

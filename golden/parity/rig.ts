@@ -1,6 +1,7 @@
 // A machine on which the calls of a truth file are made again, as its module made them: a task in TypeScript calls the
 // kernel's symbols with structs and strings in guest memory, and what happened is read from the recorded events.
 import { calmChooser, type Chooser } from '../../src/emu/choose.ts';
+import { EventLog } from '../../src/replay/event-log.ts';
 import { Random } from '../../src/replay/explore/random.ts';
 import {
   type DefinedPath,
@@ -9,8 +10,8 @@ import {
   type HandlerContext,
   type Step,
 } from '../../src/replay/handler.ts';
-import { openSession, prepareModel } from '../../src/replay/prepare.ts';
-import type { Session } from '../../src/replay/session.ts';
+import { prepareModel, profileOf } from '../../src/replay/prepare.ts';
+import { Session } from '../../src/replay/session.ts';
 import type {
   FunctionModel,
   ModuleModel,
@@ -18,6 +19,7 @@ import type {
   TimelineItem,
   Workload,
 } from '../../src/replay/workload/model.ts';
+import type { Variant } from '../../src/trace/variants/variant.ts';
 import { type Handled, type Played, RAN, readRun } from './seen.ts';
 
 /** An argument of a call: a number, the address of something, or a string. */
@@ -32,6 +34,8 @@ type Word = Exclude<Argument, { readonly text: string }>;
 /** What the task does next. */
 export type Command =
   | { readonly call: string; readonly args: readonly Argument[] }
+  /** Unregisters an fprobe, if the last call here that was to register it did. */
+  | { readonly release: string }
   /** Calls functions, one after another. */
   | { readonly run: readonly string[] }
   | { readonly set: string; readonly to: Word }
@@ -42,17 +46,24 @@ export type Command =
 
 export type Operation = Pick<TimelineItem, 'init_module' | 'delete_module' | 'ftrace_enabled'>;
 
-export interface Rig {
+/** The kernel that is compared with the real one. */
+export interface KernelModel {
+  /** The era. */
+  readonly profile: string;
+  /** As the real one was built. */
+  readonly landingPad: boolean;
+  /** Faults that were planted, to show that they would be seen. */
+  readonly variants?: readonly Variant[];
+}
+
+export interface Rig extends KernelModel {
   /** Traceable functions, in the order of their addresses. */
   readonly functions: readonly string[];
-  readonly landingPad: boolean;
   /** Bodies that do more than run; they come after the functions. */
   readonly bodies?: Readonly<Record<string, FunctionModel>>;
   readonly modules?: Readonly<Record<string, ModuleModel>>;
   /** Other tasks. */
   readonly tasks?: Readonly<Record<string, TaskModel>>;
-  /** `today` by default. */
-  readonly profile?: string;
   /** More data, by name: how many bytes. */
   readonly data?: Readonly<Record<string, number>>;
   /** More paths in TypeScript. */
@@ -105,6 +116,7 @@ const OPERATE_US = 5000;
 function driverOf(commands: readonly Command[]): ReturnType<typeof defineTask> {
   return defineTask('driver', 1, function* (cx) {
     for (const name of OPS) yield* cx.write(name, cx.addressOf(`hook_${name}`));
+    const registered = new Set<string>();
     for (const [index, command] of commands.entries()) {
       yield* cx.printk('begin');
       let result = 0;
@@ -115,15 +127,30 @@ function driverOf(commands: readonly Command[]): ReturnType<typeof defineTask> {
       else if ('operate' in command) {
         yield* cx.call(`${OPERATE}${index}`);
         yield* cx.sleep(OPERATE_US);
+      } else if ('release' in command) {
+        if (registered.delete(command.release))
+          yield* cx.call('unregister_fprobe', cx.addressOf(command.release));
       } else {
         for (const [i, text] of textsOf(command.args).entries())
           yield* cx.writeText(TEXTS[i] ?? '', text);
         result = yield* makeCall(cx, command.call, command.args);
+        noteFprobe(registered, command, result);
       }
       yield* cx.printk(`end ${result}`);
     }
     yield* cx.write('over', 1);
   });
+}
+
+/** Keeps `registered` up to date: the fprobes that a call here has registered. */
+function noteFprobe(
+  registered: Set<string>,
+  { call, args: [fprobe] }: Extract<Command, { readonly call: string }>,
+  result: number,
+): void {
+  if (typeof fprobe !== 'object' || !('at' in fprobe) || result !== 0) return;
+  if (call.startsWith('register_fprobe')) registered.add(fprobe.at);
+  else if (call === 'unregister_fprobe') registered.delete(fprobe.at);
 }
 
 function makeCall(cx: HandlerContext, name: string, args: readonly Argument[]): Step<number> {
@@ -147,12 +174,13 @@ function wordOf(cx: HandlerContext, arg: Word): number {
 export function play(rig: Rig, commands: readonly Command[]): Played {
   const handlers = [driverOf(commands), ...OPS.map(hookOf), ...(rig.handlers ?? [])];
   const { plan } = prepareModel(modelOf(rig, commands, handlers), {}, 'parity', handlers);
-  const session = openSession(
-    plan,
-    { profile: rig.profile ?? 'today', variants: [] },
-    chooserOf(rig.seed),
+  const session = new Session(plan, {
     handlers,
-  );
+    chooser: chooserOf(rig.seed),
+    profile: profileOf(rig.profile),
+    variants: rig.variants ?? [],
+    log: new EventLog(),
+  });
   const look = rig.watch?.(session) ?? nobody;
   while (session.tick()) look();
   return readRun(session.log.events(0, session.log.count), session.ending, look());

@@ -1,4 +1,5 @@
 // What became of the commands of a truth file that were played here (rig.ts), read from the recorded events.
+import { OopsPlaces } from '../../src/replay/oops-place.ts';
 import type { Event, EventOf } from '../../src/replay/schema.ts';
 
 interface Hit {
@@ -46,6 +47,8 @@ export interface Seen {
 
 export interface Played {
   readonly ending: string;
+  /** Of a run that ended with one: its reason, and where it was: `freed in ftrace_set_filter, called by ...`. */
+  readonly oops: string | undefined;
   /** Of each command that returned. */
   readonly seen: readonly Seen[];
 }
@@ -80,6 +83,8 @@ class Reader {
   readonly #ops = new Map<number, string>();
   readonly #cpus = new Map<number, Cpu>();
   readonly #handled: ReadonlyMap<number, Handled>;
+  readonly #places = new OopsPlaces();
+  oops: string | undefined;
 
   /** `handled`: what else was seen of handlers, by number of the event. */
   constructor(handled: ReadonlyMap<number, Handled>) {
@@ -87,6 +92,8 @@ class Reader {
   }
 
   read(event: Event): void {
+    this.#places.see(event);
+    if (event.event === 'oops') this.oops = `${event.reason} ${this.#places.of(event)}`;
     if (event.event === 'symbol') {
       this.#sites.set(event.site, event);
       this.#starts.set(event.address, event.name);
@@ -170,5 +177,5 @@ export function readRun(
 ): Played {
   const reader = new Reader(handled);
   for (const event of events) reader.read(event);
-  return { ending, seen: reader.seen };
+  return { ending, oops: reader.oops, seen: reader.seen };
 }

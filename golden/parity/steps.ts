@@ -1,9 +1,10 @@
 // One step of a scenario of golden/truth/api*.json as commands, and as what is to be seen of them.
 import { assert } from '../../src/assert.ts';
+import { bufferOf } from './adaptations.ts';
 import { type Argument, type Command, OPS } from './rig.ts';
 import type { Seen } from './seen.ts';
 import { asked, calledOps, givenMove, shellMove } from './surroundings.ts';
-import type { TruthStep } from './truth.ts';
+import type { Scenario, TruthStep } from './truth.ts';
 
 /** A step that is played: its commands, and what they show, to be held against `there`. */
 export interface Move {
@@ -19,19 +20,15 @@ const FIVE = ['a1', 'a2', 'a3', 'b1', 'b2'] as const;
 const CALLS: readonly string[] = FIVE.map((name) => `tgt_${name}`);
 const MORE: readonly string[] = ['vfs_read', 'ksys_sync'];
 
-/**
- * F09 lists a blank before, a blank behind and then this, refused: what stood behind it is not shown. A name that is
- * taken everywhere else cannot have been refused as it stands, so a newline is taken for what was there.
- */
-const BARE = 'tgt_a1';
-const EINVAL = 22;
-
-/** Makes moves of steps; `ops` names the ops of each filter call, in order, the last one for all that follow. */
+/** Makes moves of steps. */
 export class Moves {
+  readonly #scenario: string;
   readonly #ops: string;
   #filters = 0;
 
-  constructor(ops: string) {
+  /** `ops` names the ops of each filter call, in order, the last one for all that follow. */
+  constructor({ name }: Scenario, ops: string) {
+    this.#scenario = name;
     this.#ops = ops;
   }
 
@@ -44,28 +41,28 @@ export class Moves {
   #call(what: string, ret: unknown): Move {
     return {
       what,
-      commands: this.#commands(what, ret),
+      commands: this.#commands(what),
       there: ret,
       here: (seen) => seen.at(-1)?.result,
     };
   }
 
-  #commands(what: string, ret: unknown): readonly Command[] {
+  #commands(what: string): readonly Command[] {
     const [, enabled] = /^write (\d)/u.exec(what) ?? [];
     if (enabled !== undefined) return [{ operate: { ftrace_enabled: enabled === '0' ? 0 : 1 } }];
     const [register, un = '', name = 'A', flags] =
       /^(un)?register(?:_ftrace_function)?(?:\((\w)(?: \((.*?)\))?)?/u.exec(what) ?? [];
-    if (register === undefined) return [this.#filter(what, ret)];
+    if (register === undefined) return [this.#filter(what)];
     const call: Command = { call: `${un}register_ftrace_function`, args: [{ at: name }] };
     return flags === undefined ? [call] : [...asked(name, flags), call];
   }
 
-  #filter(what: string, ret: unknown): Command {
+  #filter(what: string): Command {
     const ops = { at: this.#nextOps() };
     const set = /^set_(filter|notrace) (?:'(.*)'|NULL)(?: reset=(\d)| before .*)?$/su.exec(what);
     if (set === null) return { call: 'ftrace_set_filter_ip', args: [ops, ...addressOf(what)] };
-    const [, hash = '', written, reset = 0] = set;
-    const text = ret === -EINVAL && written === BARE ? `${BARE}\n` : written;
+    const [, hash = '', shown, reset = 0] = set;
+    const text = shown === undefined ? undefined : bufferOf(this.#scenario, what, shown);
     const buffer: Argument[] = text === undefined ? [0, 0] : [{ text }, text.length];
     return { call: `ftrace_set_${hash}`, args: [ops, ...buffer, Number(reset)] };
   }

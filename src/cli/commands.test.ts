@@ -159,7 +159,7 @@ test('json outcomes can be parsed', async () => {
 
 test('reports are for people, kernels and programs', async () => {
   const text = await reprobe('report little.trace');
-  expect(text.out).toMatch(/^-- reprobe recording, format 2\n/u);
+  expect(text.out).toMatch(/^-- reprobe recording, format 3\n/u);
   const kernel = await reprobe('report little.trace --format ftrace');
   expect(kernel.out).toMatch(/^# tracer: function\n/u);
   expect(kernel.out.match(/ inner <-outer\n/gu)).toHaveLength(40);
@@ -192,7 +192,7 @@ test.each(['replay', 'judge', 'report'])(
     const { status, out, err } = await reprobe(`${command} cut.trace`);
     expect(status).toBe(2);
     expect(out).not.toBe('');
-    expect(err).toMatch(/^reprobe: cut\.trace: frame \d+ \(byte \d+\): .*\n$/u);
+    expect(err).toMatch(/^reprobe: cut\.trace: end \(byte \d+\): the bytes end inside it; .*\n$/u);
   },
 );
 
@@ -255,11 +255,11 @@ test('reprobe variants lists what --variant takes', async () => {
 });
 
 test('a file of a newer version names both versions', async () => {
-  write('newer.trace', joinBytes([pack(['reprobe', 3]), pack([{ unheard: 'of' }, 3])]));
+  write('newer.trace', joinBytes([pack(['reprobe', 4]), pack([{ unheard: 'of' }, 4])]));
   const { status, err } = await reprobe('replay newer.trace');
   expect(status).toBe(2);
   expect(err).toMatch(
-    /^reprobe: newer\.trace: .*format version 3, but this reprobe reads version 2.*\n$/u,
+    /^reprobe: newer\.trace: .*format version 4, but this reprobe reads version 3.*\n$/u,
   );
 });
 
@@ -320,7 +320,7 @@ test('a broken guarantee is status 1, when recorded and when judged', async () =
   write('cut.trace', read('broken.trace').subarray(0, -20));
   const cut = await reprobe('judge cut.trace');
   expect(cut.status).toBe(1);
-  expect(cut.err).toContain('cut.trace: frame');
+  expect(cut.err).toContain('cut.trace: end (byte ');
 });
 
 test('a trigger that never fires is wrong input, and hides no verdict', async () => {

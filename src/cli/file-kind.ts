@@ -1,6 +1,7 @@
 // Layer cli. What a user's file is, when it is not what the command expects: the message names the command
 // that does expect it.
 import { InputError } from '../assert.ts';
+import { manglingOf } from '../replay/mangled.ts';
 import { isRecording, type Salvage, salvageRecording } from '../replay/recording.ts';
 import { isTextForm } from '../replay/text-form.ts';
 import { readInput } from './files.ts';
@@ -35,7 +36,7 @@ export function openRecording(bytes: Uint8Array, file: string, shell: Shell): Sa
 
 /** Says what a file is that is taken for a recording and is a workload or a recording's text form. */
 export function refuseOthers(bytes: Uint8Array, file: string, shell: Shell): void {
-  if (isRecording(bytes)) return;
+  if (isRecording(bytes) || manglingOf(bytes) !== undefined) return;
   const text = decode(bytes) ?? '';
   if (isTextForm(text))
     throw new InputError(`${TEXT_FORM}, expected the recording itself (.trace)`, file);

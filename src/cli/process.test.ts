@@ -181,7 +181,7 @@ test(
       cwd,
       encoding: 'utf8',
     });
-    expect(piped.stdout).toBe('-- reprobe recording, format 2\n');
+    expect(piped.stdout).toBe('-- reprobe recording, format 3\n');
     expect(piped.stderr).toBe('status 141\n');
   },
   TIMEOUT_MS,

@@ -1,6 +1,7 @@
 // Layer cli. One recording as a job and a summary of plain data, so that it can run in another thread while
 // this one listens for Ctrl-C (`record-thread.ts`, `record-worker.ts`).
 import type { EventLog } from '../replay/event-log.ts';
+import { OopsPlaces } from '../replay/oops-place.ts';
 import { type RunSettings, type WorkloadSource, recordRun } from '../replay/run.ts';
 import { Symbols } from '../replay/symbols.ts';
 import { formatEvent } from '../replay/text-form.ts';
@@ -75,8 +76,15 @@ function placeOf(error: unknown): string | undefined {
   return /^\s+(at .*)$/mu.exec(stack)?.[1];
 }
 
+/** The last event as text; of an oops also the call that died, and who called it. */
 function lastEventOf(log: EventLog): string {
   const symbols = new Symbols();
-  for (const event of log.events()) if (event.event === 'symbol') symbols.see(event);
-  return formatEvent(log.at(log.count - 1), symbols);
+  const places = new OopsPlaces();
+  for (const event of log.events()) {
+    if (event.event === 'symbol') symbols.see(event);
+    places.see(event);
+  }
+  const last = log.at(log.count - 1);
+  const line = formatEvent(last, symbols);
+  return last.event === 'oops' ? `${line} (${places.of(last)})` : line;
 }

@@ -66,12 +66,13 @@ function outcomeLines(outcome: ReplayOutcome, paint: Paint): readonly string[] {
     const counts = `${events} events${lost}${more}, ${steps} steps, digest ${digest}`;
     return [`${paint('green', 'identical')}: ${counts}`];
   }
-  const { at, recorded, replayed, before, state } = outcome;
+  const { at, recorded, replayed, before, state, damage } = outcome;
   return [
     `${paint('red', 'diverged')} at event ${at}`,
     ...before.map((line) => `             ${paint('dim', line)}`),
     `  recorded:  ${recorded ?? 'nothing: the recording ends here'}`,
     `  replayed:  ${replayed ?? 'nothing: the run ends here'}`,
     ...state.map((line) => `  state:     ${line}`),
+    ...(damage === undefined ? [] : [`  damage:    ${damage}`]),
   ];
 }

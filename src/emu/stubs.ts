@@ -25,18 +25,20 @@ const ARGUMENT_BYTES = 8;
  * what does not fit into registers. An argument that is not mapped is 0.
  */
 export class StubArguments {
-  private readonly words: Int32Array;
+  /** Low and high words of a0, a1, ...: a typed array for each call would cost more than all else here. */
+  private readonly words: readonly number[];
   private readonly memory: Memory;
   private readonly stack: Address;
 
   constructor(cpu: Cpu) {
     this.memory = cpu.machine.memory;
-    this.stack = toAddress(cpu.hart.lo[REG.sp] as number, cpu.hart.hi[REG.sp] as number);
-    this.words = new Int32Array(2 * ARGUMENTS);
-    for (let i = 0; i < ARGUMENTS; i++) {
-      this.words[2 * i] = cpu.hart.lo[A0 + i] as number;
-      this.words[2 * i + 1] = cpu.hart.hi[A0 + i] as number;
+    const { lo, hi } = cpu.hart;
+    this.stack = toAddress(lo[REG.sp] as number, hi[REG.sp] as number);
+    const words: number[] = [];
+    for (let number = A0; number < A0 + ARGUMENTS; number++) {
+      words.push(lo[number] as number, hi[number] as number);
     }
+    this.words = words;
   }
 
   lo(index: number): number {
@@ -69,8 +71,8 @@ export class StubArguments {
 export interface Stub {
   /** Done in the ecall's own step. */
   readonly now?: (cx: Context, args: StubArguments) => number;
-  /** Starts a path. */
-  readonly path?: (cx: Context, args: StubArguments) => Path<number>;
+  /** Starts a path; the result of one without a value is 0. */
+  readonly path?: (cx: Context, args: StubArguments) => Path<number | void>;
   readonly pointer?: boolean;
   /** The result is a whole number of up to 53 bits, not a sign-extended int. */
   readonly wide?: boolean;
@@ -106,6 +108,12 @@ export class Stubs {
   /** Address of every published symbol. */
   addresses(): ReadonlyMap<string, Address> {
     return new Map([...this.indexes].map(([name, index]) => [name, stubAddress(index)]));
+  }
+
+  /** Address of a published symbol; undefined: there is none of that name. */
+  addressOf(name: string): Address | undefined {
+    const index = this.indexes.get(name);
+    return index === undefined ? undefined : stubAddress(index);
   }
 
   /** The hart stands at an ecall: does or starts what it asks for. False: no such symbol. */

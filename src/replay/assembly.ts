@@ -1,6 +1,7 @@
 // Layer replay. The whole frames of a recording in the order of their events: one log up to the first event
 // that is lost, islands behind it. In a file without damage that is the order in which they lie. Also says,
 // frame by frame, what is damaged.
+import { type Damage, type Fault, placeFaults } from './damage-place.ts';
 import { RunDigest } from './digest.ts';
 import { type ReadEnd, readEnd, type RecordingEnd, type RunTotals } from './end-read.ts';
 import { EventLog } from './event-log.ts';
@@ -23,14 +24,6 @@ import {
 import { type RecordingHeader, sameHeader } from './recording-header.ts';
 
 export type { RecordingEnd } from './end-read.ts';
-
-export interface Damage {
-  readonly part: 'header' | 'frame';
-  /** Number of the frame that cannot be read; undefined for the header, and where too much is lost to count. */
-  readonly frame: number | undefined;
-  readonly offset: number;
-  readonly what: string;
-}
 
 /** Everything behind the header. */
 export interface Assembled {
@@ -59,6 +52,8 @@ export interface Surroundings {
   readonly isMoved: boolean;
   /** The header before them, if it is whole. */
   readonly header: RecordingHeader | undefined;
+  /** The run that the file is of; undefined where no object is left that tells. */
+  readonly run: string | undefined;
 }
 
 export function assemble(bytes: Uint8Array, scan: Scan, around: Surroundings): Assembled {
@@ -72,21 +67,22 @@ type Rest = () => readonly FoundObject[];
 type Ending = Pick<Assembled, 'end' | 'claim'>;
 const ENDLESS: Ending = { end: undefined, claim: undefined };
 
-interface Fault {
-  readonly offset: number;
-  readonly what: string;
-}
-
 const FOLLOWS_ANOTHER = 'it does not follow the frame before it';
 
 class Assembly {
   readonly #bytes: Uint8Array;
   readonly #scan: Scan;
+  /** Whole frames of this run, in the order of the file. */
+  readonly #own: readonly FoundObject[];
+  /** Whole objects of other runs that lie in the file. */
+  readonly #foreign: readonly FoundObject[];
   readonly #log = new EventLog();
   readonly #frames: RecordedFrame[] = [];
   readonly #digest = new RunDigest();
   readonly #islands: (Island & { readonly frames: IslandFrame[] })[] = [];
   readonly #faults: Fault[] = [];
+  /** Frames that were read, in the order of their events. */
+  readonly #taken: FoundObject[] = [];
   /** Ends of broken objects, by where they start. */
   readonly #broken = new Map<number, number>();
   readonly #endObject: FoundObject | undefined;
@@ -99,13 +95,16 @@ class Assembly {
   /** Where the frame taken last ends. */
   #at: number | undefined;
 
-  constructor(bytes: Uint8Array, scan: Scan, { from, isMoved, header }: Surroundings) {
+  constructor(bytes: Uint8Array, scan: Scan, { from, isMoved, header, run }: Surroundings) {
     this.#isMoved = isMoved;
     this.#header = header;
     this.#bytes = bytes;
     this.#scan = scan;
     this.#at = from;
-    this.#endObject = scan.objects.find(({ kind }) => kind === 'end');
+    const own = scan.objects.filter((one) => one.run === run);
+    this.#own = own.filter(({ kind }) => kind === 'frame');
+    this.#foreign = scan.objects.filter((one) => one.run !== run);
+    this.#endObject = own.find(({ kind }) => kind === 'end');
     this.#endRead = this.#endObject === undefined ? undefined : readEnd(bytes, this.#endObject);
   }
 
@@ -117,12 +116,14 @@ class Assembly {
     const { ruins } = this.#scan;
     for (const { broken } of ruins)
       for (const { offset, end } of broken) this.#broken.set(offset, end);
-    const frames = this.#scan.objects.filter(({ kind }) => kind === 'frame');
-    const sorted = frames.toSorted((a, b) => a.firstEvent - b.firstEvent);
+    const sorted = this.#own.toSorted((a, b) => a.firstEvent - b.firstEvent);
     for (const [index, found] of sorted.entries()) {
-      if (found.firstEvent < this.#next) this.#fault(found.offset, 'its events were there before');
+      const { firstEvent, offset } = found;
+      if (firstEvent < this.#next) this.#fault(offset, 'its events were there before', firstEvent);
       else this.#take(found, () => sorted.slice(index));
     }
+    this.#faultOrder();
+    this.#faultForeign();
     const ending = this.#readEnding();
     this.#faults.push(...this.#ruinFaults());
     return {
@@ -131,12 +132,16 @@ class Assembly {
       islands: this.#islands,
       ...ending,
       headerCopy: this.#said?.header,
-      damages: this.#damages(frames),
+      damages: placeFaults(this.#faults, {
+        inFile: this.#own,
+        first: this.#frames.map(({ firstEvent }) => firstEvent),
+        index: this.#said?.frames ?? [],
+      }),
     };
   }
 
-  #fault(offset: number, what: string): void {
-    this.#faults.push({ offset, what });
+  #fault(offset: number, what: string, of?: Fault['of']): void {
+    this.#faults.push({ offset, what, of });
   }
 
   #take(found: FoundObject, rest: Rest): void {
@@ -145,8 +150,10 @@ class Assembly {
       isGap || this.#islands.length > 0
         ? this.#takeIsland(found, isGap, rest)
         : this.#takeMain(found);
-    if (fault === undefined) this.#at = found.end;
-    else {
+    if (fault === undefined) {
+      this.#at = found.end;
+      this.#taken.push(found);
+    } else {
       this.#fault(found.offset, fault);
       this.#broken.set(found.offset, found.end);
     }
@@ -257,18 +264,19 @@ class Assembly {
     const object = this.#endObject;
     const read = this.#endRead;
     if (object === undefined || read === undefined) {
-      const isCut = this.#scan.ruins.at(-1)?.end !== this.#bytes.length;
+      const lasts = [this.#foreign.at(-1), this.#scan.ruins.at(-1)];
+      const isCut = lasts.every((one) => one?.end !== this.#bytes.length);
       const what = 'the file stops here: the run never came to its end';
       if (isCut) this.#fault(this.#bytes.length, what);
       return ENDLESS;
     }
-    if (object.end < this.#bytes.length)
-      this.#fault(object.end, 'more bytes follow the end of the recording');
+    if (object.end < this.#bytes.length) this.#fault(object.end, this.#whatFollows(object), 'end');
     if (typeof read === 'string') return this.#refuseEnd(object, read);
     if (this.#header !== undefined && !sameHeader(read.header, this.#header))
       return this.#refuseEnd(object, 'it repeats another header');
     // Where events are lost, the totals are of more than what is here.
-    const isLossy = this.#scan.ruins.length > 0 || this.#broken.size > 0;
+    const isLossy =
+      this.#scan.ruins.length > 0 || this.#broken.size > 0 || this.#foreign.length > 0;
     if (this.#islands.length > 0 || (isLossy && read.totals.events !== this.#log.count))
       return { end: undefined, claim: this.#claimOf(read, object) };
     const end = this.#checkEnd(read, isLossy || this.#isMoved || this.#faults.length > 0);
@@ -276,7 +284,7 @@ class Assembly {
   }
 
   #refuseEnd({ offset }: FoundObject, what: string): Ending {
-    this.#fault(offset, what);
+    this.#fault(offset, what, 'end');
     return ENDLESS;
   }
 
@@ -310,26 +318,41 @@ class Assembly {
 
   /** What follows the end was named as a whole. */
   #ruinFaults(): readonly Fault[] {
-    const end = this.#endObject?.end ?? this.#bytes.length;
-    return this.#scan.ruins.filter(({ offset }) => offset < end);
+    return this.#scan.ruins
+      .filter(({ offset }) => offset < this.#endOffset())
+      .map(({ offset, what, isEnd }) => ({ offset, what, of: isEnd ? 'end' : undefined }));
   }
 
-  /** Faults in the order of the file, with the numbers of their frames as far as these can be known. */
-  #damages(frames: readonly FoundObject[]): readonly Damage[] {
-    const numbers = this.#indexNumbers();
-    const sorted = this.#faults.toSorted((a, b) => a.offset - b.offset);
-    return sorted.map(({ offset, what }, index) => {
-      const counted = index === 0 ? frames.filter((one) => one.end <= offset).length : undefined;
-      return { part: 'frame', frame: counted ?? numbers.get(offset), offset, what };
-    });
+  /** Frames that were read and lie in the place of others. */
+  #faultOrder(): void {
+    const inFile = this.#taken.toSorted((a, b) => a.offset - b.offset);
+    for (const [place, found] of inFile.entries())
+      if (found !== this.#taken[place])
+        this.#fault(found.offset, 'it lies in the place of another one', found.firstEvent);
   }
 
-  /** The numbers of frames by offset, if the end tells them. */
-  #indexNumbers(): ReadonlyMap<unknown, number> {
-    const entries = this.#said?.frames ?? [];
-    return new Map(
-      entries.map((entry, number) => [Array.isArray(entry) ? entry[0] : entry, number]),
-    );
+  /** One fault for foreign objects that follow each other. */
+  #faultForeign(): void {
+    const shown = this.#foreign.filter(({ offset }) => offset < this.#endOffset());
+    for (const [index, { offset }] of shown.entries()) {
+      if (shown[index - 1]?.end === offset) continue;
+      let last = index;
+      while (shown[last]?.end === shown[last + 1]?.offset) last++;
+      const more = last === index ? 'it belongs' : `it and ${last - index} more behind it belong`;
+      this.#fault(offset, `${more} to another recording`);
+    }
+  }
+
+  /** Where the end begins; without one, that of the file. */
+  #endOffset(): number {
+    return this.#endObject?.offset ?? this.#bytes.length;
+  }
+
+  /** What lies behind the end, where nothing should. */
+  #whatFollows({ offset: end }: FoundObject): string {
+    if (this.#own.some(({ offset }) => offset > end)) return 'frames lie behind it';
+    const isForeign = this.#foreign.some(({ offset }) => offset > end);
+    return isForeign ? 'objects of another recording follow it' : 'more bytes follow it';
   }
 }
 

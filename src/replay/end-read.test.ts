@@ -1,5 +1,6 @@
 // What the end of a recording says, and what objects repeat of others.
 import { expect, test } from 'vitest';
+import { rebind } from '../../properties/rebind.ts';
 import { sampleRun } from '../../properties/sample-events.ts';
 import { recordSample, SAMPLE_HEADER } from '../../properties/sample-recording.ts';
 import { EventLog } from './event-log.ts';
@@ -8,6 +9,8 @@ import { unpack } from './packed.ts';
 import { damageText, joinBytes, readRecording, RecordingWriter } from './recording.ts';
 import { sealed, SEAL_NONE } from './seal.ts';
 
+/** Bytes of a preamble. */
+const PREAMBLE = 10;
 const FOLLOWS_ANOTHER = 'it does not follow the frame before it';
 const NO_CHOICE = { choices: Uint8Array.of(0), state: null };
 const SAMPLE = recordSample(sampleRun(700), { frameEvents: 64 });
@@ -22,8 +25,9 @@ test('what an object repeats has to be what is there', () => {
   const header = { ...SAMPLE_HEADER, profile: 'v6.12' };
   const [, a = SAMPLE, b = SAMPLE, ...rest] = PIECES;
   const begin = new RecordingWriter(new EventLog()).begin(header);
-  expect(readRecording(joinBytes([begin, a, b, ...rest])).damages).toMatchObject([
-    { what: 'it repeats another header' },
+  const forged = rebind(begin.subarray(PREAMBLE), [a, b, ...rest]);
+  expect(readRecording(joinBytes([begin, ...forged])).damages).toMatchObject([
+    { part: 'end', what: 'it repeats another header' },
   ]);
   const log = sampleRun(700);
   const writer = new RecordingWriter(log);
@@ -62,9 +66,9 @@ test.each([
   ['last', null, FOLLOWS_ANOTHER],
   ['header', { version: 'x' }, 'the header that it repeats is none: workload is no map'],
 ])('an end whose %s is %j is named', (key, value, what) => {
-  const [end] = unpack(SAMPLE.subarray(END_AT)) as [object];
-  const other = sealed([{ ...end, [key]: value }, SEAL_NONE]);
+  const [end, run] = unpack(SAMPLE.subarray(END_AT)) as [object, string];
+  const other = sealed([{ ...end, [key]: value }, run, SEAL_NONE]);
   const found = readRecording(joinBytes([SAMPLE.subarray(0, END_AT), other]));
-  expect(found.damages).toMatchObject([{ frame: WHOLE.frames.length, offset: END_AT, what }]);
+  expect(found.damages).toMatchObject([{ part: 'end', frame: undefined, offset: END_AT, what }]);
   expect(found).toMatchObject({ end: undefined, frames: { length: WHOLE.frames.length } });
 });

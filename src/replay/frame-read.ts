@@ -78,13 +78,13 @@ interface FrameFields {
 }
 
 /** Items of a frame. */
-const FRAME_ITEMS = 8;
+const FRAME_ITEMS = 9;
 
 function fieldsOf(value: unknown): FrameFields | string {
   if (!Array.isArray(value) || value.length !== FRAME_ITEMS) return 'this is no frame';
-  const [firstEvent, eventCount, columns, choices, strings, stateDigest, repeats, digest] =
+  const [firstEvent, eventCount, columns, choices, strings, stateDigest, repeats, run, digest] =
     value as readonly unknown[];
-  if (!isDigest(digest) || !isCount(firstEvent)) return 'this is no frame';
+  if (!isDigest(digest) || !isDigest(run) || !isCount(firstEvent)) return 'this is no frame';
   if (!isCount(eventCount) || eventCount > FRAME_EVENTS_MAX)
     return `expected at most ${FRAME_EVENTS_MAX} events`;
   if (!(columns instanceof Uint8Array) || !(choices instanceof Uint8Array))

@@ -2,7 +2,7 @@
 // else lies, the next object that carries its own seal is looked for, byte by byte: 64 bits of digest do not
 // agree by chance. What this costs is bounded by the size of the file, whoever made the file.
 import { measure, PACKED_LIMITS } from './packed.ts';
-import { hasSeal, isSealed } from './seal.ts';
+import { hasSeal, isSealed, runAt } from './seal.ts';
 
 /** A frame or an end whose seal is right. */
 export interface FoundObject {
@@ -11,6 +11,8 @@ export interface FoundObject {
   readonly end: number;
   /** What a frame says; 0 for the end. */
   readonly firstEvent: number;
+  /** The run that it says it is of: the seal of that run's header. */
+  readonly run: string;
 }
 
 /** Bytes that are no whole object. */
@@ -18,6 +20,8 @@ interface Ruin {
   readonly offset: number;
   readonly end: number;
   readonly what: string;
+  /** Does it still look like the end? */
+  readonly isEnd: boolean;
   /** If it falls into objects whose seals are wrong: where each begins and ends. Else empty. */
   readonly broken: readonly { readonly offset: number; readonly end: number }[];
 }
@@ -33,9 +37,9 @@ export function scanFrames(bytes: Uint8Array, from: number): Scan {
   return new Scanner(bytes).scan(from);
 }
 
-const FRAME_TYPE = 0x98;
-const END_TYPE = 0x92;
-/** The end: an array of two, of which the first is a map of eight that begins with the key `events`. */
+const FRAME_TYPE = 0x99;
+const END_TYPE = 0x93;
+/** The end: an array of three, of which the first is a map of eight that begins with the key `events`. */
 const END_START = [END_TYPE, 0x88, 0xa6, ...Array.from('events', (letter) => letter.charCodeAt(0))];
 /** Per byte of the file, and for any file: what may be looked at in vain. */
 const VAIN_PER_BYTE = 8;
@@ -80,7 +84,8 @@ class Scanner {
     }
     const { end } = measured;
     if (!this.#isSealed(at, end)) return 'its digest does not match';
-    return { kind, offset: at, end, firstEvent: kind === 'end' ? 0 : uintAt(this.#bytes, at + 1) };
+    const firstEvent = kind === 'end' ? 0 : uintAt(this.#bytes, at + 1);
+    return { kind, offset: at, end, firstEvent, run: runAt(this.#bytes, end) };
   }
 
   #kindAt(at: number): FoundObject['kind'] | undefined {
@@ -107,8 +112,16 @@ class Scanner {
     const isCut = fault === CUT && next !== undefined;
     const what = isCut ? 'it does not end where it says' : fault;
     const more = this.#vain > 0 ? '' : '; too much here looks like a frame to look any further';
-    this.#ruins.push({ offset: at, end, what: what + more, broken: this.#brokenIn(at, end) });
+    const isEnd = this.#resemblesEnd(at);
+    const broken = this.#brokenIn(at, end);
+    this.#ruins.push({ offset: at, end, what: what + more, isEnd, broken });
     return end;
+  }
+
+  /** Most of the first bytes that are there are those of an end. */
+  #resemblesEnd(at: number): boolean {
+    const start = this.#bytes.subarray(at, at + END_START.length);
+    return start.filter((byte, i) => byte === END_START[i]).length > start.length / 2;
   }
 
   /** Where the next object with a right seal starts. */

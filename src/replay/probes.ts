@@ -179,6 +179,7 @@ export class Operations {
 
   /** Performs one; 0 or a negative errno. Task context; may sleep. */
   perform(cx: Context, planned: PlanOperation): Path<number> {
+    this.#standIn(cx, planned);
     if ('which' in planned) return this.#performOnCpu(cx, planned);
     if ('module' in planned) return this.#performOnModule(cx, planned);
     if (!('probe' in planned)) return fileOperation(cx, this.#k, planned);
@@ -200,6 +201,17 @@ export class Operations {
     if (!('probe' in planned)) return planned.op;
     const probe = this.probe(planned.probe);
     return probe.kind === 'fprobe' ? fprobeRequest(probe, planned).op : this.#request(planned).op;
+  }
+
+  /**
+   * The thread stands in the function that it calls, as guest code that called it would: an oops names it. What is no
+   * symbol that guests can call has no place.
+   */
+  #standIn(cx: Context, planned: PlanOperation): void {
+    const symbol = this.#k.machine.stubs.addressOf(this.callOf(planned));
+    cx.make(() => {
+      cx.cpu.hart.pc = symbol ?? NO_ADDRESS;
+    });
   }
 
   #performOnCpu(cx: Context, { op, run, which }: PlanCpuOperation): Path<number> {

@@ -2,11 +2,13 @@
 // the first that is lost are one log, as if the run had been killed there; whole frames behind it are read as
 // they are, each with its place in the run (`Island`). docs/format.md states what is promised.
 import { InputError } from '../assert.ts';
-import { type Assembled, assemble, type Damage, lostEvents } from './assembly.ts';
+import { type Assembled, assemble, lostEvents } from './assembly.ts';
+import { type Damage, placeText } from './damage-place.ts';
 import { type Scan, scanFrames } from './frame-scan.ts';
+import { manglingOf, markBytes, withoutReturns } from './mangled.ts';
 import { measure, pack, unpack } from './packed.ts';
 import { checkHeader, plainBytes, type RecordingHeader } from './recording-header.ts';
-import { FORMAT_MAGIC, FORMAT_VERSION, isSealed } from './seal.ts';
+import { FORMAT_MAGIC, FORMAT_VERSION, isSealed, sealAt } from './seal.ts';
 
 /** What a file holds, whatever happened to it. */
 export interface Salvage extends Omit<Assembled, 'damages' | 'headerCopy'> {
@@ -49,12 +51,16 @@ export function salvageRecording(bytes: Uint8Array, file?: string): Salvage {
   const plain = plainBytes(bytes);
   const preamble = readPreamble(plain, file);
   const header = readHeader(plain, preamble.end);
-  const { value, fault } = header;
-  const isHeader = value !== undefined && fault === undefined;
+  const { fault, seal } = header;
+  const isWhole = header.value !== undefined && fault === undefined;
   // A whole header says the version, too: then it is the preamble that is damaged.
-  if (preamble.isOther && !isHeader) throw preamble.fault;
+  if (preamble.isOther && !isWhole) throw preamble.fault;
   const at = preamble.fault === undefined ? preamble.end : 0;
   const { scan, from } = scanBehind(plain, at, header);
+  const run = runIn(scan, isWhole ? seal : undefined);
+  const isOurs = !isWhole || seal === run;
+  const isHeader = isWhole && isOurs;
+  const value = isOurs ? header.value : undefined;
   if (scan.objects.length === 0 && !isHeader) {
     if (preamble.fault !== undefined) throw preamble.fault;
     if (value === undefined)
@@ -66,14 +72,15 @@ export function salvageRecording(bytes: Uint8Array, file?: string): Salvage {
   const { headerCopy, ...assembled } = assemble(
     plain,
     { ...scan, ruins },
-    { from, isMoved, header: isHeader ? value : undefined },
+    { from, isMoved, header: isHeader ? value : undefined, run },
   );
   const headerFaults: Damage[] = [];
   const damaged = (offset: number, what: string | undefined): void => {
     if (what !== undefined) headerFaults.push({ part: 'header', frame: undefined, offset, what });
   };
-  damaged(0, preamble.fault === undefined ? undefined : 'this is not how a recording begins');
-  damaged(preamble.end, fault === undefined || headerCopy === undefined ? fault : fault + COPIED);
+  damaged(0, preamble.fault === undefined ? undefined : (preamble.what ?? BEGINS_OTHERWISE));
+  const what = isOurs ? fault : HEADER_FOREIGN;
+  damaged(preamble.end, what === undefined || headerCopy === undefined ? what : what + COPIED);
   const damages = [...headerFaults, ...assembled.damages];
   return {
     ...assembled,
@@ -85,6 +92,20 @@ export function salvageRecording(bytes: Uint8Array, file?: string): Salvage {
 }
 
 const COPIED = ', but the end repeats it';
+const BEGINS_OTHERWISE = 'this is not how a recording begins';
+const MARKED = 'a byte order mark stands before it: take the file as it was written';
+const RETURNS = 'its line ends were changed, each LF to CR LF: take the file as it was written';
+const HEADER_FOREIGN = 'it belongs to another recording than all that is behind it';
+
+/**
+ * The run that a file is of: its header's, as long as anything behind it is of that run, or nothing of any other.
+ * Else that of what follows first.
+ */
+function runIn({ objects }: Scan, header: string | undefined): string | undefined {
+  const first = objects[0]?.run;
+  if (header === undefined) return first;
+  return first === undefined || objects.some(({ run }) => run === header) ? header : first;
+}
 
 interface PreambleRead {
   /** Where the header starts. */
@@ -93,13 +114,18 @@ interface PreambleRead {
   readonly fault: InputError | undefined;
   /** Nothing is wrong but the version. */
   readonly isOther: boolean;
+  /** The fault in a few words, if it can be told so. */
+  readonly what?: string;
 }
 
 function readPreamble(bytes: Uint8Array, file: string | undefined): PreambleRead {
   const expected = 'expected a recording (.trace)';
   if (bytes.length === 0) throw new InputError(`${expected}, the file is empty`, file);
-  const { end } = measure(bytes, 0, PREAMBLE_ITEMS_MAX);
-  const value = end === undefined ? undefined : unpack(bytes.subarray(0, end));
+  const mangling = manglingOf(bytes);
+  if (mangling !== undefined) throw new InputError(`${expected}, found ${mangling}`, file);
+  const mark = markBytes(bytes);
+  const { end } = measure(bytes, mark, PREAMBLE_ITEMS_MAX);
+  const value = end === undefined ? undefined : unpack(bytes.subarray(mark, end));
   const refuse = (found: string): PreambleRead => {
     const fault = new InputError(`${expected}, found ${found}`, file);
     return { end: PREAMBLE_BYTES, fault, isOther: false };
@@ -109,9 +135,14 @@ function readPreamble(bytes: Uint8Array, file: string | undefined): PreambleRead
   const version: unknown = value[1];
   if (typeof version !== 'number' || value.length !== 2 || !(version >= 1))
     return refuse('no format version');
+  if (version === FORMAT_VERSION && mark > 0) return { ...refuse(MARKED), end, what: MARKED };
   if (version === FORMAT_VERSION) return { end, fault: undefined, isOther: false };
   const found = `format version ${version}, but this reprobe reads version ${FORMAT_VERSION}`;
-  const what = `the recording has ${found}; use the reprobe that wrote it`;
+  const advice =
+    version < FORMAT_VERSION
+      ? 'record its workload again, or use the older reprobe that wrote it'
+      : 'use a newer reprobe, as the one that wrote it';
+  const what = `the recording has ${found}; ${advice}`;
   return { end, fault: new InputError(what, file), isOther: true };
 }
 
@@ -135,10 +166,20 @@ interface HeaderRead {
   readonly value: RecordingHeader | undefined;
   readonly end: number | undefined;
   readonly fault: string | undefined;
+  /** Its seal; only a whole header's says anything. */
+  readonly seal?: string;
 }
 
 /** The header at `at`, where it ends, and what is wrong with it, each as far as it can be told. */
 function readHeader(bytes: Uint8Array, at: number): HeaderRead {
+  const read = readHeaderAt(bytes, at);
+  if (read.fault === undefined) return read;
+  const undone = withoutReturns(bytes);
+  const isUndone = undone.length < bytes.length && readHeaderAt(undone, at).fault === undefined;
+  return isUndone ? { ...read, fault: RETURNS } : read;
+}
+
+function readHeaderAt(bytes: Uint8Array, at: number): HeaderRead {
   const measured = measure(bytes, at);
   const { end } = measured;
   if (end === undefined) return { value: undefined, end, fault: measured.fault };
@@ -152,6 +193,7 @@ function readHeader(bytes: Uint8Array, at: number): HeaderRead {
     value: header,
     end,
     fault: isSealed(bytes, at, end) ? undefined : 'its digest does not match',
+    seal: sealAt(bytes, end),
   };
 }
 
@@ -174,10 +216,4 @@ export function damageText(
   const lost = `events ${shown} are lost`;
   const rest = `, ${behind.length} frames with ${events} events behind them can be read`;
   return `${places.join('; ')}; ${lost}; ${left}${islands.length === 0 ? '' : rest}`;
-}
-
-/** `frame 3 (byte 1200): what is wrong there`. */
-export function placeText({ part, frame, offset, what }: Damage): string {
-  const where = part === 'header' ? 'header' : frame === undefined ? 'a frame' : `frame ${frame}`;
-  return `${where} (byte ${offset}): ${what}`;
 }

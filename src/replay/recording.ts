@@ -1,6 +1,7 @@
 // Layer replay. The `.trace` format; docs/format.md states it. A file is a stream of msgpack objects: preamble,
 // header, frames, end. Each but the first closes with the digest of its own bytes, so a file can grow frame by
-// frame, a killed run leaves a readable one, and damage is found in the frame where it is. What a replay needs of
+// frame, a killed run leaves a readable one, and damage is found in the frame where it is. Those behind the header
+// name it, so that frames of two runs are never taken for one. What a replay needs of
 // a frame or of the header stands in another object, too, so one damage costs nothing for good. The writer is
 // here, the reader beside it in `recording-read.ts`.
 import { assert, known } from '../assert.ts';
@@ -11,7 +12,7 @@ import { type DigestHex, RunDigest } from './digest.ts';
 import type { EventLog } from './event-log.ts';
 import { pack } from './packed.ts';
 import { plainHeader, type RecordingHeader } from './recording-header.ts';
-import { FORMAT_MAGIC, FORMAT_VERSION, SEAL_NONE, sealed } from './seal.ts';
+import { FORMAT_MAGIC, FORMAT_VERSION, SEAL_NONE, sealAt, sealed } from './seal.ts';
 import type { StateDigest } from './state-digest.ts';
 
 export { FORMAT_VERSION } from './seal.ts';
@@ -26,6 +27,8 @@ export class RecordingWriter {
   readonly #digest = new RunDigest();
   readonly #frames: [offset: number, firstEvent: number][] = [];
   #header: RecordingHeader | undefined;
+  /** The header's seal: every object behind it says that it belongs to it. */
+  #run = SEAL_NONE;
   /** Event count and choices of the frame written last. */
   #before: readonly [eventCount: number, choices: Uint8Array] | null = null;
   #offset = 0;
@@ -46,7 +49,9 @@ export class RecordingWriter {
     assert(this.#offset === 0, 'a file begins once');
     const preamble = pack([FORMAT_MAGIC, FORMAT_VERSION]);
     this.#header = plainHeader(header);
-    return this.#count(joinBytes([preamble, sealed([this.#header, FORMAT_VERSION, SEAL_NONE])]));
+    const object = sealed([this.#header, FORMAT_VERSION, SEAL_NONE]);
+    this.#run = sealAt(object, object.length);
+    return this.#count(joinBytes([preamble, object]));
   }
 
   /**
@@ -84,8 +89,8 @@ export class RecordingWriter {
     this.#choices += choiceCount(choices);
     const before = this.#before;
     this.#before = [to - from, choices];
-    const items = [from, to - from, columns, choices, strings, state, before, SEAL_NONE];
-    return this.#count(sealed(items));
+    const made = [from, to - from, columns, choices, strings, state];
+    return this.#count(sealed([...made, before, this.#run, SEAL_NONE]));
   }
 
   /** What was written so far, as `end` will say it. */
@@ -104,7 +109,7 @@ export class RecordingWriter {
   end(steps: number): Uint8Array {
     const header = known(this.#header, 'a file begins before it ends');
     const repeated = { last: this.#before, header };
-    return this.#count(sealed([{ ...this.totals(steps), ...repeated }, SEAL_NONE]));
+    return this.#count(sealed([{ ...this.totals(steps), ...repeated }, this.#run, SEAL_NONE]));
   }
 
   #count(bytes: Uint8Array): Uint8Array {

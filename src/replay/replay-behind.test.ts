@@ -1,5 +1,6 @@
 // Replaying what is left of a damaged recording.
 import { expect, test } from 'vitest';
+import { rebind } from '../../properties/rebind.ts';
 import { recordLong } from '../../properties/record-long.ts';
 import { scanFrames } from './frame-scan.ts';
 import { unpack } from './packed.ts';
@@ -38,9 +39,12 @@ function withHeader(change: (text: string) => string): Uint8Array {
   const { version, ...rest } = WHOLE.header;
   const header: unknown = { version, ...(JSON.parse(change(JSON.stringify(rest))) as object) };
   const object = sealed([header, FORMAT_VERSION, SEAL_NONE]);
-  const [end] = unpack(LONG.subarray(END)) as [object];
-  const ended = sealed([{ ...end, header }, SEAL_NONE]);
-  return joinBytes([LONG.subarray(0, 10), object, LONG.subarray(FIRST, END), ended]);
+  const [end, run] = unpack(LONG.subarray(END)) as [object, string];
+  const ended = sealed([{ ...end, header }, run, SEAL_NONE]);
+  const frames = WHOLE.frames.map(({ offset }, i) =>
+    LONG.subarray(offset, WHOLE.frames[i + 1]?.offset ?? END),
+  );
+  return joinBytes([LONG.subarray(0, 10), object, ...rebind(object, [...frames, ended])]);
 }
 
 test('a replay goes on over a damaged frame', () => {
@@ -110,7 +114,7 @@ test('of two frames in a row one is gone unless its choices look like some', () 
 
 test('another run behind a damaged frame is a divergence', () => {
   const third = unpack(LONG.subarray(THIRD, WHOLE.frames[3]?.offset)) as unknown[];
-  const state = sealed(third.with(5, '0123456789abcdef').with(7, SEAL_NONE));
+  const state = sealed(third.with(5, '0123456789abcdef').with(8, SEAL_NONE));
   const other = joinBytes([changed(SECOND + 2000, 4).subarray(0, THIRD), state]);
   const end = WHOLE.frames[3]?.firstEvent;
   expect(replayRecording(other)).toMatchObject({
@@ -124,7 +128,7 @@ test('another run behind a damaged frame is a divergence', () => {
   const step = (third[2] as Uint8Array).slice();
   // A bit of the first event's step.
   step[2] = (step[2] ?? 0) ^ 2;
-  const moved = sealed(third.with(2, step).with(7, SEAL_NONE));
+  const moved = sealed(third.with(2, step).with(8, SEAL_NONE));
   const outcome = replayRecording(joinBytes([changed(SECOND + 2000, 4).subarray(0, THIRD), moved]));
   expect(outcome).toMatchObject({
     status: 'diverged',

@@ -11,6 +11,7 @@
 // One step is one microsecond.
 import { hexAddress } from '../emu/address.ts';
 import type { EventLog } from './event-log.ts';
+import { OopsPlaces } from './oops-place.ts';
 import type { Event, EventName } from './schema.ts';
 import { Symbols } from './symbols.ts';
 
@@ -78,12 +79,14 @@ interface CpuView {
 
 class KernelView {
   readonly #symbols = new Symbols();
+  readonly #oopses = new OopsPlaces();
   readonly #comms = new Map<number, string>();
   readonly #cpus = new Map<number, CpuView>();
   /** By context: was a region open when the site was fetched? */
   readonly #fetches = new Map<string, { readonly ip: number; readonly isRegionOpen: boolean }>();
 
   see(event: Event): void {
+    this.#oopses.see(event);
     const cpu = this.#cpu(event.cpu);
     while ((cpu.levels.at(-1) ?? 0) > event.level) cpu.levels.pop();
     if (event.level > (cpu.levels.at(-1) ?? 0)) cpu.levels.push(event.level);
@@ -114,7 +117,7 @@ class KernelView {
       case 'printk':
         return `console: ${oneLine(event.text)}`;
       case 'oops':
-        return `console: Oops: ${oneLine(event.reason)} at ${this.#symbols.text(event.pc) ?? hexAddress(event.pc)}`;
+        return `console: Oops: ${oneLine(event.reason)} ${oneLine(this.#oopses.of(event))}`;
       case 'deadlock':
         return `console: task ${event.waiting} waits forever on ${oneLine(event.on)}`;
       case 'no_progress':

@@ -3,6 +3,7 @@
 import { hexAddress } from '../emu/address.ts';
 import { LEVEL_NAMES } from '../emu/event.ts';
 import type { EventLog } from './event-log.ts';
+import { OopsPlaces } from './oops-place.ts';
 import { type Event, EVENT_KINDS } from './schema.ts';
 import { Symbols } from './symbols.ts';
 import { quoted } from './text-form.ts';
@@ -66,6 +67,7 @@ export function summarize(log: EventLog, cpu?: number): Summary {
   for (const event of log.events()) {
     if (event.event === 'object') count.probe(event.object, event.name, event.kind);
     if (event.event === 'symbol') count.symbols.see(event);
+    count.oopses.see(event);
     if (cpu === undefined || event.cpu === cpu) count.take(event);
     count.end(event);
   }
@@ -126,6 +128,7 @@ function* tableLines(
 
 class Count {
   readonly symbols = new Symbols();
+  readonly oopses = new OopsPlaces();
   readonly #recursed: RecursedFunction[] = [];
   readonly #kinds = new Map<string, number>();
   readonly #probes = new Map<number, ProbeCount>();
@@ -153,7 +156,7 @@ class Count {
 
   /** A run ends for all CPUs, wherever that shows. */
   end(event: Event): void {
-    this.#ending = endingOf(event) ?? this.#ending;
+    this.#ending = endingOf(event, this.oopses) ?? this.#ending;
   }
 
   summary(): Summary {
@@ -219,9 +222,9 @@ function add(counts: Map<string, number>, key: string): void {
 }
 
 /** How the run ended, if this event says so. */
-function endingOf(event: Event): string | undefined {
+function endingOf(event: Event, oopses: OopsPlaces): string | undefined {
   if (event.event === 'run_end' || event.event === 'deadlock') return event.event;
-  if (event.event === 'oops') return `oops (${quoted(event.reason)})`;
+  if (event.event === 'oops') return `oops (${quoted(event.reason)} ${oopses.of(event)})`;
   if (event.event === 'no_progress') return `no_progress after ${event.steps} steps`;
   return undefined;
 }

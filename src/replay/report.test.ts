@@ -96,7 +96,7 @@ test('the json report has one event per line', () => {
 
 test('the summary counts kinds, hits, skips and steps', () => {
   expect([...summaryReport({ log: LOG })].join('\n')).toMatchInlineSnapshot(`
-    "20 events, last step 1000017, ending: oops ("bad address")
+    "20 events, last step 1000017, ending: oops ("bad address" at vfs_open+0x2)
 
       event         count
       symbol            2

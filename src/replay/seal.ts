@@ -1,11 +1,12 @@
 // Layer replay. What all objects of a recording have in common: an array whose last item, the seal, is the
-// digest of the object's own bytes. So a frame is known to be whole by itself, wherever it lies.
+// digest of the object's own bytes. So a frame is known to be whole by itself, wherever it lies. What follows the
+// header has the header's seal before its own: so a frame is known to be one of this run, whatever lies beside it.
 import { digestOfBytes } from './digest.ts';
 import { pack } from './packed.ts';
 
 export const FORMAT_MAGIC = 'reprobe';
 /** Changing or removing anything is a new version (CONTRIBUTING.md). */
-export const FORMAT_VERSION = 2;
+export const FORMAT_VERSION = 3;
 
 /** The place of the seal while it is not known. */
 export const SEAL_NONE = '0000000000000000';
@@ -25,6 +26,20 @@ export function sealed(value: readonly unknown[]): Uint8Array {
 /** Do the bytes [from, to) end with something that looks like a seal? */
 export function hasSeal(bytes: Uint8Array, from: number, to: number): boolean {
   return to - from > SEAL_BYTES && bytes[to - SEAL_BYTES - 1] === SEAL_TYPE;
+}
+
+/** The seal of the object that ends at `to`, whether it is right or not. */
+export function sealAt(bytes: Uint8Array, to: number): string {
+  return textAt(bytes, to);
+}
+
+/** The run that the frame or end [from, to) says it is of: the item before its seal. */
+export function runAt(bytes: Uint8Array, to: number): string {
+  return textAt(bytes, to - 1 - SEAL_BYTES);
+}
+
+function textAt(bytes: Uint8Array, to: number): string {
+  return String.fromCharCode(...bytes.subarray(Math.max(0, to - SEAL_BYTES), Math.max(0, to)));
 }
 
 /** Is the object [from, to) the one that was sealed? */

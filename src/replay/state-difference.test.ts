@@ -18,7 +18,7 @@ const PARTS = partsIn(STATE);
 /** The file with another state behind its first frame. */
 function withState(state: string): Uint8Array {
   const frame = unpack(LONG.subarray(FIRST, SECOND)) as unknown[];
-  const other = sealed(frame.with(5, state).with(7, SEAL_NONE));
+  const other = sealed(frame.with(5, state).with(8, SEAL_NONE));
   return joinBytes([LONG.subarray(0, FIRST), other, LONG.subarray(SECOND)]);
 }
 

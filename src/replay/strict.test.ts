@@ -29,6 +29,6 @@ async function endingOf(strict: boolean): Promise<string> {
 }
 
 test('FT-35: unregister from its own callback is told; a real kernel returns into what it has freed', async () => {
-  expect(await endingOf(true)).toBe('strict: unregister from its own callback');
+  expect(await endingOf(true)).toBe('strict: unregister of ops from its own callback');
   expect(await endingOf(false)).toBe('poison');
 });

@@ -1,7 +1,13 @@
 // Layer replay. Addresses as people read them. Known are the functions that a run reports (`symbol` events),
 // kernel symbols, and the area of the trampolines; everything else stays a number.
 import { type Address, TRAMPOLINE_BASE, TRAMPOLINE_BYTES_MAX } from '../emu/address.ts';
-import { EMU_STUBS, STUB_STRIDE, stubAddress, TRACE_STUBS_FIRST } from '../emu/stub-table.ts';
+import {
+  EMU_STUBS,
+  PATH_STUBS_FIRST,
+  STUB_STRIDE,
+  stubAddress,
+  TRACE_STUBS_FIRST,
+} from '../emu/stub-table.ts';
 import { TRACE_STUBS } from '../trace/stub-table.ts';
 import type { EventOf } from './schema.ts';
 
@@ -42,6 +48,12 @@ export class Symbols {
     const span = this.#spans[this.#above(address) - 1];
     if (span === undefined || address >= span.address + span.size) return undefined;
     return { name: span.name, offset: address - span.address };
+  }
+
+  /** The kernel's symbol that a guest which stands at `address` has called. */
+  kernelSymbol(address: Address): string | undefined {
+    const isOne = address >= stubAddress(0) && address < stubAddress(PATH_STUBS_FIRST);
+    return isOne ? this.find(address)?.name : undefined;
   }
 
   /** `vfs_open+0x4`, `vfs_open` for its first byte. */

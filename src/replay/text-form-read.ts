@@ -3,10 +3,10 @@
 import { InputError, known } from '../assert.ts';
 import { ChoiceWriter } from './choices.ts';
 import { FRAME_EVENTS_MAX } from './columns.ts';
-import { DIGEST_HEX } from './digest.ts';
 import { EventLog } from './event-log.ts';
 import { checkHeader, type RecordingHeader } from './recording-header.ts';
 import { joinBytes, RecordingWriter } from './recording.ts';
+import { sealAt } from './seal.ts';
 import type { StateDigest } from './state-digest.ts';
 import { parseEvent } from './text-event.ts';
 import { IMAGE_LINE_BYTES, TEXT_FORM_TITLE, TEXT_LOST } from './text-form.ts';
@@ -208,7 +208,7 @@ class TextFormReader {
     line.end();
     const choices = this.#choices.take();
     const bytes = this.#writer.piece({ to: this.#log.count, choices, state });
-    const found = digestAtEnd(bytes);
+    const found = sealAt(bytes, bytes.length);
     if (found !== digest)
       throw line.error(`this frame has the digest ${found}, not ${digest}`, digest.length);
     this.#frames++;
@@ -253,11 +253,6 @@ class TextFormReader {
       throw line.error(`the events above have the digest ${end.digest}`, digest.length);
     return this.#writer.end(steps);
   }
-}
-
-function digestAtEnd(frame: Uint8Array): string {
-  const digest = String.fromCharCode(...frame.subarray(frame.length - 16));
-  return known(DIGEST_HEX.exec(digest)?.[0], 'a frame ends with its digest');
 }
 
 function asMap(value: unknown): Readonly<Record<string, unknown>> {

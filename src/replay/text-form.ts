@@ -5,9 +5,9 @@ import { NO_ADDRESS, USER_BASE } from '../emu/address.ts';
 import { LEVEL_NAMES } from '../emu/event.ts';
 import { lostEvents } from './assembly.ts';
 import { readChoices } from './choices.ts';
+import { placeText } from './damage-place.ts';
 import { islandEvents } from './island.ts';
 import type { RecordedModule, RecordingHeader } from './recording-header.ts';
-import { placeText } from './recording-read.ts';
 import type { RecordedFrame, Salvage } from './recording.ts';
 import { type Event, type EventField, kindByName } from './schema.ts';
 import { FORMAT_VERSION } from './seal.ts';
@@ -65,7 +65,7 @@ export function* textLines(recording: Salvage, options: TextOptions = {}): Gener
 
 /** What is whole behind what is lost. */
 function* islandLines(recording: Salvage, lines: FrameLines): Generator<string> {
-  const places = recording.damages.filter(({ part }) => part === 'frame').map(placeText);
+  const places = recording.damages.filter(({ part }) => part !== 'header').map(placeText);
   for (const [index, [from, to]] of lostEvents(recording).entries()) {
     const island = recording.islands[index];
     yield `${TEXT_LOST.events} events ${from} to ${to}${index === 0 ? `: ${places.join('; ')}` : ''}`;

@@ -6,9 +6,9 @@ import { act, type Path, writeOnce } from '../emu/path.ts';
 import { allocate, type KObject, release } from '../emu/slab.ts';
 import type { Task } from '../emu/task.ts';
 import { EINVAL, ENOMEM, ENOSPC, type Errno } from './errno.ts';
+import { flushHooks } from './fgraph-hook.ts';
 import { RET_STACK_BYTES } from './fgraph-stack.ts';
 import { type FgraphOps, fgraphOf, taskStack } from './fgraph-state.ts';
-import { flushHooks } from './fgraph.ts';
 import type { Kernel } from './kernel.ts';
 
 const RET_STACK = { kind: 'ret_stack', bytes: RET_STACK_BYTES, shown: true } as const;

@@ -121,13 +121,11 @@ export function storeRet(stack: RetStack, start: number, ret: Address): void {
 }
 
 export function storeFrame(stack: RetStack, start: number, frame: RetFrame): void {
-  const words =
-    stack.frameWords === 4
-      ? [frame.ret, frame.func, frame.fp, frame.retp]
-      : [frame.ret, frame.func, frame.retp];
-  words.forEach((word, i) => {
-    storeAddress(stack, start + i, word);
-  });
+  const hasFp = stack.frameWords === 4;
+  storeAddress(stack, start, frame.ret);
+  storeAddress(stack, start + 1, frame.func);
+  if (hasFp) storeAddress(stack, start + 2, frame.fp);
+  storeAddress(stack, start + (hasFp ? 3 : 2), frame.retp);
 }
 
 export function loadFrame(stack: RetStack, start: number): RetFrame {

@@ -1,5 +1,4 @@
 // Layer trace. Kernel symbols of the function-graph machine: what its trampolines call.
-import type { Path } from '../emu/path.ts';
 import type { Stub, StubArguments } from '../emu/stubs.ts';
 import type { GraphHit } from './fgraph.ts';
 import type { Kernel } from './kernel.ts';
@@ -13,10 +12,10 @@ type FgraphStub = Extract<
 export function fgraphStubs(k: Kernel): Readonly<Record<FgraphStub, Stub>> {
   return {
     fprobe_ftrace_entry: {
-      path: (cx, args) => handled(k.fn.fprobeFtraceEntry(cx, k, hitOf(args))),
+      path: (cx, args) => k.fn.fprobeFtraceEntry(cx, k, hitOf(args)),
     },
     ftrace_graph_func: {
-      path: (cx, args) => handled(k.fn.functionGraphEnter(cx, k, hitOf(args))),
+      path: (cx, args) => k.fn.functionGraphEnter(cx, k, hitOf(args)),
     },
     ftrace_return_to_handler: {
       path: (cx, args) => k.fn.ftraceReturnToHandler(cx, k, args.address(0)),
@@ -29,9 +28,4 @@ export function fgraphStubs(k: Kernel): Readonly<Record<FgraphStub, Stub>> {
 /** ip, parent_ip and regs, in a0, a1 and a3. */
 function hitOf(args: StubArguments): GraphHit {
   return { ip: args.address(0), parentIp: args.address(1), regs: args.address(3) };
-}
-
-function* handled(path: Path<void>): Path<number> {
-  yield* path;
-  return 0;
 }

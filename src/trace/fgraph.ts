@@ -4,8 +4,8 @@
 // is dead, tasks that are paused.
 import { type Address, addressHi, addressLo, NO_ADDRESS, toAddress } from '../emu/address.ts';
 import type { Context } from '../emu/context.ts';
-import { act, fetchAdd, type Path, readOnce, writeOnce } from '../emu/path.ts';
-import { TRACE_EVENTS } from './event.ts';
+import { act, enter, fetchAdd, type Path, readOnce, writeOnce } from '../emu/path.ts';
+import { unhookFrom } from './fgraph-hook.ts';
 import {
   frameBelow,
   hasRoomForData,
@@ -19,14 +19,14 @@ import {
   storeRet,
 } from './fgraph-stack.ts';
 import {
+  type Fgraph,
   type FgraphOps,
   fgraphOf,
-  type OpenHook,
   type TaskStack,
   taskStack,
   wordsOf,
 } from './fgraph-state.ts';
-import { NOBODY, skip, type SkipReason } from './ftrace-caller.ts';
+import { NOBODY, skip } from './ftrace-caller.ts';
 import { FTRACE_REGS, FTRACE_REGS_BYTES, isFull, PT_REGS_SP } from './ftrace-regs.ts';
 import type { Kernel } from './kernel.ts';
 import { TRACE_FTRACE_START } from './recursion.ts';
@@ -78,9 +78,9 @@ export function* functionGraphEnter(cx: Context, k: Kernel, hit: GraphHit): Path
     yield* k.fn.fgraphEntryRefused(cx, k, hit);
     return;
   }
-  const call = yield* k.fn.ftracePushReturnTrace(cx, k, hit);
+  const call = yield* enter(k.fn.ftracePushReturnTrace(cx, k, hit));
   if (call !== undefined) {
-    const bitmap = yield* callEntryFuncs(cx, k, call);
+    const bitmap = yield* enter(callEntryFuncs(cx, k, call));
     if (bitmap === 0) yield* writeOnce(call.task.curr, call.start); // CC-H14.7
     else yield* takeReturn(cx, k, call, bitmap);
   }
@@ -97,8 +97,8 @@ export function* ftracePushReturnTrace(
   k: Kernel,
   { ip, parentIp, regs }: GraphHit,
 ): Path<GraphCall | undefined> {
-  const { frameWords, overrun } = cx.make(() => fgraphOf(k));
-  const task = cx.make(() => taskStack(k, cx.task));
+  const { frameWords, overrun } = fgraphOf(k);
+  const task = taskStack(k, cx.task);
   const start = yield* readOnce(task.curr); // CC-H14.2
   const isThere = cx.make(() => task.memory.value !== undefined);
   const hasRoom = hasRoomForFrame(frameWords, start);
@@ -129,12 +129,12 @@ export interface FreshFrame {
 }
 
 /** CC-H14.3: an unwinder that comes after the advance finds its way over these words (CC-G22). */
-export function* fgraphReserveFrame(
+export function fgraphReserveFrame(
   cx: Context,
   k: Kernel,
   { task, start, frame }: FreshFrame,
 ): Path<void> {
-  yield* act(task.words, () => {
+  return act(task.words, () => {
     const stack = wordsOf(cx, k, task);
     storeReserved(stack, start);
     storeRet(stack, start, frame.ret);
@@ -142,12 +142,12 @@ export function* fgraphReserveFrame(
 }
 
 /** CC-H14.5: an interrupt between the read of `curr` and its advance has used these words, too (CC-G22). */
-export function* fgraphWriteFrame(
+export function fgraphWriteFrame(
   cx: Context,
   k: Kernel,
   { task, start, frame }: FreshFrame,
 ): Path<void> {
-  yield* act(task.words, () => {
+  return act(task.words, () => {
     const stack = wordsOf(cx, k, task);
     storeReserved(stack, start);
     storeFrame(stack, start, frame);
@@ -187,13 +187,12 @@ export function fgraphTrueReturn(cx: Context, k: Kernel, ret: Address): Address 
 
 /** CC-H14.6: which hooks want the return, one bit for each. One that does not keeps no data. */
 function* callEntryFuncs(cx: Context, k: Kernel, call: GraphCall): Path<number> {
-  const { array, bitmask, direct } = cx.make(() => fgraphOf(k));
+  const { array, bitmask, direct } = fgraphOf(k);
   const only = yield* readOnce(direct); // CC-H14.6
   if (only !== undefined) return yield* callEntryFunc(cx, k, only, call);
   const slots = yield* readOnce(bitmask); // CC-H14.6
   let bitmap = 0;
-  for (const [i, slot] of array.entries()) {
-    if ((slots & (1 << i)) === 0) continue;
+  for (const slot of slotsIn(array, slots)) {
     const gops = yield* readOnce(slot); // CC-H14.6
     if (gops === undefined || (yield* k.fn.ftraceOpsTest(cx, gops.ops, call.ip)) !== undefined)
       continue;
@@ -202,11 +201,16 @@ function* callEntryFuncs(cx: Context, k: Kernel, call: GraphCall): Path<number> 
   return bitmap;
 }
 
+/** Those that have a bit in `bitmap`. */
+function slotsIn(array: Fgraph['array'], bitmap: number): Fgraph['array'] {
+  return array.filter((_slot, i) => (bitmap & (1 << i)) !== 0);
+}
+
 /** The hook's bit, or 0. */
 function* callEntryFunc(cx: Context, k: Kernel, gops: FgraphOps, call: GraphCall): Path<number> {
   const idx = cx.make(() => gops.idx.value);
   const before = call.end;
-  if (idx >= 0 && (yield* gops.entryfunc(cx, k, gops, call))) return 1 << idx;
+  if (idx >= 0 && (yield* enter(gops.entryfunc(cx, k, gops, call)))) return 1 << idx;
   if (call.end > before) yield* writeOnce(call.task.curr, before); // CC-H14.6
   call.end = before;
   return 0;
@@ -222,7 +226,7 @@ export function* fgraphReserveData(
   call: GraphCall,
   { idx, words }: { readonly idx: number; readonly words: number },
 ): Path<number | undefined> {
-  const { frameWords } = cx.make(() => fgraphOf(k));
+  const { frameWords } = fgraphOf(k);
   const first = call.end;
   if (!hasRoomForData(frameWords, first, words)) return undefined;
   const { task, start } = call;
@@ -258,14 +262,14 @@ function* takeReturn(cx: Context, k: Kernel, call: GraphCall, bitmap: number): P
  */
 export function* ftraceReturnToHandler(cx: Context, k: Kernel, regs: Address): Path<Address> {
   const call = yield* k.fn.ftracePopReturnTrace(cx, k, regs);
-  yield* k.fn.fgraphCallReturn(cx, k, call);
+  yield* enter(k.fn.fgraphCallReturn(cx, k, call));
   yield* k.fn.fgraphDropFrame(call);
   return call.next;
 }
 
 /** `ftrace_pop_return_trace` (CC-H15.1): the topmost frame. The kernel dies when it is not that of this call (FP-71.1). */
 export function* ftracePopReturnTrace(cx: Context, k: Kernel, regs: Address): Path<GraphReturn> {
-  const task = cx.make(() => taskStack(k, cx.task));
+  const task = taskStack(k, cx.task);
   const end = yield* readOnce(task.curr); // CC-H15.1
   return yield* act(task.words, () => returningCall(cx, k, { regs, task, end })); // CC-H15.1
 }
@@ -319,79 +323,15 @@ export function* fgraphCallReturn(cx: Context, k: Kernel, call: GraphReturn): Pa
 
 /** CC-H15.3: every hook that wanted the return, if it is still there. */
 export function* fgraphCallRetFuncs(cx: Context, k: Kernel, call: GraphReturn): Path<void> {
-  const { array } = cx.make(() => fgraphOf(k));
-  for (const [i, slot] of array.entries()) {
-    if ((call.bitmap & (1 << i)) === 0) continue;
+  const { array } = fgraphOf(k);
+  for (const slot of slotsIn(array, call.bitmap)) {
     const gops = yield* readOnce(slot); // CC-H15.3
-    if (gops !== undefined) yield* gops.retfunc(cx, k, gops, call);
+    if (gops !== undefined) yield* enter(gops.retfunc(cx, k, gops, call));
   }
   unhookFrom(cx, k, call, 'removed');
 }
 
 /** CC-H15.5. */
-export function* fgraphDropFrame({ task, start }: GraphReturn): Path<void> {
-  yield* writeOnce(task.curr, start); // CC-H15.5
-}
-
-/** Reports that the return is taken for somebody; part of a step. */
-export function hookReturn(cx: Context, { task, ret }: GraphCall, hook: OpenHook): void {
-  const { object, generation, ip, frame } = hook;
-  cx.make(() => {
-    task.hooks.set([...task.hooks.value, hook]);
-  });
-  cx.emit(TRACE_EVENTS.hook.id, object, generation, ip, frame, ret);
-}
-
-/** Reports that the returns of `call` and of those above are not taken any more; why they are passed over, if so. */
-function unhookFrom(
-  cx: Context,
-  k: Kernel,
-  { task, start }: Pick<GraphReturn, 'task' | 'start'>,
-  reason?: SkipReason,
-): void {
-  unhook(cx, k, { task, ends: (hook) => hook.start >= start, reason });
-}
-
-/** As `unhookFrom`, for those whose data begin at word `data`. */
-export function unhookData(
-  cx: Context,
-  k: Kernel,
-  { task, data }: { readonly task: TaskStack; readonly data: number },
-  reason?: SkipReason,
-): void {
-  unhook(cx, k, { task, ends: (hook) => hook.data === data, reason });
-}
-
-interface Unhooking {
-  readonly task: TaskStack;
-  readonly ends: (hook: OpenHook) => boolean;
-  readonly reason: SkipReason | undefined;
-}
-
-function unhook(cx: Context, k: Kernel, { task, ends, reason }: Unhooking): void {
-  const gone = cx.make(() => {
-    const all = task.hooks.value;
-    task.hooks.set(all.filter((hook) => !ends(hook)));
-    return all.filter(ends);
-  });
-  for (const hook of gone) {
-    if (reason !== undefined) skip(cx, { ...hook, reason });
-    cx.emit(TRACE_EVENTS.unhook.id, ...unhookWords(k, hook, 'return'));
-  }
-}
-
-/** The task of `cx` is over, and with it its shadow stack (CC-H18); part of that step. */
-export function flushHooks(cx: Context, k: Kernel, task: TaskStack): void {
-  for (const hook of task.hooks.value.toReversed()) {
-    cx.emit(TRACE_EVENTS.unhook.id, ...unhookWords(k, hook, 'flush'));
-  }
-  task.hooks.set([]);
-}
-
-function unhookWords(
-  k: Kernel,
-  { object, generation, ip, frame }: OpenHook,
-  why: 'return' | 'flush',
-): readonly [number, number, number, number, number] {
-  return [object, generation, ip, frame, k.machine.strings.id(why)];
+export function fgraphDropFrame({ task, start }: GraphReturn): Path<void> {
+  return writeOnce(task.curr, start); // CC-H15.5
 }

@@ -139,7 +139,7 @@ test('strict: an fprobe is not unregistered from its own handler (FT-35)', () =>
   });
   expect(m.machine.run()).toBe('oops');
   expect(m.events('oops').map((e) => e.reason)).toEqual([
-    'strict: unregister from its own callback',
+    'strict: unregister of fp0 from its own callback',
   ]);
 });
 

@@ -3,7 +3,7 @@
 // is read off the registers.
 import { type Address, addressHi, addressLo, NO_ADDRESS, toAddress } from '../emu/address.ts';
 import type { Context } from '../emu/context.ts';
-import { callGuest, type Path } from '../emu/path.ts';
+import { andThen, callGuest, type Path } from '../emu/path.ts';
 import { REG } from '../emu/regs.ts';
 import { RETURN_STUB } from '../emu/stub-table.ts';
 import { TRACE_EVENTS } from './event.ts';
@@ -27,10 +27,12 @@ export interface FprobeCall {
 const CALLS = { entry: 1, exit: 2 } as const;
 
 /** Calls `entry_handler`; what it returned, as an int (FP-7). Any context, with preemption off (FP-11). */
-export function* callFprobeEntry(cx: Context, fp: Fprobe, call: FprobeCall): Path<number> {
-  const result = yield* callGuest(cx.cpu.state, call.handler, words(fp, call, CALLS.entry));
-  cx.emit(TRACE_EVENTS.entry_result.id, fp.object, call.generation, result);
-  return result;
+export function callFprobeEntry(cx: Context, fp: Fprobe, call: FprobeCall): Path<number> {
+  const args = words(fp, call, CALLS.entry);
+  return andThen(callGuest(cx.cpu.state, call.handler, args), (result) => {
+    cx.emit(TRACE_EVENTS.entry_result.id, fp.object, call.generation, result);
+    return result;
+  });
 }
 
 /** As `callFprobeEntry` where entry handlers are void (v6.4 and before): whatever a0 holds, it refuses nothing. */
@@ -40,8 +42,8 @@ export function* callFprobeVoidEntry(cx: Context, fp: Fprobe, call: FprobeCall):
 }
 
 /** Calls `exit_handler`. */
-export function* callFprobeExit(cx: Context, fp: Fprobe, call: FprobeCall): Path<void> {
-  yield* callGuest(cx.cpu.state, call.handler, words(fp, call, CALLS.exit));
+export function callFprobeExit(cx: Context, fp: Fprobe, call: FprobeCall): Path<unknown> {
+  return callGuest(cx.cpu.state, call.handler, words(fp, call, CALLS.exit));
 }
 
 /** The documented arguments, then what only events need. One literal, as every hit makes one. */

@@ -46,29 +46,21 @@ export function* runEntryHandler(
     return !k.fprobeOptions.sharedStrict;
   }
   if (isShared) yield* kprobeBusyBegin(cx, k);
-  const result = yield* callHandler(cx, fp, call);
+  const result = call.struct.entryHandler === NO_ADDRESS ? 0 : yield* callHandler(cx, fp, call);
   if (isShared) yield* kprobeBusyEnd(cx, k);
   const hasExit = call.struct.exitHandler !== NO_ADDRESS;
   if (result !== 0 && hasExit) skipFprobe(cx, fp, 'rejected', call.entryIp);
   return result === 0;
 }
 
-function* callHandler(
+function callHandler(
   cx: Context,
   fp: Fprobe,
   { struct, entryIp, retIp, regs, entryData }: EntryCall,
 ): Path<number> {
-  const { entryHandler: handler } = struct;
-  if (handler === NO_ADDRESS) return 0;
   const generation = cx.make(() => fp.generation.value);
-  return yield* callFprobeEntry(cx, fp, {
-    handler,
-    generation,
-    entryIp,
-    retIp,
-    regs,
-    entryData,
-  });
+  const handler = struct.entryHandler;
+  return callFprobeEntry(cx, fp, { handler, generation, entryIp, retIp, regs, entryData });
 }
 
 /** `fprobe_ftrace_entry` (FP-54). Any context. */
@@ -78,12 +70,13 @@ export function* fprobeFtraceEntry(cx: Context, k: Kernel, hit: GraphHit): Path<
     yield* fprobeRefused(cx, k, hit, 'ftrace');
     return;
   }
-  const retIp = cx.make(() => fgraphTrueReturn(cx, k, hit.parentIp));
-  let node = yield* firstNode(cx, k, hit.ip);
-  if (node !== undefined && isExcluded(cx, k, hit.ip)) node = undefined;
+  const { ip, regs } = hit;
+  const parentIp = cx.make(() => fgraphTrueReturn(cx, k, hit.parentIp));
+  let node = yield* firstNode(cx, k, ip);
+  if (node !== undefined && isExcluded(cx, k, ip)) node = undefined;
   while (node !== undefined) {
     const fp: Fprobe | undefined = yield* nodeFprobe(cx, node);
-    if (fp !== undefined) yield* enterPlain(cx, k, fp, { ...hit, parentIp: retIp });
+    if (fp !== undefined) yield* enterPlain(cx, k, fp, { ip, parentIp, regs });
     node = yield* nextNode(cx, node);
   }
   yield* k.fn.traceClearRecursion(cx, k, bit);

@@ -3,11 +3,12 @@
 // shadow stack (FP-74).
 import { type Address, NO_ADDRESS } from '../emu/address.ts';
 import type { Context } from '../emu/context.ts';
-import { act, type Path } from '../emu/path.ts';
+import { act, andThen, enter, type Path } from '../emu/path.ts';
 import { preemptDisable, preemptEnable } from '../emu/preempt.ts';
+import { hookReturn, unhookData } from './fgraph-hook.ts';
 import { findData, wordAt } from './fgraph-stack.ts';
 import { type FgraphOps, wordsOf } from './fgraph-state.ts';
-import { type GraphCall, type GraphReturn, hookReturn, unhookData } from './fgraph.ts';
+import type { GraphCall, GraphReturn } from './fgraph.ts';
 import { callFprobeExit } from './fprobe-callback.ts';
 import { isExcluded, runEntryHandler } from './fprobe-entry.ts';
 import { decodeHeader, encodeHeader, type FprobeHeader } from './fprobe-header.ts';
@@ -43,7 +44,7 @@ export function* fprobeFgraphEntry(
     }
     data = found;
   }
-  const used = yield* runEntryHandlers(cx, k, { call, data, reserved });
+  const used = yield* enter(runEntryHandlers(cx, k, { call, data, reserved }));
   if (used < reserved) yield* k.fn.fprobeClearTail(cx, k, { call, data, used, reserved });
   return used > 0;
 }
@@ -95,12 +96,17 @@ interface Reservation {
  * Walk 2 (FP-70.5, FP-70.6), newest first (FP-75): how many words are used. It looks the site up anew, so it may find
  * more than the first one.
  */
-function* runEntryHandlers(cx: Context, k: Kernel, reservation: Reservation): Path<number> {
+function* runEntryHandlers(
+  cx: Context,
+  k: Kernel,
+  { call, data, reserved }: Reservation,
+): Path<number> {
   let used = 0;
-  let node = yield* firstNode(cx, k, reservation.call.ip);
+  let node = yield* firstNode(cx, k, call.ip);
   while (node !== undefined) {
     const fp: Fprobe | undefined = yield* nodeFprobe(cx, node);
-    if (fp !== undefined) used += yield* enterFprobe(cx, k, fp, { ...reservation, used });
+    if (fp !== undefined)
+      used += yield* enter(enterFprobe(cx, k, fp, { call, data, reserved, used }));
     node = yield* nextNode(cx, node);
   }
   return used;
@@ -135,20 +141,23 @@ function* enterFprobe(
   return words;
 }
 
-/** FP-70.6. */
-function* writeHeader(
+/** FP-70.6 (CC-H14.6). */
+function writeHeader(
   cx: Context,
   k: Kernel,
   fp: Fprobe,
   { call, at, words }: { readonly call: GraphCall; readonly at: number; readonly words: number },
 ): Path<void> {
   const { task, ip, sp, start } = call;
-  yield* act(task.words, () => {
+  const store = (): void => {
     const stack = wordsOf(cx, k, task);
-    stack.memory.store64(wordAt(stack, at), ...encodeHeader({ address: fp.address, words }));
-  }); // CC-H14.6
-  const generation = cx.make(() => fp.generation.value);
-  hookReturn(cx, call, { object: fp.object, generation, ip, frame: sp, start, data: at });
+    const [lo, hi] = encodeHeader({ address: fp.address, words });
+    stack.memory.store64(wordAt(stack, at), lo, hi);
+  };
+  return andThen(act(task.words, store), () => {
+    const generation = cx.make(() => fp.generation.value);
+    hookReturn(cx, call, { object: fp.object, generation, ip, frame: sp, start, data: at });
+  });
 }
 
 /** The part of a reservation that nobody uses. */
@@ -157,12 +166,12 @@ export interface UnusedTail extends Reservation {
 }
 
 /** FP-79: what is not used is zero, so that the return finds no headers there. */
-export function* fprobeClearTail(
+export function fprobeClearTail(
   cx: Context,
   k: Kernel,
   { call, data, used, reserved }: UnusedTail,
 ): Path<void> {
-  yield* act(call.task.words, () => {
+  return act(call.task.words, () => {
     const stack = wordsOf(cx, k, call.task);
     for (let at = data + used; at < data + reserved; at++) {
       stack.memory.store64(wordAt(stack, at), 0, 0);
@@ -190,19 +199,19 @@ export function* fprobeReturn(
   for (let at = found.first; at < end;) {
     const header = yield* readHeader(cx, k, call, at);
     if (header === undefined) break;
-    yield* leaveFprobe(cx, k, call, { header, at });
+    yield* enter(leaveFprobe(cx, k, call, { header, at }));
     at += 1 + header.words;
   }
   yield* preemptEnable(cx); // CC-H15.3
 }
 
-function* readHeader(
+function readHeader(
   cx: Context,
   k: Kernel,
   { task }: GraphReturn,
   at: number,
 ): Path<FprobeHeader | undefined> {
-  return yield* act(task.words, () => {
+  return act(task.words, () => {
     const stack = wordsOf(cx, k, task);
     const address = wordAt(stack, at);
     return decodeHeader(stack.memory.loadLo(address), stack.memory.loadHi(address));
@@ -238,7 +247,7 @@ function callExit(
   k: Kernel,
   fp: Fprobe,
   { call: { ip, ret, regs, task }, header, at }: ExitCall,
-): Path<void> {
+): Path<unknown> {
   const { exitHandler: handler }: FprobeStruct = readFprobeStruct(cx, k, fp);
   const generation = cx.make(() => fp.generation.value);
   const entryData =

@@ -130,7 +130,7 @@ function unregistered(era: string, flags: number): readonly unknown[] {
   const of = (kind: string): number =>
     m.events('alloc').find((made) => made.kind === kind)?.object ?? 0;
   const freed = m.events('free').map(({ object }) => object);
-  const isPoolFirst = freed.indexOf(of('rethook')) < freed.indexOf(of('kernel_trampoline'));
+  const isPoolFirst = freed.indexOf(of('rethook')) < freed.indexOf(of('trampoline'));
   return [result, result === 0 && isPoolFirst ? 'pool first' : 'hook first'];
 }
 

@@ -3,7 +3,7 @@
 // ftrace_ops. Exit: the handler of its rethook.
 import { NO_ADDRESS } from '../emu/address.ts';
 import type { Context } from '../emu/context.ts';
-import type { Path } from '../emu/path.ts';
+import { andThen, enter, type Path } from '../emu/path.ts';
 import type { StubArguments } from '../emu/stubs.ts';
 import { callFprobeEntry, callFprobeExit, type FprobeCall } from './fprobe-callback.ts';
 import { type FprobeMiss, missFprobe, skipFprobe } from './fprobe-miss.ts';
@@ -31,7 +31,8 @@ export function* fprobeFtraceFunc(cx: Context, k: Kernel, args: StubArguments): 
   const generation = cx.make(() => fp.generation.value);
   const hit: HookRequest = { ip, parentIp, retIp, regs, generation };
   const isShared = cx.make(() => own.shared.value);
-  yield* isShared ? k.fn.fprobeKprobeHandler(cx, k, fp, hit) : k.fn.fprobeHandler(cx, k, fp, hit);
+  const handler = isShared ? k.fn.fprobeKprobeHandler : k.fn.fprobeHandler;
+  yield* enter(handler(cx, k, fp, hit));
   return 0;
 }
 
@@ -39,7 +40,7 @@ export function* fprobeFtraceFunc(cx: Context, k: Kernel, args: StubArguments): 
 export function* fprobeHandler(cx: Context, k: Kernel, fp: Fprobe, hit: HookRequest): Path<void> {
   const bit = yield* k.fn.fprobeLock(cx, k, fp, hit);
   if (bit < 0) return;
-  yield* k.fn.fprobeEnter(cx, k, fp, hit);
+  yield* enter(k.fn.fprobeEnter(cx, k, fp, hit));
   yield* k.fn.traceClearRecursion(cx, k, bit); // CC-H11.8
 }
 
@@ -78,9 +79,8 @@ export function* fprobeLock(
   return yield* lockOrMiss(cx, k, fp, { ip, parentIp, reason: 'recursion' });
 }
 
-function* isDisabled(cx: Context, k: Kernel, fp: Fprobe): Path<boolean> {
-  const flags = yield* readFprobeFlags(cx, k, fp); // CC-H11.1
-  return (flags & FPROBE_FL_DISABLED) !== 0;
+function isDisabled(cx: Context, k: Kernel, fp: Fprobe): Path<boolean> {
+  return andThen(readFprobeFlags(cx, k, fp), (flags) => (flags & FPROBE_FL_DISABLED) !== 0); // CC-H11.1
 }
 
 /** CC-H11.2, CC-H12.3: the bit; -1, and one more miss, where it is taken (FP-32). */

@@ -3,7 +3,7 @@
 import { known } from '../assert.ts';
 import { type Address, addressHi, addressLo, NO_ADDRESS, toAddress } from '../emu/address.ts';
 import type { Context } from '../emu/context.ts';
-import { act, type Path, readOnce } from '../emu/path.ts';
+import { act, andThen, type Path, readOnce } from '../emu/path.ts';
 import type { Fprobe } from './fprobe.ts';
 import { watchCallback } from './ftrace-callback.ts';
 import { touchOps, useOps } from './ftrace-ops-memory.ts';
@@ -122,10 +122,11 @@ export function writeEntryDataSize(cx: Context, k: Kernel, fp: Fprobe, bytes: nu
 }
 
 /** Reads fp->flags in one step: anyone may change them at any time (CC-S8, CC-S9). On behalf of a hit. */
-export function* readFprobeFlags(cx: Context, k: Kernel, fp: Fprobe): Path<number> {
-  yield* readOnce(fp.flags);
-  touchOps(cx, fp);
-  return cx.make(() => k.machine.memory.load32(fp.address + layoutOf(k).flags));
+export function readFprobeFlags(cx: Context, k: Kernel, fp: Fprobe): Path<number> {
+  return andThen(readOnce(fp.flags), () => {
+    touchOps(cx, fp);
+    return cx.make(() => k.machine.memory.load32(fp.address + layoutOf(k).flags));
+  });
 }
 
 /** Changes fp->flags in one step. */

@@ -6,7 +6,7 @@ import type { Cell } from '../emu/cell.ts';
 import type { Context } from '../emu/context.ts';
 import { useObject } from '../emu/kernel-access.ts';
 import { Mutex } from '../emu/lock.ts';
-import { type Path, readOnce, writeOnce } from '../emu/path.ts';
+import { andThen, type Path, readOnce, writeOnce } from '../emu/path.ts';
 import { type KObject, touch } from '../emu/slab.ts';
 import { type FgraphOps, newFgraphOps } from './fgraph-state.ts';
 import type { FprobeStruct } from './fprobe-struct.ts';
@@ -100,26 +100,30 @@ function headOf(k: Kernel, ip: Address): Cell<FprobeNode | undefined> {
   return made;
 }
 
-/** The newest node of `ip`; part of a walk, with preemption off. */
-export function* firstNode(cx: Context, k: Kernel, ip: Address): Path<FprobeNode | undefined> {
-  const head = cx.make(() => headOf(k, ip));
-  const node = yield* readOnce(head); // CC-H14.6
-  useNode(cx, node);
-  return node;
+/** The newest node of `ip` (CC-H14.6); part of a walk, with preemption off. */
+export function firstNode(cx: Context, k: Kernel, ip: Address): Path<FprobeNode | undefined> {
+  const head = headOf(k, ip);
+  return andThen(readOnce(head), (node) => {
+    useNode(cx, node);
+    return node;
+  });
 }
 
-export function* nextNode(cx: Context, node: FprobeNode): Path<FprobeNode | undefined> {
-  const next = yield* readOnce(node.next); // CC-H14.6
-  useNode(cx, node);
-  useNode(cx, next);
-  return next;
+/** The one that stands behind `node` (CC-H14.6). */
+export function nextNode(cx: Context, node: FprobeNode): Path<FprobeNode | undefined> {
+  return andThen(readOnce(node.next), (next) => {
+    useNode(cx, node);
+    useNode(cx, next);
+    return next;
+  });
 }
 
-/** Whom the node is for; undefined when it is being unregistered. */
-export function* nodeFprobe(cx: Context, node: FprobeNode): Path<Fprobe | undefined> {
-  const fp = yield* readOnce(node.fp); // CC-H14.6
-  useNode(cx, node);
-  return fp;
+/** Whom the node is for (CC-H14.6); undefined when it is being unregistered. */
+export function nodeFprobe(cx: Context, node: FprobeNode): Path<Fprobe | undefined> {
+  return andThen(readOnce(node.fp), (fp) => {
+    useNode(cx, node);
+    return fp;
+  });
 }
 
 /** A walker stands on `node`. */
@@ -136,17 +140,18 @@ function useHlist(cx: Context, { memory }: FprobeHlist): void {
 }
 
 /**
- * `is_fprobe_still_exist`: the fprobe that is registered with its struct at `address`, be it another one than the call
+ * `is_fprobe_still_exist` (CC-H15.3): the fprobe that is registered with its struct at `address`, be it another one than the call
  * was entered for (FP-77). Its struct is not looked at.
  */
-export function* fprobeStillExists(
+export function fprobeStillExists(
   cx: Context,
   k: Kernel,
   address: Address,
 ): Path<Fprobe | undefined> {
-  const { existence } = cx.make(() => tablesOf(k));
-  const all = yield* readOnce(existence); // CC-H15.3
-  return cx.make(() => all.find(({ fp }) => fp.value?.address === address)?.fp.value);
+  const { existence } = tablesOf(k);
+  return andThen(readOnce(existence), (all) =>
+    cx.make(() => all.find(({ fp }) => fp.value?.address === address)?.fp.value),
+  );
 }
 
 /** The registration of `fp`, if there is one. Caller holds `fprobe_mutex`. */

@@ -97,7 +97,7 @@ function callbackEnds(cx: Context, k: Kernel): void {
   callback.set(open?.below);
   if (open === undefined || !open.isHook) return;
   cx.emit(TRACE_EVENTS.cb_end.id, open.kind, open.object, open.generation, open.ip);
-  strictReturn(cx.cpu, open);
+  strictReturn(cx.cpu, k, open);
 }
 
 /**

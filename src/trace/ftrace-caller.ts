@@ -171,13 +171,20 @@ function* callOps(
   { func, ops, generation, flags }: Found,
   { ip, parentIp, regs, full }: FtraceHit,
 ): Path<void> {
-  const pointers = [ip, parentIp, ops.address, regs].flatMap((at) => [
-    addressLo(at),
-    addressHi(at),
-  ]);
   const keepsIp = full && !redirects(ops, flags);
   const before = keepsIp ? loadIp(cx, regs) : undefined;
-  yield* callGuest(cx.cpu.state, func, [...pointers, generation, 0]);
+  yield* callGuest(cx.cpu.state, func, [
+    addressLo(ip),
+    addressHi(ip),
+    addressLo(parentIp),
+    addressHi(parentIp),
+    addressLo(ops.address),
+    addressHi(ops.address),
+    addressLo(regs),
+    addressHi(regs),
+    generation,
+    0,
+  ]);
   if (before !== undefined) storeIp(cx, regs, before);
 }
 

@@ -22,6 +22,7 @@ import {
   FTRACE_OPS_FL_SAVE_REGS_IF_SUPPORTED,
 } from './ftrace-ops-flags.ts';
 import { PT_REGS } from './ftrace-regs.ts';
+import type { Variant } from './variants/variant.ts';
 
 const WORK: readonly ScriptOp[] = [{ op: 'work', count: 2 }];
 const ARGUMENTS = Array.from({ length: 8 }, (_, i) => `a${i}`);
@@ -236,26 +237,39 @@ function idleHits(m: SmallKernel, path: (cx: Context) => Path<unknown>): void {
   });
 }
 
-test.each([
-  ['3a', 'its own trampoline', 1],
-  ['1', 'the list function', 2],
-])(
-  'FT-55, CC-H3.%s, FT-21: an ops with RCU is not called in the idle task, by %s',
-  (_step, _by, count) => {
-    const m = small({ functions: { a1: WORK } });
-    const all = [m.ops('A', 'cb', false, FTRACE_OPS_FL_RCU), m.ops('B', 'cb')].slice(0, count);
-    idleHits(m, function* (cx) {
-      for (const ops of all) yield* perform(cx, m.k, ops, REGISTER);
-      yield* m.call(cx, 'a1');
-    });
-    const [a] = all;
-    const of = (object: number | undefined): number =>
-      m.events('cb_begin').filter((e) => e.object === object).length;
-    expect(of(a?.object)).toBe(1);
-    expect(of(all[1]?.object)).toBe(count === 1 ? 0 : 2);
-    expect(m.events('skip').map((e) => [e.object, e.reason])).toEqual([[a?.object, 'rcu']]);
-  },
-);
+/** An ops with RCU, alone or with one without, whose function a task calls, and then the idle task: who ran, and who did not. */
+function rcuHits(count: number, faults: readonly Variant[] = []): { ran: string; skipped: string } {
+  const m = small({ functions: { a1: WORK }, variants: faults });
+  const all = [m.ops('A', 'cb', false, FTRACE_OPS_FL_RCU), m.ops('B', 'cb')].slice(0, count);
+  idleHits(m, function* (cx) {
+    for (const ops of all) yield* perform(cx, m.k, ops, REGISTER);
+    yield* m.call(cx, 'a1');
+  });
+  const name = (object: number): string => (object === all[0]?.object ? 'A' : 'B');
+  return {
+    ran: m
+      .events('cb_begin')
+      .map((e) => name(e.object))
+      .join(''),
+    skipped: m
+      .events('skip')
+      .map((e) => `${name(e.object)} ${e.reason}`)
+      .join(),
+  };
+}
+
+/** Nobody asks whether RCU watches. */
+const ASKS_NOT: Variant = { id: 'test', about: 'a test', links: { rcuRefuses: () => undefined } };
+
+test('FT-55, CC-H3.3a: an ops with RCU is not called in the idle task, by its own trampoline', () => {
+  expect(rcuHits(1)).toEqual({ ran: 'A', skipped: 'A rcu' });
+  expect(rcuHits(1, [ASKS_NOT])).toEqual({ ran: 'AA', skipped: '' });
+});
+
+test('FT-55, CC-H4.5, FT-21: an ops with RCU is not called in the idle task by the list function, the others are', () => {
+  expect(rcuHits(2)).toEqual({ ran: 'BAB', skipped: 'A rcu' });
+  expect(rcuHits(2, [ASKS_NOT])).toEqual({ ran: 'BABA', skipped: '' });
+});
 
 test('FT-24: a static ops with RECURSION is called by the list function, alone or not', () => {
   const m = small({ functions: { a1: WORK }, trampolines: false });

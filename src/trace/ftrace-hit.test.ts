@@ -15,9 +15,14 @@ import { known } from '../assert.ts';
 import { CHOICE } from '../emu/choose.ts';
 import type { ScriptOp } from '../emu/script.ts';
 import { EINVAL } from './errno.ts';
-import { FTRACE_OPS_FL_SAVE_REGS } from './ftrace-ops-flags.ts';
+import {
+  FTRACE_OPS_FL_RCU,
+  FTRACE_OPS_FL_RECURSION,
+  FTRACE_OPS_FL_SAVE_REGS,
+} from './ftrace-ops-flags.ts';
 import type { FtraceOps } from './ftrace-ops.ts';
 import { traceGetContextBit } from './recursion.ts';
+import type { Variant } from './variants/variant.ts';
 
 const WORK: readonly ScriptOp[] = [{ op: 'work', count: 2 }];
 
@@ -88,6 +93,96 @@ test('CC-H3.1-2, CC-H3.6: a task can be preempted before each instruction of a t
   expect(inside.toSorted((x, y) => x - y)).toEqual(
     Array.from({ length: 29 }, (_, i) => place + 4 * i),
   );
+});
+
+function fault(links: Variant['links']): Variant {
+  return { id: 'test', about: 'a fault of this test', links };
+}
+
+/** The one call of a1 that an ops with `flags` serves by its own trampoline; `faults` in the kernel. */
+function hitWith(flags: number, faults: readonly Variant[] = []): readonly string[] {
+  const m = smallKernel({ functions: { a1: WORK }, variants: faults });
+  return hitOf(m, [m.ops('A', 'cb', false, flags)]);
+}
+
+const ASSISTED = [
+  'call cpu',
+  'update trace_recursion/control',
+  'act preempt_count',
+  '-> preempt_count 1',
+  'call cpu',
+  'act preempt_count',
+  '-> preempt_count 0',
+  'update trace_recursion/control',
+];
+
+test('CC-H3.3, CC-H3.3b, CC-H3.4-5: a trampoline calls the callback itself, or one that locks, calls it and unlocks', () => {
+  expect(hitWith(0)).toEqual(['call cpu']);
+  expect(hitWith(FTRACE_OPS_FL_RECURSION)).toEqual(ASSISTED);
+  expect(hitWith(FTRACE_OPS_FL_RCU)).toEqual(ASSISTED);
+});
+
+test('CC-H3.3, CC-H3.5: a trampoline that calls past the assist function, and one that keeps its lock, are noticed', () => {
+  const direct = fault({ ftraceOpsGetFunc: (cx, _k, ops) => cx.read(ops.func) });
+  expect(hitWith(FTRACE_OPS_FL_RECURSION, [direct])).toEqual(['call cpu']);
+  const keeps = fault({ *traceClearRecursion() {} });
+  expect(hitWith(FTRACE_OPS_FL_RECURSION, [keeps])).toEqual(ASSISTED.slice(0, 5));
+});
+
+/** How many of four calls of a1 an ops with RECURSION is called back for. */
+function hitsOfFour(faults: readonly Variant[]): number {
+  const m = smallKernel({ functions: { a1: WORK }, variants: faults });
+  const ops = m.ops('A', 'cb', false, FTRACE_OPS_FL_RECURSION);
+  m.thread('control', 0, function* (cx) {
+    yield* perform(cx, m.k, ops, REGISTER);
+    for (let i = 0; i < 4; i++) yield* m.call(cx, 'a1');
+  });
+  m.machine.run();
+  return m.events('cb_begin').length;
+}
+
+test('CC-H3.5: what was locked for one hit is free for the next', () => {
+  expect(hitsOfFour([])).toBe(4);
+  // Its own bit, then TRANSITION.
+  expect(hitsOfFour([fault({ *traceClearRecursion() {} })])).toBe(2);
+});
+
+/** The places in the generic caller at which a task on CPU 0 may be preempted, while two ops share a1. */
+function offeredInCaller(): { readonly m: SmallKernel; readonly offered: ReadonlySet<number> } {
+  const offered = new Set<number>();
+  const m = smallKernel({
+    functions: { a1: WORK },
+    trampolines: false,
+    chooser: {
+      choose: ({ kind, cpu }) => {
+        if (kind === CHOICE.preempt) offered.add(known(m.machine.cpus[cpu], 'it exists').hart.pc);
+        return 0;
+      },
+    },
+  });
+  const all = [m.ops('A', 'cb'), m.ops('B', 'cb')];
+  m.control(function* (cx) {
+    for (const ops of all) yield* perform(cx, m.k, ops, REGISTER);
+    m.task('other', 0, 'a1');
+    yield* m.call(cx, 'a1');
+  });
+  return { m, offered };
+}
+
+test('CC-H4.1-2: a task can be preempted before each instruction of the generic caller', () => {
+  const { m, offered } = offeredInCaller();
+  const { entry, innerCall, stub } = m.k.caller;
+  const inside = [...offered].filter((pc) => pc >= entry && pc < stub);
+  expect(inside.toSorted((x, y) => x - y)).toEqual(
+    Array.from({ length: (stub - entry) / 4 }, (_, i) => entry + 4 * i),
+  );
+  const [site, inner] = m.events('site_fetch');
+  const locked = known(m.events('recursion_set')[0], 'the list function locks');
+  expect([site, inner]).toMatchObject([
+    { ip: m.fn('a1').site, target: entry },
+    { ip: innerCall, target: m.k.caller.listFunc },
+  ]);
+  expect(known(inner, 'it is fetched').index).toBeLessThan(locked.index);
 });
 
 test('CC-H5.3: trylock keeps preemption off until unlock; before and after it the callback is preemptible', () => {

@@ -39,6 +39,11 @@ export function wantsRegs(cx: Context, k: Kernel, ops: FtraceOps): boolean {
   return k.arch.regs && opsHas(cx, ops, FTRACE_OPS_FL_SAVE_REGS);
 }
 
+/** Does it keep its trampoline for ever, as nobody waits for who is in it (FT-31)? */
+export function keepsTrampoline({ kind }: FtraceOps): boolean {
+  return kind === 'graph_ops' || kind === 'kprobe_ops';
+}
+
 /** Is it the kernel's own, for other kinds of probes? */
 export function isKernelOps({ kind }: FtraceOps): boolean {
   return kind === 'fprobe_ops' || kind === 'graph_ops' || kind === 'kprobe_ops';

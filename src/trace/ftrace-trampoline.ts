@@ -12,7 +12,7 @@ import { REG } from '../emu/regs.ts';
 import { Assembler } from '../emu/riscv/assembler.ts';
 import { allocate, type KObject, release } from '../emu/slab.ts';
 import { beginsCall, callWords, MCOUNT_INSN_SIZE, type Patching } from './ftrace-insn.ts';
-import { isKernelOps, redirects, wantsRegs } from './ftrace-ops-flags.ts';
+import { keepsTrampoline, redirects, wantsRegs } from './ftrace-ops-flags.ts';
 import { useOps } from './ftrace-ops-memory.ts';
 import type { FtraceOps } from './ftrace-ops.ts';
 import {
@@ -152,16 +152,15 @@ export function isTrampoline(address: Address): boolean {
 
 /**
  * `arch_ftrace_update_trampoline` (CC-S4.4): a copy of the caller with the ops baked in. Without memory or
- * room the ops uses the list (FT-19). The kernel's own keep theirs, which nobody waits for (FT-31). Caller holds
- * `ftrace_lock`.
+ * room the ops uses the list (FT-19). Those of the graph hooks stay for ever (FT-31). Caller holds `ftrace_lock`.
  */
 export function* ftraceUpdateTrampoline(cx: Context, k: Kernel, ops: FtraceOps): Path<void> {
   if (k.trampolines === undefined) return;
-  if (isKernelOps(ops) && cx.read(ops.trampoline) !== undefined) return;
+  if (keepsTrampoline(ops) && cx.read(ops.trampoline) !== undefined) return;
   const bytes = wantsRegs(cx, k, ops) ? REGS_TRAMPOLINE_BYTES : TRAMPOLINE_BYTES;
   const address = findPlace(cx, k.trampolines, bytes);
   if (address === undefined) return;
-  const kind = isKernelOps(ops) ? 'kernel_trampoline' : 'trampoline';
+  const kind = keepsTrampoline(ops) ? 'kernel_trampoline' : 'trampoline';
   const memory = yield* allocate(cx, { kind, bytes, address });
   if (memory === undefined) return;
   takePlace(cx, k.trampolines, { address, bytes });

@@ -26,10 +26,7 @@ export function bootRethook(k: Kernel, handler: Address): void {
   k.rethook.booted = true;
   writeRethookTrampoline(machine, handler);
   stubs.define('rethook_trampoline_handler', {
-    *path(cx, args) {
-      yield* k.fn.rethookTrampolineHandler(cx, k, args.address(0));
-      return 0;
-    },
+    path: (cx, args) => k.fn.rethookTrampolineHandler(cx, k, args.address(0)),
   });
   const { taskGone } = machine;
   machine.taskGone = (cpu, task) => {

@@ -7,7 +7,7 @@ import type { Cell } from '../emu/cell.ts';
 import type { Context } from '../emu/context.ts';
 import type { Cpu } from '../emu/cpu.ts';
 import { EMU_EVENTS } from '../emu/event.ts';
-import { act, type Path, readOnce, update, writeOnce } from '../emu/path.ts';
+import { act, andThen, enter, type Path, readOnce, update, writeOnce } from '../emu/path.ts';
 import { preemptDisable, preemptEnable } from '../emu/preempt.ts';
 import { queueRcu } from '../emu/rcu.ts';
 import type { Task } from '../emu/task.ts';
@@ -17,7 +17,6 @@ import { FTRACE_REGS, PT_REGS_IP, PT_REGS_SP } from './ftrace-regs.ts';
 import type { Kernel } from './kernel.ts';
 import { RETHOOK_TRAMPOLINE } from './rethook-trampoline.ts';
 import {
-  type HookedCall,
   hookedCall,
   type HookRequest,
   type RethookHandler,
@@ -53,20 +52,17 @@ export function* rethookHook(
   node: RethookNode,
   request: HookRequest,
 ): Path<void> {
+  const { generation, ip, parentIp, regs, retIp } = request;
   const rethooks = taskRethooks(k, cx.task);
-  const { frame } = yield* act(node.call, () => {
-    const { regs } = request;
-    const [retAddr, sp] = [
-      loadRegister(k, regs + FTRACE_REGS.ra),
-      loadRegister(k, regs + PT_REGS_SP),
-    ];
+  const frame = yield* act(node.call, () => {
+    const retAddr = loadRegister(k, regs + FTRACE_REGS.ra);
+    const sp = loadRegister(k, regs + PT_REGS_SP);
     storeRegister(k, regs + FTRACE_REGS.ra, RETHOOK_TRAMPOLINE);
-    const call: HookedCall = { ...request, retAddr, frame: sp, next: rethooks.value };
-    node.call.set(call);
-    return call;
+    const next = rethooks.value;
+    node.call.set({ ip, parentIp, retIp, regs, generation, retAddr, frame: sp, next });
+    return sp;
   }); // CC-H11.7
   yield* writeOnce(rethooks, node); // CC-H11.7
-  const { generation, ip, retIp } = request;
   cx.emit(TRACE_EVENTS.hook.id, node.rethook.data.object, generation, ip, frame, retIp);
 }
 
@@ -75,9 +71,14 @@ export function* rethookHook(
  * taken already has the trampoline's address; the last one has the real one (FP-31.1, FP-35). Empty: there is none.
  */
 export function rethookFindNodes(newest: RethookNode | undefined): readonly RethookNode[] {
-  const all = nodesFrom(newest);
-  const last = all.findIndex((node) => hookedCall(node).retAddr !== RETHOOK_TRAMPOLINE);
-  return all.slice(0, last + 1);
+  const found: RethookNode[] = [];
+  for (let node = newest; node !== undefined && !found.includes(node);) {
+    found.push(node);
+    const { next, retAddr } = hookedCall(node);
+    if (retAddr !== RETHOOK_TRAMPOLINE) return found;
+    node = next;
+  }
+  return [];
 }
 
 /** Each node of a list once: where nodes are given back too early, a list may have no end. */
@@ -111,7 +112,7 @@ export function* rethookTrampolineHandler(cx: Context, k: Kernel, regs: Address)
     return;
   }
   const retIp = cx.make(() => hookedCall(last).retAddr);
-  yield* k.fn.rethookReturn(cx, k, nodes, { retIp, regs });
+  yield* enter(k.fn.rethookReturn(cx, k, nodes, { retIp, regs }));
 }
 
 /** CC-H12.2-7. */
@@ -123,7 +124,7 @@ export function* rethookReturn(
 ): Path<void> {
   yield* preemptDisable(cx); // CC-H12.2
   showReturn(cx, k, taken);
-  yield* k.fn.rethookRunHandlers(cx, k, nodes, taken);
+  yield* enter(k.fn.rethookRunHandlers(cx, k, nodes, taken));
   yield* rethookUnlink(cx, k, nodes, taken);
   yield* rethookGiveBack(cx, k, nodes, 'return');
   yield* preemptEnable(cx); // CC-H12.7
@@ -161,7 +162,8 @@ export function* rethookRunHandlers(
   nodes: readonly RethookNode[],
   taken: TakenReturn,
 ): Path<void> {
-  const sp = cx.make(() => loadRegister(k, taken.regs + PT_REGS_SP));
+  const { regs, retIp } = taken;
+  const sp = cx.make(() => loadRegister(k, regs + PT_REGS_SP));
   for (const node of nodes) {
     if (cx.make(() => hookedCall(node)).frame !== sp) {
       // Somebody left the frame by a jump: what is on the list is not this call's.
@@ -170,18 +172,19 @@ export function* rethookRunHandlers(
       return;
     }
     const handler = yield* rethookGetHandler(cx, node);
-    yield* rethookRunHandler(cx, k, node, { ...taken, handler });
+    yield* rethookRunHandler(cx, k, node, { retIp, regs, handler });
   }
 }
 
-/** `rethook_get_handler`; undefined: stopped. */
-export function* rethookGetHandler(
+/** `rethook_get_handler` (CC-H12.3); undefined: stopped. */
+export function rethookGetHandler(
   cx: Context,
   { rethook }: RethookNode,
 ): Path<RethookHandler | undefined> {
-  const handler = yield* readOnce(rethook.handler); // CC-H12.3
-  useRethook(cx, rethook);
-  return handler;
+  return andThen(readOnce(rethook.handler), (handler) => {
+    useRethook(cx, rethook);
+    return handler;
+  });
 }
 
 /** Calls what `rethookGetHandler` has found. */
@@ -192,7 +195,7 @@ export function* rethookRunHandler(
   { handler, retIp, regs }: TakenReturn & { readonly handler: RethookHandler | undefined },
 ): Path<void> {
   if (handler === undefined) skipRemoved(cx, node);
-  else yield* k.fn[handler](cx, k, node, { retIp, regs });
+  else yield* enter(k.fn[handler](cx, k, node, { retIp, regs }));
 }
 
 /** The rethook was stopped while the call was under way (FP-42): nothing of its data is looked at. */

@@ -7,7 +7,7 @@ import { type Address, NO_ADDRESS } from '../emu/address.ts';
 import type { Cell } from '../emu/cell.ts';
 import type { Context } from '../emu/context.ts';
 import { useObject } from '../emu/kernel-access.ts';
-import { fetchAdd, type Path, readOnce, update, writeOnce } from '../emu/path.ts';
+import { andThen, fetchAdd, type Path, readOnce, update, writeOnce } from '../emu/path.ts';
 import { callRcu } from '../emu/rcu.ts';
 import { allocate, type KObject, release, touch } from '../emu/slab.ts';
 import type { Fprobe } from './fprobe.ts';
@@ -240,9 +240,11 @@ export function* rethookRecycle(cx: Context, k: Kernel, node: RethookNode): Path
   else yield* callRcu(cx, (softirq) => dropReferences(softirq, rethook, 1)); // CC-S16
 }
 
-/** `objpool_push`. */
-export function* rethookPush(cx: Context, node: RethookNode): Path<void> {
+/** `objpool_push` (CC-S16). */
+export function rethookPush(cx: Context, node: RethookNode): Path<void> {
   const { rethook } = node;
-  yield* update(rethook.pool, (pool) => withNode(pool, node)); // CC-S16
-  useRethook(cx, rethook);
+  const push = (pool: FreeNodes): FreeNodes => withNode(pool, node);
+  return andThen(update(rethook.pool, push), () => {
+    useRethook(cx, rethook);
+  });
 }

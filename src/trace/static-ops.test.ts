@@ -151,7 +151,7 @@ function* toB(cx: Context, s: Small): Path<void> {
   yield* perform(cx, s.m.k, ops(s, 1), REGISTER);
 }
 
-test('a task that was interrupted on its way calls the new function with the old ops: CC-N1', () => {
+test('CC-H4.1-2: the caller reads function_trace_op, then fetches the inner call: a task that stops between them calls the new function with the old ops (CC-N1)', () => {
   expect(stopped(toB, { both: false, irq: false })).toEqual({ ran: ['B(A)'], verdict: '' });
 });
 

@@ -58,7 +58,7 @@ function changing(
   };
 }
 
-const CHANGED = 'strict: ops changed while registered';
+const CHANGED = 'strict: A changed while registered';
 const otherFunc = (m: SmallKernel): number => addressLo(m.fn('other').address);
 const moreFlags = (_m: SmallKernel, ops: FtraceOps): number => ops.flags.value | (1 << 16);
 
@@ -94,7 +94,7 @@ test("FT-17: what is set before register, or between two registrations, is nobod
 });
 
 const SAVES = FTRACE_OPS_FL_SAVE_REGS;
-const REDIRECTED = 'strict: regs->ip written without IPMODIFY';
+const REDIRECTED = 'strict: regs->ip written by A without IPMODIFY';
 
 /** How a hit of A, whose callback redirects to a function that returns 2, ends, and what its function returned. */
 function redirecting(
@@ -168,7 +168,7 @@ function* hitLife(cx: Context, m: SmallKernel, ops: FtraceOps): Path<void> {
 
 test('FT-34: a callback that sleeps is told, and sleeps without the option', () => {
   const sleeps: readonly ScriptOp[] = [{ op: 'sleep', us: 20 }];
-  expect(ending(true, hitLife, sleeps).how).toBe('strict: callback sleeps');
+  expect(ending(true, hitLife, sleeps).how).toBe('strict: callback of A sleeps');
   const silent = ending(false, hitLife, sleeps);
   expect(silent.how).toBe('run_end');
   expect(silent.m.events('cb_end')).toHaveLength(1);

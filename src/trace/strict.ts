@@ -11,17 +11,17 @@ import { isFull, PT_REGS_IP } from './ftrace-regs.ts';
 import type { Kernel } from './kernel.ts';
 import { type GivenIp, type OpenCallback, taskTrace } from './task-trace.ts';
 
-/** What each misuse is called in the oops event. */
+/** What the misuse of a probe is called in the oops event. */
 const MISUSE = {
-  changed: 'strict: ops changed while registered',
-  unregister: 'strict: unregister from its own callback',
-  sleep: 'strict: callback sleeps',
-  redirect: 'strict: regs->ip written without IPMODIFY',
-} as const;
+  changed: (probe) => `strict: ${probe} changed while registered`,
+  unregister: (probe) => `strict: unregister of ${probe} from its own callback`,
+  sleep: (probe) => `strict: callback of ${probe} sleeps`,
+  redirect: (probe) => `strict: regs->ip written by ${probe} without IPMODIFY`,
+} as const satisfies Record<string, (probe: string) => string>;
 
 /** A hit of `ops` finds func and flags as they were registered (FT-17). */
 export function strictHit(cpu: Cpu, k: Kernel, ops: FtraceOps): void {
-  if (k.strict && k.fn.isStructChanged(k, ops)) oops(cpu, MISUSE.changed, ops);
+  if (k.strict && k.fn.isStructChanged(k, ops)) oops(cpu, MISUSE.changed(ops.name), ops);
 }
 
 /** What a callback of `ops` that begins must leave as it is: where the function goes on, unless it may redirect (FT-46). */
@@ -37,13 +37,13 @@ export function strictGiven(cpu: Cpu, k: Kernel, ops: FtraceOps): GivenIp | unde
 }
 
 /** It has returned: what it wrote is discarded, and told. */
-export function strictReturn(cpu: Cpu, { given }: OpenCallback): void {
+export function strictReturn(cpu: Cpu, k: Kernel, { given, object }: OpenCallback): void {
   const { hart, machine } = cpu;
   if (given === undefined || hart.pc !== given.returnsTo) return;
   const { at, hi, lo } = given;
   const { memory } = machine;
   if (memory.loadLo(at) === lo && memory.loadHi(at) === hi) return;
-  machine.oops(cpu, MISUSE.redirect, hart.pc, at);
+  machine.oops(cpu, MISUSE.redirect(nameOf(k, object)), hart.pc, at);
 }
 
 /** As `strictHit`, for a call on `ops`. */
@@ -57,12 +57,12 @@ export function strictCall(cx: Context, k: Kernel, ops: FtraceOps): void {
 export function strictUnregister(
   cx: Context,
   k: Kernel,
-  probe: Pick<FtraceOps, 'object' | 'address'>,
+  probe: Pick<FtraceOps, 'object' | 'name' | 'address'>,
 ): void {
   if (!k.strict) return;
   cx.make(() => {
     if (openCallbacks(cx, k).some(({ object }) => object === probe.object)) {
-      oops(cx.cpu, MISUSE.unregister, probe);
+      oops(cx.cpu, MISUSE.unregister(probe.name), probe);
     }
   });
 }
@@ -70,7 +70,8 @@ export function strictUnregister(
 /** The wait of unregister takes a task that sleeps in a callback for one that has left it (FT-34). */
 export function strictSleep(k: Kernel, cpu: Cpu): void {
   const [open] = openCallbacks(cpu.current.context, k);
-  if (open !== undefined) cpu.machine.oops(cpu, MISUSE.sleep, cpu.hart.pc);
+  if (open === undefined) return;
+  cpu.machine.oops(cpu, MISUSE.sleep(nameOf(k, open.object)), cpu.hart.pc);
 }
 
 /** Callbacks of hooks that have begun in the task and not ended, innermost first. */
@@ -79,6 +80,14 @@ function openCallbacks(cx: Context, k: Kernel): readonly OpenCallback[] {
   let open = taskTrace(k, cx.task).callback.value;
   for (; open !== undefined; open = open.below) if (open.isHook) found.push(open);
   return found;
+}
+
+/** Of a probe, by its number; hooks that passed no ops have none. */
+function nameOf(k: Kernel, object: number): string {
+  const isIt = (probe: Pick<FtraceOps, 'object'>): boolean => probe.object === object;
+  const ops = [...k.ops.byAddress.values()].find(isIt);
+  const probe = ops ?? [...k.fprobes.byAddress.values()].find(isIt);
+  return probe?.name ?? 'a hook';
 }
 
 function oops(cpu: Cpu, misuse: string, { address }: Pick<FtraceOps, 'address'>): void {

@@ -120,6 +120,7 @@ function ownListeners(found: Findings): ReturnType<Guarantee['start']>['on'] {
   const { rethooks } = found;
   return {
     alloc: (e) => {
+      // One of the kind `kernel_trampoline` is there for ever (FT-31).
       if (e.kind === 'trampoline') trampolines.set(lifeOf(e), e);
       if (e.kind === 'ftrace_hash') hashes.set(lifeOf(e), e);
       if (e.kind === 'rethook') rethooks.set(lifeOf(e), e);

@@ -1,0 +1,219 @@
+// When a run puts a rule to the test, for each rule that a judge covers: a rule is seldom all of a judge's sentence, and
+// the judge's own count would say of the rarest that it is met as often as the rest. Some rules are parts that the judge
+// counts by itself; for the others the situation is found in the events here, by nothing but their story. A situation
+// counts in runs in which the judge says that its guarantee held.
+import type { GuaranteeName } from '../src/replay/workload/model.ts';
+import {
+  calls,
+  controlEnds,
+  counted,
+  counterStartsAgain,
+  entered,
+  exitGetsData,
+  fprobeEnds,
+  fprobeRefused,
+  hasSelected,
+  isSet,
+  permanentRefused,
+  REGISTER,
+  shadowStackShared,
+  shows,
+  type Situation,
+  some,
+  trampolineFreed,
+  UNREGISTER,
+  wantsRedirects,
+  whenever,
+} from './rule-events.ts';
+
+/**
+ * `whole`: the rule is the judge's sentence, or says no less. Names: parts of the verdict that are this rule. Or where
+ * the events show it.
+ */
+export type Met = 'whole' | readonly string[] | Situation;
+
+const SETS: ReadonlySet<string> = new Set([
+  'ftrace_set_filter',
+  'ftrace_set_notrace',
+  'ftrace_set_filter_ip',
+  'ftrace_set_filter_ips',
+]);
+/** Bits of the recursion word from here on are the list function's. */
+const LIST_BITS = 5;
+
+/** A dynamic ops that called back is gone. */
+const dynamicEnds = controlEnds(
+  ({ op, ops }, e) =>
+    op === UNREGISTER && e.result === 0 && !ops.isStatic && ops.ran.has(e.generation),
+);
+const comes = controlEnds(({ op }, e) => op === REGISTER && e.result === 0);
+const goes = controlEnds(({ op }, e) => op === UNREGISTER && e.result === 0);
+const claimed = whenever('ipmodify', (_, e) => e.claimed);
+
+/** Of the rules of each judge. */
+export const RULE_SITUATIONS: Readonly<Record<GuaranteeName, Readonly<Record<string, Met>>>> = {
+  unregister: {
+    'FT-30': dynamicEnds,
+    'CC-G1': dynamicEnds,
+    'FP-6': fprobeEnds('rethook', 'fgraph', 'ftrace'),
+    'CC-G7': fprobeEnds('rethook'),
+    'CC-G8': fprobeEnds('fgraph'),
+    'CC-O1': 'whole',
+  },
+  'filter-swap': {
+    // A function is entered for which ops with the flag PID are not called: it is not on the list.
+    'FT-18': entered(
+      (story, _, { pid }) =>
+        story.settings.pids.value instanceof Set &&
+        !story.settings.pids.value.has(pid) &&
+        some(story, (ops) => ops.obeysPids),
+    ),
+    'FT-36': whenever(
+      'cb_begin',
+      (story) => story.callback !== undefined && isSet(story.callback.ops.filter, 'filled'),
+    ),
+    'FT-40': controlEnds(
+      ({ change, op, registered }, e) =>
+        op !== 'ftrace_set_notrace' &&
+        registered &&
+        change?.reset === true &&
+        change.added.length > 0 &&
+        e.result === 0,
+    ),
+    // The two-call form: from here to the second call all functions are selected.
+    'FT-41': controlEnds(
+      ({ change, op, registered }, e) =>
+        op === 'ftrace_set_filter' &&
+        registered &&
+        change?.reset === true &&
+        change.added.length === 0 &&
+        e.result === 0,
+    ),
+    // A hit that began before the change ended runs the callback after it.
+    'FT-42': whenever('cb_begin', ({ callback }) => {
+      const last = callback?.ops.changes.findLast(({ end }) => end?.result === 0)?.end;
+      return last !== undefined && callback !== undefined && callback.hitBegan < last.index;
+    }),
+    'FT-43': controlEnds(({ op, registered }, e) => SETS.has(op) && registered && e.result < 0),
+    'FT-48': entered((story) => story.settings.enabled.value === false && some(story, () => true)),
+    'CC-G3': 'whole',
+    'CC-O3': 'whole',
+  },
+  notrace: {
+    'FT-36': 'whole',
+    // All functions are selected, and some of them are excluded.
+    'FT-37': entered((story, { site }) =>
+      some(
+        story,
+        ({ filter, notrace }) =>
+          isSet(filter, 'empty') && notrace.now.every((hash) => hash.has(site)),
+      ),
+    ),
+    'CC-G4': 'whole',
+    'CC-O4': 'whole',
+  },
+  memory: {
+    'FT-30': trampolineFreed,
+    'CC-G1': trampolineFreed,
+    'CC-M15': 'whole',
+    'CC-O7': 'whole',
+  },
+  text: {
+    'FT-7': whenever('trap_exit', (story, { pc }) =>
+      story.functions.traceable.some(({ site }) => site === pc),
+    ),
+    'FT-8': whenever('sync_ack', () => true),
+    'FT-9': whenever('site_fetch', (_, { newest, seen }) => seen < newest),
+    'FT-12': whenever('text_pair', () => true),
+    'CC-M5': whenever('site_fetch', (_, { newest, seen }) => seen < newest),
+    'CC-M7': whenever('sync_done', () => true),
+    'CC-G24': 'whole',
+    'CC-O9': 'whole',
+  },
+  return: {
+    'CC-H3': calls('trampoline'),
+    'CC-G22': shadowStackShared,
+    'CC-O10': 'whole',
+  },
+  progress: {
+    'CC-M10': whenever('wait_end', (_, { kind }) => kind === 'synchronize_rcu'),
+    'CC-M11': whenever('wait_end', (_, { kind }) => kind === 'synchronize_rcu_tasks_rude'),
+    'CC-M12': whenever('wait_end', (_, { kind }) => kind === 'synchronize_rcu_tasks'),
+    'CC-O12': 'whole',
+  },
+  arguments: {
+    'FT-4': ['caller'],
+    'FT-14': shows(true),
+    'FT-15': shows(false),
+    'FT-16': whenever('skip', (_, { reason }) => reason === 'regs'),
+    'FT-18': whenever(
+      'cb_begin',
+      ({ callback, settings }) =>
+        callback?.ops.obeysPids === true && settings.pids.value instanceof Set,
+    ),
+    'FT-19': calls('trampoline'),
+    // It wants no registers, and comes by the caller that saves all.
+    'FT-23': whenever('cb_begin', (story, { ip }) => {
+      const own = story.callback?.ops;
+      return (
+        own?.promisedRegs === false &&
+        some(story, (ops) => ops.promisedRegs && hasSelected(ops, ip))
+      );
+    }),
+    'FT-27': whenever('function_trace_op', () => true),
+    'CC-S3': whenever('cb_begin', ({ callback }) => callback?.isDirect === true),
+    'FP-1': ['entry', 'exit'],
+    'FP-2': ['data'],
+  },
+  context: {
+    'FT-22': whenever('recursion_lock', (_, { bit }) => bit >= LIST_BITS),
+    'FT-53': ['locks'],
+    'FT-55': ['unwatched'],
+    'FP-11': ['entry', 'exit'],
+    'CC-G23': ['unwatched'],
+  },
+  quiescence: {
+    'FT-2': comes,
+    'FT-4': calls(),
+    'FT-29': goes,
+    'FT-45': claimed,
+    'CC-S5': goes,
+    'CC-G15': claimed,
+    'CC-G16': whenever('ctl_end', (_, { op, result }) => op.startsWith('register_') && result < 0),
+    'CC-O11': 'whole',
+  },
+  start: { 'FT-26': 'whole', 'CC-G2': 'whole', 'CC-O2': 'whole' },
+  recursion: {
+    'FT-51': 'whole',
+    'FT-52': ['refused'],
+    'FT-56': whenever('recursion_set', (_, { level }) => level > 0),
+    'FP-34': fprobeRefused,
+    'CC-H5': 'whole',
+    'CC-G11': 'whole',
+    'CC-O8': 'whole',
+  },
+  'failed-call': {
+    'FT-43': ['filters'],
+    'FT-48': whenever('ctl_end', (_, { op, result }) => op === 'ftrace_enabled' && result < 0),
+    'CC-G15': controlEnds(({ ops }, e) => wantsRedirects(ops) && e.result < 0),
+    'CC-G16': ['registration'],
+    'CC-G17': permanentRefused,
+    'CC-O13': 'whole',
+  },
+  pairing: {
+    'FP-1': ['paired'],
+    'FP-2': exitGetsData,
+    'FP-7': ['refused'],
+    'FP-8': ['nested'],
+    'CC-G9': 'whole',
+    'CC-O5': 'whole',
+  },
+  nmissed: {
+    'FP-4': counterStartsAgain,
+    'FP-9': whenever('skip', (_, { reason }) => reason === 'disabled'),
+    'FP-32': counted('rethook'),
+    'FP-72': counted('fgraph', 'ftrace'),
+    'CC-G10': 'whole',
+    'CC-O6': 'whole',
+  },
+};

@@ -1,0 +1,59 @@
+// Layer replay. What became of a recording that was packed, or went through a program that took it for text: known by
+// how the file begins, so that one message says it, and not one for every byte that it changed.
+import { FORMAT_MAGIC } from './seal.ts';
+
+const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
+const PACKERS: readonly (readonly [name: string, start: readonly number[]])[] = [
+  ['gzip', [0x1f, 0x8b]],
+  ['zstd', [0x28, 0xb5, 0x2f, 0xfd]],
+  ['xz', [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0]],
+  ['bzip2', [0x42, 0x5a, 0x68]],
+  ['zip', [0x50, 0x4b, 3, 4]],
+];
+const UTF_16: readonly (readonly number[])[] = [
+  [0xff, 0xfe],
+  [0xfe, 0xff],
+];
+/** Where the word that begins a recording may have got to. */
+const MAGIC_WITHIN = 24;
+const ADVICE = 'bytes of it are lost, take the file as it was written';
+
+/** Bytes of a mark that some programs put before what they take for text: 0 or 3. */
+export function markBytes(bytes: Uint8Array): number {
+  return startsWith(bytes, BYTE_ORDER_MARK) ? BYTE_ORDER_MARK.length : 0;
+}
+
+/** What a file is that was a recording and has no whole object left. */
+export function manglingOf(bytes: Uint8Array): string | undefined {
+  const packer = PACKERS.find(([, start]) => startsWith(bytes, start))?.[0];
+  if (packer !== undefined) return `a file that ${packer} packed: unpack it first`;
+  const start = String.fromCharCode(...bytes.subarray(0, MAGIC_WITHIN));
+  if (UTF_16.some((mark) => startsWith(bytes, mark)) && hasMagic(start.replaceAll('\0', '')))
+    return `a recording that was rewritten as text in UTF-16: ${ADVICE}`;
+  // A recording is no text in UTF-8: its first byte is none that may begin a letter.
+  if (hasMagic(start) && isUtf8(bytes))
+    return `a recording that was rewritten as text in UTF-8: ${ADVICE}`;
+  return undefined;
+}
+
+/** `bytes` with every CR LF as LF: as they were before somebody changed line ends, if there was no CR LF then. */
+export function withoutReturns(bytes: Uint8Array): Uint8Array {
+  return bytes.filter((byte, at) => byte !== 0x0d || bytes[at + 1] !== 0x0a);
+}
+
+function startsWith(bytes: Uint8Array, start: readonly number[]): boolean {
+  return start.every((byte, at) => bytes[at] === byte);
+}
+
+function hasMagic(text: string): boolean {
+  return text.includes(FORMAT_MAGIC);
+}
+
+function isUtf8(bytes: Uint8Array): boolean {
+  try {
+    new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return true;
+  } catch {
+    return false;
+  }
+}
