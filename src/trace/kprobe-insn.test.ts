@@ -148,12 +148,10 @@ test('KP-10.10: the bytes of landing pad and call site are -EILSEQ, whatever era
 });
 
 test('KP-10.10: of a site of two instructions the second one belongs to it', () => {
-  const write = (into: Assembler): void => {
-    into.plain('nop');
-    into.plain('nop');
-    into.plain('nop');
-  };
-  const text = { ...textFrom(write, AT), siteBytes: 8 };
+  const three = textFrom((into) => {
+    into.padTo(AT + 12);
+  }, AT);
+  const text = { ...three, siteBytes: 8 };
   expect(kprobeInsnAt(text, AT + 4)).toEqual(EILSEQ_HERE);
   expect(kprobeInsnAt(text, AT + 8)).toEqual(STEP_4);
 });

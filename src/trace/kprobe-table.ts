@@ -1,12 +1,7 @@
 // Layer trace. `kprobe_table` (KP-3) and the variables around it: what hits read without a lock and control paths write
 // under `kprobe_mutex`. Made when the first probe is, so that a run without kprobes pays nothing.
 import { known } from '../assert.ts';
-import {
-  type Address,
-  guestValue,
-  KPROBE_SLOT_BASE,
-  KPROBE_SLOT_BYTES_MAX,
-} from '../emu/address.ts';
+import { type Address, guestValue, SLOT_BASE, SLOT_BYTES_MAX } from '../emu/address.ts';
 import type { Cell } from '../emu/cell.ts';
 import type { Context } from '../emu/context.ts';
 import type { Cpu } from '../emu/cpu.ts';
@@ -42,8 +37,8 @@ export function kprobeState(k: Kernel): KprobeState {
     ),
     slots: newKprobeInsnCache(k.machine, {
       name: 'kprobe_insn_slots',
-      base: KPROBE_SLOT_BASE,
-      bytes: KPROBE_SLOT_BYTES_MAX,
+      base: SLOT_BASE,
+      bytes: SLOT_BYTES_MAX,
       synchronize: (cx) => synchronize(cx, 'synchronize_rcu'),
     }),
     byAddress: new Map(),
