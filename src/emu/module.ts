@@ -140,10 +140,8 @@ export function writeModule(machine: Machine, { object, functions }: ImageModule
 /** Poisons the text: from here on executing it is a fault (an effect: inside a step). */
 export function poisonModule(machine: Machine, { object, functions }: ImageModule): void {
   const { base, bytes } = object.text;
-  for (const { address, site } of functions) {
-    machine.unmarkEntry(address);
-    if (site !== NO_ADDRESS) machine.text.forgetSite(site);
-  }
+  for (const { address } of functions) machine.unmarkEntry(address);
+  machine.text.forgetSites(base, roundUp(bytes.length));
   machine.text.poison(base, roundUp(bytes.length));
 }
 

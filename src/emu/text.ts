@@ -166,6 +166,13 @@ export class Text {
     core.setFlags(ip, core.flagsAt(ip) & ~(FLAG.visible | FLAG.attention | FLAG.site));
   }
 
+  /** As `forgetSite`, of all that lie in the text from `base` on. */
+  forgetSites(base: Address, bytes: number): void {
+    for (const ip of [...this.sites.keys()]) {
+      if (ip >= base && ip < base + bytes) this.forgetSite(ip);
+    }
+  }
+
   /** Sends IPIs to all other CPUs, and does here what they do when they answer; the sync's number. */
   sendSync(cx: Context, each?: (cpu: Cpu) => void): number {
     const number = ++this.syncCount;

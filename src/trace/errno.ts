@@ -1,6 +1,7 @@
 // Layer trace. The kernel's error numbers, as the documents name them. Paths return them negative.
 export const ENOENT = 2;
 export const E2BIG = 7;
+export const EAGAIN = 11;
 export const ENOMEM = 12;
 export const EBUSY = 16;
 export const EEXIST = 17;

@@ -30,6 +30,7 @@ import {
 } from './ftrace-trampoline.ts';
 import type { KprobeState } from './kprobe.ts';
 import { type LinkTable, LINKS } from './link.ts';
+import type { Module } from './module.ts';
 import type { Profile } from './profile.ts';
 import { newRecursedFunctions, type RecursedFunctions } from './recursion-record.ts';
 import { bootRethook, type RethookState } from './rethook-boot.ts';
@@ -78,6 +79,8 @@ export interface Kernel {
   readonly rethook: RethookState;
   /** Kprobes and what runs of them; undefined until somebody asks (`kprobeState`). */
   kprobes: KprobeState | undefined;
+  /** In the order of the image. */
+  readonly modules: Module[];
   /** Every function of the image and its modules: what symbols there are. */
   readonly functions: readonly FunctionSymbol[];
 }
@@ -169,6 +172,7 @@ export function bootKernel(
     fprobeOptions: fprobeOptionsOf(options),
     rethook: { func: traceStub('fprobe_handler'), fprobes: new Map(), booted: false, lists: [] },
     kprobes: undefined,
+    modules: [],
     functions,
   };
   if (options.profile.fprobe === 'rethook') {

@@ -6,6 +6,7 @@ import { EINVAL, ENOENT, type Errno } from './errno.ts';
 import type { Kernel } from './kernel.ts';
 import { KPROBE, loadPointer } from './kprobe-struct.ts';
 import type { Kprobe } from './kprobe.ts';
+import { type Module, moduleAt, tryModuleGet } from './module.ts';
 
 /** Where a probe is planted. */
 export interface KprobeTarget {
@@ -86,10 +87,23 @@ function isKnown(k: Kernel, addr: Address): boolean {
   return k.machine.memory.segmentAt(addr) !== undefined;
 }
 
-/** `check_kprobe_address_safe` (KP-10.7-8, KP-14): 0, or why nothing is planted there. Part of the present step. */
-export function checkKprobeAddressSafe(k: Kernel, { func }: KprobeTarget): Errno {
+/** The module that is kept while a probe is registered in it. */
+export interface ProbedModule {
+  readonly module: Module | undefined;
+}
+
+/**
+ * `check_kprobe_address_safe` (KP-10.7-8, KP-14): the module, which does not go before `module_put`, or why nothing is
+ * planted there. One step, so that no module goes between the look and the reference (H-33).
+ */
+export function checkKprobeAddressSafe(
+  k: Kernel,
+  { addr, func }: KprobeTarget,
+): Errno | ProbedModule {
   if (func === undefined) return -EINVAL; // KP-10.7
-  return k.fn.withinKprobeBlacklist(k, func) ? -EINVAL : 0; // KP-14
+  if (k.fn.withinKprobeBlacklist(k, func)) return -EINVAL; // KP-14
+  const module = moduleAt(k, addr);
+  return module === undefined || tryModuleGet(module) ? { module } : -ENOENT; // KP-10.8
 }
 
 /** `within_kprobe_blacklist`: `NOKPROBE_SYMBOL`; of `name.part.N` also the base name. */

@@ -1,5 +1,5 @@
 // Layer trace. The part of the link table (link.ts) that is the kprobes'.
-import { withinKprobeBlacklist } from './kprobe-address.ts';
+import { checkKprobeAddressSafe, withinKprobeBlacklist } from './kprobe-address.ts';
 import {
   addNewKprobe,
   allDisabled,
@@ -64,6 +64,7 @@ import {
   enableKprobe,
   enableValidKprobe,
   killKprobe,
+  kprobesModuleCallback,
   parseEnabled,
 } from './kprobe-switch.ts';
 import { getKprobe } from './kprobe-table.ts';
@@ -114,6 +115,7 @@ export interface KprobeLinks {
   readonly registerKretprobe: typeof registerKretprobe;
   readonly registerKretprobes: typeof registerKretprobes;
   readonly unregisterKretprobes: typeof unregisterKretprobes;
+  readonly checkKprobeAddressSafe: typeof checkKprobeAddressSafe;
   readonly withinKprobeBlacklist: typeof withinKprobeBlacklist;
   readonly addNewKprobe: typeof addNewKprobe;
   readonly allDisabled: typeof allDisabled;
@@ -162,6 +164,7 @@ export interface KprobeLinks {
   readonly enableKprobe: typeof enableKprobe;
   readonly enableValidKprobe: typeof enableValidKprobe;
   readonly killKprobe: typeof killKprobe;
+  readonly kprobesModuleCallback: typeof kprobesModuleCallback;
   readonly parseEnabled: typeof parseEnabled;
   readonly getKprobe: typeof getKprobe;
   readonly kprobeHit: typeof kprobeHit;
@@ -193,6 +196,7 @@ export const KPROBE_LINKS: KprobeLinks = {
   registerKretprobe,
   registerKretprobes,
   unregisterKretprobes,
+  checkKprobeAddressSafe,
   withinKprobeBlacklist,
   addNewKprobe,
   allDisabled,
@@ -241,6 +245,7 @@ export const KPROBE_LINKS: KprobeLinks = {
   enableKprobe,
   enableValidKprobe,
   killKprobe,
+  kprobesModuleCallback,
   parseEnabled,
   getKprobe,
   kprobeHit,

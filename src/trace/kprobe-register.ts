@@ -9,7 +9,7 @@ import { EINVAL, type Errno } from './errno.ts';
 import { TRACE_EVENTS } from './event.ts';
 import { useOps } from './ftrace-ops-memory.ts';
 import type { Kernel } from './kernel.ts';
-import { checkKprobeAddressSafe, kprobeAddr, type KprobeTarget } from './kprobe-address.ts';
+import { kprobeAddr, type KprobeTarget } from './kprobe-address.ts';
 import { type PreparedKprobe, soleNode } from './kprobe-aggregate.ts';
 import { watchHandlers } from './kprobe-object.ts';
 import {
@@ -24,6 +24,7 @@ import {
 } from './kprobe-struct.ts';
 import { kprobeBucket, kprobeState } from './kprobe-table.ts';
 import type { Kprobe, KprobeNode } from './kprobe.ts';
+import { modulePut } from './module.ts';
 
 /**
  * `register_kprobe`. Guarantee (KP-11): the probe is in the table before its breakpoint is in the text, so whoever hits it
@@ -39,12 +40,13 @@ export function* registerKprobe(cx: Context, k: Kernel, p: Kprobe): Path<Errno> 
   const again = yield* warnKprobeRereg(cx, k, p);
   if (again < 0) return again; // KP-10.4
   yield* k.fn.initKprobe(cx, k, p); // KP-10.5
-  const safe = yield* act(k.machine.slabCell, () => checkKprobeAddressSafe(k, target)); // CC-S10.1
-  if (safe < 0) return safe;
+  const safe = yield* act(k.machine.slabCell, () => k.fn.checkKprobeAddressSafe(k, target)); // CC-S10.1
+  if (typeof safe === 'number') return safe;
   const { mutex } = cx.make(() => kprobeState(k));
   yield* mutexLock(cx, mutex); // KP-10.9
   const result = yield* registerLocked(cx, k, p, target);
   yield* mutexUnlock(cx, mutex);
+  if (safe.module !== undefined) yield* modulePut(safe.module);
   return result;
 }
 

@@ -17,6 +17,7 @@ import {
 import { kprobeState, probesOf } from './kprobe-table.ts';
 import { writeNodeFlags } from './kprobe-unregister.ts';
 import type { Kprobe, KprobeNode } from './kprobe.ts';
+import type { Module } from './module.ts';
 
 /** `enable_kprobe`. */
 export function* enableKprobe(cx: Context, k: Kernel, p: Kprobe): Path<Errno> {
@@ -119,8 +120,28 @@ export function* killKprobe(cx: Context, k: Kernel, node: KprobeNode): Path<void
     yield* k.fn.disarmKprobeFtrace(cx, k, node);
   }
   yield* writeNodeFlags(cx, k, node, gone);
-  if (!node.isAggregate) return;
-  for (const p of cx.make(() => probesOf(node))) yield* writeKprobeFlags(cx, k, p, gone);
+  if (node.isAggregate) {
+    for (const p of cx.make(() => probesOf(node))) yield* writeKprobeFlags(cx, k, p, gone);
+    yield* writeOnce(node.hasPost, false);
+  }
+  yield* k.fn.archRemoveKprobe(cx, k, node);
+}
+
+/** `kprobes_module_callback` (CC-S20.2): a module goes, and what is planted in it with it. */
+export function* kprobesModuleCallback(cx: Context, k: Kernel, module: Module): Path<void> {
+  if (cx.make(() => k.kprobes) === undefined) return;
+  const { mutex } = cx.make(() => kprobeState(k));
+  yield* mutexLock(cx, mutex);
+  for (const node of cx.make(() => nodesIn(k, module))) yield* k.fn.killKprobe(cx, k, node);
+  yield* mutexUnlock(cx, mutex);
+}
+
+/** In the order of the table. */
+function nodesIn(k: Kernel, { image: { object } }: Module): readonly KprobeNode[] {
+  const { base, bytes } = object.text;
+  return kprobeState(k).table.flatMap(({ value }) =>
+    value.filter(({ addr }) => addr >= base && addr < base + bytes.length),
+  );
 }
 
 function gone(flags: number): number {

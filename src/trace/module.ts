@@ -1,16 +1,16 @@
 // Layer trace. `init_module` and `delete_module`, after kernel/module/main.c: text and call sites that come and go
-// (CC-S20), parameters, the module's own init and exit functions, and which of its states allow what. Left out, and the
-// place where they belong: kprobes in a module that goes (CC-S20.2); references that keep it.
+// (CC-S20), parameters, the module's own init and exit functions, and which of its states allow what. Left out: references
+// of other modules.
 import { assert } from '../assert.ts';
 import { type Address, addressHi, addressLo, NO_ADDRESS } from '../emu/address.ts';
 import type { Cell } from '../emu/cell.ts';
 import type { Context } from '../emu/context.ts';
 import { type ModuleParam, PARAM_TYPES } from '../emu/module-param.ts';
 import { type ImageModule, poisonModule, writeModule } from '../emu/module.ts';
-import { act, callGuest, type Path, sleepUntil, update, writeOnce } from '../emu/path.ts';
+import { act, callGuest, fetchAdd, type Path, sleepUntil, update, writeOnce } from '../emu/path.ts';
 import { synchronize } from '../emu/rcu.ts';
 import { allocate, type KObject, release } from '../emu/slab.ts';
-import { EBUSY, EEXIST, ENOENT, ENOMEM, type Errno } from './errno.ts';
+import { EAGAIN, EBUSY, EEXIST, ENOENT, ENOMEM, type Errno } from './errno.ts';
 import { TRACE_EVENTS } from './event.ts';
 import type { Kernel } from './kernel.ts';
 
@@ -26,6 +26,8 @@ export interface Module {
   /** Its text, while it is there. */
   readonly memory: Cell<KObject | undefined>;
   readonly state: Cell<ModuleState>;
+  /** Who keeps it from going (`try_module_get`). */
+  readonly refs: Cell<number>;
   /** Counts `init_module` that began, from 1. */
   readonly generation: Cell<number>;
   /** Memory that holds its parameters: whoever brought it to coming or going owns it. */
@@ -47,15 +49,18 @@ export function newModule(k: Kernel, image: ImageModule): Module {
   assert(cpu !== undefined, 'there is a first CPU');
   const words = [strings.id('module'), number, strings.id(name), object.init] as const;
   k.machine.report(cpu, TRACE_EVENTS.object.id, ...words);
-  return {
+  const module: Module = {
     object: number,
     name,
     image,
     memory: cells.cell<KObject | undefined>(`module_text/${name}`, undefined),
     state: cells.cell<ModuleState>(`module_state/${name}`, 'unloaded'),
+    refs: cells.cell(`module_refs/${name}`, 0),
     generation: cells.cell(`module_generation/${name}`, 0),
     strings: cells.cell<readonly KObject[]>(`module_params/${name}`, []),
   };
+  k.modules.push(module);
+  return module;
 }
 
 /** `init_module(2)`: 0, or what went wrong. Task context; sleeps. */
@@ -133,6 +138,7 @@ function* layoutAndAllocate(cx: Context, k: Kernel, { image, memory }: Module): 
  * before, in a region or in a read section (CC-M10). Who is in its functions without either crashes, as in a kernel.
  */
 function* freeModule(cx: Context, k: Kernel, module: Module): Path<void> {
+  yield* k.fn.kprobesModuleCallback(cx, k, module);
   yield* k.fn.fprobeModuleCallback(cx, k, module);
   yield* k.fn.ftraceReleaseMod(cx, k, module);
   yield* k.fn.moduleSynchronizeRcu(cx);
@@ -222,9 +228,10 @@ export function* deleteModule(cx: Context, k: Kernel, module: Module): Path<Errn
   begins(cx, k, module, { op: 'delete_module', text: '', ip: exit });
   const mayLeave = init === NO_ADDRESS || exit !== NO_ADDRESS;
   const found = yield* update(module.state, (state) =>
-    state === 'live' && mayLeave ? 'going' : state,
+    state === 'live' && mayLeave && module.refs.value === 0 ? 'going' : state,
   ); // CC-S20.1
-  const result = found === 'unloaded' ? -ENOENT : found === 'live' && mayLeave ? 0 : -EBUSY;
+  const claimed = cx.make(() => module.state.value === 'going' && found === 'live');
+  const result = claimed ? 0 : refusal(found, mayLeave);
   if (result === 0) {
     if (exit !== NO_ADDRESS) yield* callGuest(cx.cpu.state, exit, []);
     yield* freeModule(cx, k, module);
@@ -232,6 +239,32 @@ export function* deleteModule(cx: Context, k: Kernel, module: Module): Path<Errn
   }
   ends(cx, k, module, { op: 'delete_module', result });
   return result;
+}
+
+/** Why a module that was found in this state does not go. */
+function refusal(found: ModuleState, mayLeave: boolean): Errno {
+  if (found === 'unloaded') return -ENOENT;
+  return found === 'live' && mayLeave ? -EAGAIN : -EBUSY;
+}
+
+/** `__module_text_address`: the module whose text, that is there, covers `address`. */
+export function moduleAt(k: Kernel, address: Address): Module | undefined {
+  return k.modules.find(({ image: { object }, memory }) => {
+    const { base, bytes } = object.text;
+    return memory.value !== undefined && address >= base && address < base + bytes.length;
+  });
+}
+
+/** `try_module_get`: false when it goes. Part of the present step. */
+export function tryModuleGet(module: Module): boolean {
+  if (module.state.value === 'going') return false;
+  module.refs.set(module.refs.value + 1);
+  return true;
+}
+
+/** `module_put`. */
+export function modulePut(module: Module): Path<number> {
+  return fetchAdd(module.refs, -1);
 }
 
 type ModuleOp = 'init_module' | 'delete_module';
