@@ -102,7 +102,8 @@ function makePair({ entry, halves, registers }: Program, coverage: Coverage): Pa
   return { core, reference, referenceText, twins, entry, length, lost: 0, coverage };
 }
 
-function makeCore(): Core {
+/** Every kind of segment; data with contents. */
+export function makeCore(): Core {
   const memory = new Memory();
   const core = new Core(memory);
   const writable = true;

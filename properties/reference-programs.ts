@@ -86,9 +86,12 @@ const operands: fc.Arbitrary<Operands> = fc.record({
 /** Those of which many fault come more often. */
 const RISKY = FORMS.filter(({ base }) => /^(?:l[bhwd]u?|s[bhwd]|csr.*)$|\.[wd]$/u.test(base));
 
-const valid = fc
-  .tuple(fc.constantFrom(...FORMS, ...RISKY, ...RISKY), operands)
-  .map(([form, one]) => halvesOf(form, one));
+/** One of `forms` with random operands, as halfwords. */
+export function encoded(forms: readonly Form[]): fc.Arbitrary<readonly number[]> {
+  return fc.tuple(fc.constantFrom(...forms), operands).map(([form, one]) => halvesOf(form, one));
+}
+
+const valid = encoded([...FORMS, ...RISKY, ...RISKY]);
 
 function formNamed(name: string): Form {
   return known(
@@ -143,7 +146,13 @@ function run(one: number, steps: number, every: boolean): Action {
   return { kind: 'run', hart: one, steps, every };
 }
 
-const registers = fc.array(fc.array(value, { minLength: 31, maxLength: 31 }), {
+/** x1..x31. */
+export const registerValues: fc.Arbitrary<readonly bigint[]> = fc.array(value, {
+  minLength: 31,
+  maxLength: 31,
+});
+
+const registers = fc.array(registerValues, {
   minLength: STACKS.length,
   maxLength: STACKS.length,
 });

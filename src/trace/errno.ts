@@ -7,6 +7,7 @@ export const EEXIST = 17;
 export const ENODEV = 19;
 export const EINVAL = 22;
 export const ENOSPC = 28;
+export const EILSEQ = 84;
 
 /** 0, or a negative error number. */
 export type Errno = number;
