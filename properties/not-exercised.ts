@@ -5,6 +5,7 @@ const ENDING = 'runs of the kernel as it is do not end so, or the properties fai
 const FPROBE =
   'what is drawn at random and recorded with fprobes is younger; unit tests in src/trace do it';
 const KILL = 'nobody but ftrace writes its sites; src/trace/ftrace.test.ts does';
+const SLOT = 'no kprobe takes a slot yet; src/trace/kprobe-slot.test.ts does';
 
 /** By section and name, as in the table of `npm run -s exercised`. */
 export const NOT_EXERCISED: Readonly<Record<string, string>> = {
@@ -40,4 +41,14 @@ export const NOT_EXERCISED: Readonly<Record<string, string>> = {
     FPROBE,
   'step fprobe-rethook-hit: fprobeKprobeHandler': FPROBE,
   'step fprobe-rethook: fprobeIsRegistered readOnce(own.ops.savedFunc)': FPROBE,
+  'step CC-S10.2 kprobe-slot: getInsnSlot mutexLock(cx, cache.mutex)': SLOT,
+  'step CC-S10.2 kprobe-slot: getInsnSlot mutexUnlock(cx, cache.mutex)': SLOT,
+  'step CC-S10.2 kprobe-slot: takeSlot allocate(cx, request)': SLOT,
+  'step CC-S10.2 kprobe-slot: addPage allocate(cx, request)': SLOT,
+  'step CC-S11.6 kprobe-slot: freeInsnSlot mutexLock(cx, cache.mutex)': SLOT,
+  'step CC-S11.6 kprobe-slot: freeInsnSlot mutexUnlock(cx, cache.mutex)': SLOT,
+  'step CC-S11.6 kprobe-slot: collectGarbageSlots mutexLock(cx, cache.mutex)': SLOT,
+  'step CC-S11.6 kprobe-slot: collectGarbageSlots mutexUnlock(cx, cache.mutex)': SLOT,
+  'step CC-S11.6 kprobe-slot: cleanUp release(cx, memory)': SLOT,
+  'step CC-S11.6 kprobe-slot: cleanUp release(cx, page.memory)': SLOT,
 };

@@ -13,7 +13,9 @@ export const IMAGE_BASE: Address = 0;
 export const IMAGE_BYTES_MAX = 0x80000;
 export const TRAMPOLINE_BASE: Address = 0x80000;
 export const TRAMPOLINE_BYTES_MAX = 0x20000;
-// 0xa0000 to 0xbffff is kept for kprobe slots.
+/** Copies of instructions that are stepped out of line. */
+export const SLOT_BASE: Address = 0xa0000;
+export const SLOT_BYTES_MAX = 0x20000;
 export const STUB_BASE: Address = 0xc0000;
 export const STUB_BYTES_MAX = 0x10000;
 export const MODULE_BASE: Address = 0xd0000;
