@@ -63,14 +63,37 @@ export function enterTrap(cpu: Cpu, pc: Address): void {
   const cx = open(cpu, LEVEL.trap, 0);
   cpu.machine.emitFrom(cx, EMU_EVENTS.trap_enter.id, pc);
   cpu.settle();
-  cx.begin(() => trapBody(cx, pc));
+  const { breakpoint } = cpu.machine;
+  cx.begin(() => trapBody(cx, { pc, reason: 'breakpoint', path: breakpoint?.(cx, pc) }));
 }
 
-function* trapBody(cx: Context, pc: Address): Path<void> {
+/** As `enterTrap`, of guest code that has faulted at its pc: `path` says where it goes on; undefined: nobody helps. */
+export function enterFault(
+  cpu: Cpu,
+  reason: string,
+  path: (cx: Context) => Path<Address | undefined>,
+): void {
+  assert(cpu.contexts.length < LIMITS.contextsMax, 'contexts nest within their limit');
+  const { pc } = cpu.hart;
+  const cx = open(cpu, LEVEL.trap, 0);
+  cpu.machine.emitFrom(cx, EMU_EVENTS.trap_enter.id, pc);
+  cpu.settle();
+  cx.begin(() => trapBody(cx, { pc, reason, path: path(cx) }));
+}
+
+interface Trap {
+  readonly pc: Address;
+  /** What it is called where nobody takes it. */
+  readonly reason: string;
+  /** Where to go on. */
+  readonly path: Path<Address | undefined> | undefined;
+}
+
+function* trapBody(cx: Context, { pc, reason, path }: Trap): Path<void> {
   const machine = cx.cpu.machine;
-  const to = machine.breakpoint === undefined ? undefined : yield* machine.breakpoint(cx, pc);
+  const to = path === undefined ? undefined : yield* path;
   if (to === undefined) {
-    machine.oops(cx.cpu, 'breakpoint', pc);
+    machine.oops(cx.cpu, reason, pc);
     return;
   }
   yield* act(cx.cpu.state, () => {

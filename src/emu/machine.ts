@@ -139,6 +139,8 @@ export class Machine {
   agenda: Agenda | undefined;
   /** The path of a breakpoint trap: where to go on; undefined: it is nobody's. */
   breakpoint: ((cx: Context, pc: Address) => Path<Address | undefined>) | undefined;
+  /** Somebody who may take over where guest code faults: true when he does. He may also say where it is, in its pc. */
+  faulting: ((cpu: Cpu, reason: FaultReason) => boolean) | undefined;
   /** Reports what is left of the layer above when a run ends regularly. */
   closing: (() => void) | undefined;
   /** Somebody may ask for all registers with which functions come to their call sites (`reportArguments`). */
@@ -363,6 +365,7 @@ export class Machine {
 
   /** `cpu` cannot do what it must at `address`: an oops, and a use of whatever was freed there (CC-M15). */
   fault(cpu: Cpu, reason: FaultReason, address: Address): void {
+    if (this.faulting?.(cpu, reason) === true) return;
     const { pc } = cpu.hart;
     const fetched = reason === 'illegal' || reason === 'fetch';
     const place = this.slab.covering(fetched ? pc : address);

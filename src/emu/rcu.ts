@@ -1,7 +1,7 @@
 // Layer emu. Regions, read sections and grace periods (CC-M3, CC-M10..M13, CC-M17). A wait is a
 // snapshot in one step and an end in another; the end comes at the earliest legal moment or later.
 //
-// Left out: CC-M14 (2.6.31).
+// CC-M14 (2.6.31) is as the rude wait: all open regions, and nothing else.
 import { assert } from '../assert.ts';
 import { NO_ADDRESS } from './address.ts';
 import type { Cell } from './cell.ts';
@@ -13,7 +13,11 @@ import type { Machine } from './machine.ts';
 import { act, type Path, sleepUntil } from './path.ts';
 import type { Task } from './task.ts';
 
-export type WaitKind = 'synchronize_rcu' | 'synchronize_rcu_tasks' | 'synchronize_rcu_tasks_rude';
+export type WaitKind =
+  | 'synchronize_rcu'
+  | 'synchronize_rcu_tasks'
+  | 'synchronize_rcu_tasks_rude'
+  | 'synchronize_sched';
 
 /** A grace period in progress: what its snapshot found and has not seen end. */
 interface GracePeriod {
@@ -106,7 +110,7 @@ export class Rcu {
       callback,
       cpu: cx.cpu,
     };
-    if (kind === 'synchronize_rcu_tasks_rude') period.sections.clear();
+    if (isForRegions(kind)) period.sections.clear();
     if (kind === 'synchronize_rcu_tasks') {
       for (const task of machine.tasks) if (holdsOut(task, cx)) period.tasks.set(task, task.sleeps);
     }
@@ -141,7 +145,7 @@ export class Rcu {
 
   private forgetRegion(cpu: Cpu, region: number, watchingOnly: boolean): void {
     for (const period of this.periods.slice()) {
-      if (watchingOnly && period.kind === 'synchronize_rcu_tasks_rude') continue;
+      if (watchingOnly && isForRegions(period.kind)) continue;
       if (period.regions[cpu.id] !== region || region === 0) continue;
       period.regions[cpu.id] = 0;
       this.endIfOver(period);
@@ -158,9 +162,14 @@ function* runCallback(
   yield* callback(cx);
 }
 
-/** Does an open region on `cpu` hold up a wait of this kind? Only the rude one covers "not watching". */
+/** Does an open region on `cpu` hold up a wait of this kind? */
 function counts(cpu: Cpu, kind: GracePeriod['kind']): boolean {
-  return kind === 'synchronize_rcu_tasks_rude' || cpu.watching;
+  return isForRegions(kind) || cpu.watching;
+}
+
+/** Such a wait covers regions where RCU does not watch, too, and no read sections (CC-M11, CC-M14). */
+function isForRegions(kind: GracePeriod['kind']): boolean {
+  return kind === 'synchronize_rcu_tasks_rude' || kind === 'synchronize_sched';
 }
 
 /** Running or preempted (or woken and not run yet), not idle, not in user mode, not the waiter (CC-M12, FT-33). */

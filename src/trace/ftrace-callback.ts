@@ -10,6 +10,7 @@ import { calledFprobe } from './fprobe-callback.ts';
 import { MCOUNT_INSN_SIZE } from './ftrace-insn.ts';
 import type { FtraceOps } from './ftrace-ops.ts';
 import { isTrampoline } from './ftrace-trampoline.ts';
+import { calledJprobe, JPROBE_KIND, jprobeReturned } from './jprobe.ts';
 import type { Kernel } from './kernel.ts';
 import { type CalledKprobe, calledKprobe } from './kprobe-callback.ts';
 import { strictGiven, strictHit, strictReturn } from './strict.ts';
@@ -36,6 +37,11 @@ function callbackBegins(cx: Context, k: Kernel): void {
   const kprobe = called === undefined ? calledKprobe(cx, k) : undefined;
   if (kprobe !== undefined) {
     kprobeHandlerBegins(cx, k, kprobe, { depth, below });
+    return;
+  }
+  const jprobe = called === undefined ? calledJprobe(cx, k) : undefined;
+  if (jprobe !== undefined) {
+    kprobeHandlerBegins(cx, k, { ...jprobe, kind: JPROBE_KIND }, { depth, below });
     return;
   }
   if (called === undefined) {
@@ -98,6 +104,9 @@ function callbackEnds(cx: Context, k: Kernel): void {
   if (open === undefined || !open.isHook) return;
   cx.emit(TRACE_EVENTS.cb_end.id, open.kind, open.object, open.generation, open.ip);
   strictReturn(cx.cpu, k, open);
+  if (k.kprobes !== undefined && open.kind === k.machine.strings.id(JPROBE_KIND)) {
+    jprobeReturned(cx, k);
+  }
 }
 
 /**

@@ -28,6 +28,8 @@ import {
   newTrampolinePlaces,
   type TrampolinePlaces,
 } from './ftrace-trampoline.ts';
+import { writeJprobeReturn } from './jprobe.ts';
+import { kprobeFaultHandler } from './kprobe-fault.ts';
 import type { KprobeState } from './kprobe.ts';
 import { type LinkTable, LINKS } from './link.ts';
 import type { Module } from './module.ts';
@@ -118,6 +120,7 @@ export function publishStubs(machine: Machine, { fprobe }: Profile): void {
   TRACE_STUBS.forEach((name, index) => {
     if (isPublished(name, fprobe)) machine.stubs.name(name, TRACE_STUBS_FIRST + index);
   });
+  if (isPublished('jprobe_return', fprobe)) writeJprobeReturn(machine);
 }
 
 /** Boots the tracing subsystem of `machine`, whose image with these functions is loaded. */
@@ -190,6 +193,7 @@ function fprobeOptionsOf({ fprobe, profile }: BootOptions): FprobeOptions {
 function answerMachine(k: Kernel): void {
   const { machine } = k;
   machine.breakpoint = (cx, pc) => excInt3(cx, k, pc);
+  machine.faulting = (cpu, reason) => kprobeFaultHandler(k, cpu, reason);
   machine.closing = () => {
     reportState(k);
   };

@@ -32,11 +32,11 @@ export function kprobeAddr(k: Kernel, { address }: Kprobe): KprobeTarget | Errno
   const offset = k.machine.memory.load32(address + KPROBE.offset) >>> 0;
   const base = name === NO_ADDRESS ? addr : lookupName(k, readName(k, name));
   if (base === undefined) return -ENOENT; // KP-10.2
-  return targetAt(k, addressFrom(base, offset));
+  return k.fn.kprobeTargetAt(k, addressFrom(base, offset));
 }
 
 /** KP-10.2-3: the symbol that covers `addr`, and where in it that is. */
-export function targetAt(k: Kernel, addr: Address): KprobeTarget | Errno {
+export function kprobeTargetAt(k: Kernel, addr: Address): KprobeTarget | Errno {
   if (addr === NO_ADDRESS) return -ENOENT;
   const func = functionCovering(k, addr);
   if (func === undefined)

@@ -44,7 +44,7 @@ export function* setCurrentKprobe(
 /** What runs on this CPU once `node` is hit. */
 export function hitBy(cx: Context, node: KprobeNode): CurrentKprobe {
   const { instance, address } = soleProbe(node);
-  const savedIrqs = cx.irqsBefore;
+  const savedIrqs = cx.irqsAfter ?? cx.irqsBefore;
   return { address, node, instance, status: KPROBE_HIT.active, savedIrqs, previous: undefined };
 }
 

@@ -8,8 +8,10 @@ import { act, type Path, readOnce } from '../emu/path.ts';
 import { TRACE_EVENTS } from './event.ts';
 import { skip } from './ftrace-caller.ts';
 import { touchOps, useOps } from './ftrace-ops-memory.ts';
+import { setjmpPreHandler } from './jprobe.ts';
 import type { Kernel } from './kernel.ts';
 import { callKprobePost, callKprobePre } from './kprobe-callback.ts';
+import { popPtRegs } from './kprobe-regs.ts';
 import {
   isDisabled,
   KPROBE,
@@ -137,6 +139,11 @@ export function* kprobeCallPre(
   if (p.kind === 'kretprobe') {
     yield* k.fn.preHandlerKretprobe(cx, k, { p, node, regs });
     return false;
+  }
+  if (p.kind === 'jprobe') {
+    popPtRegs(cx, k, regs);
+    setjmpPreHandler(cx, k, p);
+    return true;
   }
   const handler = cx.make(() => loadKprobeHandler(k, p, KPROBE.preHandler));
   if (handler === NO_ADDRESS) return false;

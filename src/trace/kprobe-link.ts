@@ -1,5 +1,17 @@
+import {
+  jprobeIrqs,
+  longjmpBreakHandler,
+  registerJprobes,
+  restoreStack,
+  saveCall,
+} from './jprobe.ts';
 // Layer trace. The part of the link table (link.ts) that is the kprobes'.
-import { checkKprobeAddressSafe, withinKprobeBlacklist } from './kprobe-address.ts';
+import {
+  checkKprobeAddressSafe,
+  kprobeAddr,
+  kprobeTargetAt,
+  withinKprobeBlacklist,
+} from './kprobe-address.ts';
 import {
   addNewKprobe,
   allDisabled,
@@ -13,6 +25,7 @@ import {
   disarmKprobe,
   kprobeSyncText,
 } from './kprobe-arm.ts';
+import { noFaultHandler } from './kprobe-fault.ts';
 import {
   armKprobeFtrace,
   disarmInHook,
@@ -25,11 +38,12 @@ import {
   aggrPreHandler,
   kprobeCallPost,
   kprobeCallPre,
+  kprobeIncNmissed,
   kprobePostHandler,
   kprobePreHandler,
   kprobesIncNmissedCount,
 } from './kprobe-handlers.ts';
-import { archCheckKprobe } from './kprobe-insn.ts';
+import { kprobeInsnAt } from './kprobe-insn.ts';
 import {
   setupDetourExecution,
   tryToOptimizeKprobe,
@@ -68,7 +82,7 @@ import {
   parseEnabled,
 } from './kprobe-switch.ts';
 import { getKprobe } from './kprobe-table.ts';
-import { kprobeHit, kprobeInt3Handler, reenterKprobe } from './kprobe-trap.ts';
+import { kprobeHit, kprobeInt3Handler, kprobeNotOurs, reenterKprobe } from './kprobe-trap.ts';
 import {
   disableKprobe,
   disableValidKprobe,
@@ -100,6 +114,15 @@ import {
 } from './kretprobe.ts';
 
 export interface KprobeLinks {
+  readonly faultHandlerOnStep: typeof noFaultHandler;
+  readonly faultHandlerOfHandler: typeof noFaultHandler;
+  readonly kprobeIncNmissed: typeof kprobeIncNmissed;
+  readonly jprobeIrqs: typeof jprobeIrqs;
+  readonly longjmpBreakHandler: typeof longjmpBreakHandler;
+  readonly registerJprobes: typeof registerJprobes;
+  readonly restoreStack: typeof restoreStack;
+  readonly saveCall: typeof saveCall;
+  readonly kprobeNotOurs: typeof kprobeNotOurs;
   readonly clearKprobeAddr: typeof clearKprobeAddr;
   readonly kretprobeBusy: typeof kretprobeBusy;
   readonly kretprobeNoInstance: typeof kretprobeNoInstance;
@@ -115,6 +138,8 @@ export interface KprobeLinks {
   readonly registerKretprobe: typeof registerKretprobe;
   readonly registerKretprobes: typeof registerKretprobes;
   readonly unregisterKretprobes: typeof unregisterKretprobes;
+  readonly kprobeAddr: typeof kprobeAddr;
+  readonly kprobeTargetAt: typeof kprobeTargetAt;
   readonly checkKprobeAddressSafe: typeof checkKprobeAddressSafe;
   readonly withinKprobeBlacklist: typeof withinKprobeBlacklist;
   readonly addNewKprobe: typeof addNewKprobe;
@@ -138,7 +163,7 @@ export interface KprobeLinks {
   readonly kprobePostHandler: typeof kprobePostHandler;
   readonly kprobePreHandler: typeof kprobePreHandler;
   readonly kprobesIncNmissedCount: typeof kprobesIncNmissedCount;
-  readonly archCheckKprobe: typeof archCheckKprobe;
+  readonly kprobeInsnAt: typeof kprobeInsnAt;
   readonly setupDetourExecution: typeof setupDetourExecution;
   readonly tryToOptimizeKprobe: typeof tryToOptimizeKprobe;
   readonly unoptimizeKprobe: typeof unoptimizeKprobe;
@@ -181,6 +206,15 @@ export interface KprobeLinks {
 }
 
 export const KPROBE_LINKS: KprobeLinks = {
+  faultHandlerOnStep: noFaultHandler,
+  faultHandlerOfHandler: noFaultHandler,
+  kprobeIncNmissed,
+  kprobeNotOurs,
+  jprobeIrqs,
+  longjmpBreakHandler,
+  registerJprobes,
+  restoreStack,
+  saveCall,
   clearKprobeAddr,
   kretprobeBusy,
   kretprobeNoInstance,
@@ -196,6 +230,8 @@ export const KPROBE_LINKS: KprobeLinks = {
   registerKretprobe,
   registerKretprobes,
   unregisterKretprobes,
+  kprobeAddr,
+  kprobeTargetAt,
   checkKprobeAddressSafe,
   withinKprobeBlacklist,
   addNewKprobe,
@@ -219,7 +255,7 @@ export const KPROBE_LINKS: KprobeLinks = {
   kprobePostHandler,
   kprobePreHandler,
   kprobesIncNmissedCount,
-  archCheckKprobe,
+  kprobeInsnAt,
   setupDetourExecution,
   tryToOptimizeKprobe,
   unoptimizeKprobe,

@@ -25,6 +25,12 @@ export const KPROBE_CALLS_OF_USERS = [
   'unregister_kretprobes',
   'disable_kretprobe',
   'enable_kretprobe',
+  'register_jprobe',
+  'register_jprobes',
+  'unregister_jprobe',
+  'unregister_jprobes',
+  'disable_jprobe',
+  'enable_jprobe',
 ] as const;
 export type KprobeCall = (typeof KPROBE_CALLS_OF_USERS)[number];
 
@@ -65,6 +71,11 @@ function* perform(cx: Context, k: Kernel, { op, probes }: KprobeRequest): Path<E
       return first === undefined ? -EINVAL : yield* k.fn.registerKprobe(cx, k, first);
     case 'register_kprobes':
       return yield* k.fn.registerKprobes(cx, k, probes);
+    case 'register_jprobe':
+    case 'register_jprobes':
+      return yield* k.fn.registerJprobes(cx, k, probes);
+    case 'unregister_jprobe':
+    case 'unregister_jprobes':
     case 'unregister_kprobe':
     case 'unregister_kprobes':
       yield* k.fn.unregisterKprobes(cx, k, probes);
@@ -79,9 +90,11 @@ function* perform(cx: Context, k: Kernel, { op, probes }: KprobeRequest): Path<E
       return 0;
     case 'disable_kprobe':
     case 'disable_kretprobe':
+    case 'disable_jprobe':
       return first === undefined ? -EINVAL : yield* k.fn.disableKprobe(cx, k, first);
     case 'enable_kprobe':
     case 'enable_kretprobe':
+    case 'enable_jprobe':
       return first === undefined ? -EINVAL : yield* k.fn.enableKprobe(cx, k, first);
   }
 }

@@ -8,7 +8,7 @@ import { ENOMEM, type Errno } from './errno.ts';
 import type { Kernel } from './kernel.ts';
 import type { KprobeTarget } from './kprobe-address.ts';
 import { hasPostHandler, type PreparedKprobe } from './kprobe-aggregate.ts';
-import { kprobeInsnAt, probedText, type ProbedText } from './kprobe-insn.ts';
+import { probedText, type ProbedText } from './kprobe-insn.ts';
 import {
   archPrepareSsSlot,
   freeInsnSlot,
@@ -29,7 +29,7 @@ export function* prepareKprobe(
   const text = cx.make(() =>
     probedText(k, known(func, 'text was checked'), (at) => replacedHalf(k, at)),
   );
-  const found = cx.make(() => kprobeInsnAt(text, addr, k.fn.archCheckKprobe));
+  const found = cx.make(() => k.fn.kprobeInsnAt(text, addr));
   if (found.kind === 'rejected') return found.errno;
   const { kind, bytes } = found;
   const insn = cx.make(() => insnOf(text, addr, { kind, bytes }));

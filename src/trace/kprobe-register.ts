@@ -9,7 +9,7 @@ import { EINVAL, type Errno } from './errno.ts';
 import { TRACE_EVENTS } from './event.ts';
 import { useOps } from './ftrace-ops-memory.ts';
 import type { Kernel } from './kernel.ts';
-import { kprobeAddr, type KprobeTarget } from './kprobe-address.ts';
+import type { KprobeTarget } from './kprobe-address.ts';
 import { type PreparedKprobe, soleNode } from './kprobe-aggregate.ts';
 import { watchHandlers } from './kprobe-object.ts';
 import {
@@ -32,7 +32,7 @@ import { modulePut } from './module.ts';
  */
 export function* registerKprobe(cx: Context, k: Kernel, p: Kprobe): Path<Errno> {
   useOps(cx, p);
-  const target = cx.make(() => kprobeAddr(k, p)); // KP-10.1-3
+  const target = cx.make(() => k.fn.kprobeAddr(k, p)); // KP-10.1-3
   if (typeof target === 'number') return target;
   yield* act(p.flags, () => {
     storePointer(k, p.address + KPROBE.addr, target.addr); // Never cleared by a failure behind it.

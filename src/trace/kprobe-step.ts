@@ -3,7 +3,6 @@
 import { known } from '../assert.ts';
 import type { Address } from '../emu/address.ts';
 import type { Context } from '../emu/context.ts';
-import { EMU_EVENTS } from '../emu/event.ts';
 import type { Path } from '../emu/path.ts';
 import { FRAME_PC } from '../emu/regs.ts';
 import { TRACE_EVENTS } from './event.ts';
@@ -55,7 +54,7 @@ function stepping(
     node,
     instance: node.isAggregate ? undefined : p,
     status: interrupted === undefined ? KPROBE_HIT.ss : KPROBE_HIT.reenter,
-    savedIrqs: cx.irqsBefore,
+    savedIrqs: cx.irqsAfter ?? cx.irqsBefore,
     previous: interrupted,
   };
 }
@@ -87,6 +86,7 @@ export function* endOfStep(
 ): Path<Address | undefined> {
   const node = current?.node;
   if (current === undefined || node === undefined) return undefined;
+  if (current.call !== undefined) return yield* k.fn.longjmpBreakHandler(cx, k, pc, current);
   const { insn } = node;
   const slot = cx.make(() => node.slot.value);
   if (insn === undefined || slot === undefined || slot.address + insn.bytes !== pc)
@@ -135,14 +135,4 @@ export function* restorePreviousKprobe(
 /** KP-41.2: nothing could preempt who runs the copy, and nobody waits for its end. */
 export function mayBoost(k: Kernel, node: KprobeNode): boolean {
   return k.machine.preemption !== 'full' && !node.hasPost.value;
-}
-
-/** A fault in the copy is one of the probed instruction (KP-48): it shows that place, and no probe runs any more. */
-export function kprobeFault(cx: Context, k: Kernel): Address | undefined {
-  const current = k.kprobes?.current[cx.cpu.id]?.value;
-  const { hart } = cx.cpu;
-  const node = current?.node;
-  if (node === undefined || hart.pc !== node.slot.value?.address) return undefined;
-  cx.cpu.machine.report(cx.cpu, EMU_EVENTS.irqs.id, current?.savedIrqs === true ? 1 : 0, 0);
-  return node.addr;
 }

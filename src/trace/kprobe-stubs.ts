@@ -11,13 +11,14 @@ import { kprobeBusyBegin, kprobeBusyEnd, kprobeRunning } from './kprobe-busy.ts'
 import { kprobeFtraceHandler } from './kprobe-ftrace.ts';
 import { bindKprobe } from './kprobe-object.ts';
 import { type KprobeCall, kprobeOperation } from './kprobe-operation.ts';
-import { KPROBE, KRETPROBE } from './kprobe-struct.ts';
+import { JPROBE, KPROBE, KRETPROBE } from './kprobe-struct.ts';
 import type { Kprobe, KprobeKind } from './kprobe.ts';
 import type { TraceStub } from './stub-table.ts';
 
 /** Longer arrays are refused: what a recording says of a call has to stay short. */
 const ARRAY_MAX = 4096;
 const POINTER_BYTES = 8;
+const STRUCTS = { kprobe: KPROBE, kretprobe: KRETPROBE, jprobe: JPROBE } as const;
 
 export function kprobeStubs(k: Kernel): Partial<Record<TraceStub, Stub>> {
   const one = (op: KprobeCall): Stub => ({
@@ -43,10 +44,17 @@ export function kprobeStubs(k: Kernel): Partial<Record<TraceStub, Stub>> {
     unregister_kretprobes: batch('unregister_kretprobes'),
     disable_kretprobe: one('disable_kretprobe'),
     enable_kretprobe: one('enable_kretprobe'),
+    register_jprobe: one('register_jprobe'),
+    register_jprobes: batch('register_jprobes'),
+    unregister_jprobe: one('unregister_jprobe'),
+    unregister_jprobes: batch('unregister_jprobes'),
+    disable_jprobe: one('disable_jprobe'),
+    enable_jprobe: one('enable_jprobe'),
   };
 }
 
 function kindOf(op: KprobeCall): KprobeKind {
+  if (op.includes('jprobe')) return 'jprobe';
   return op.includes('kretprobe') ? 'kretprobe' : 'kprobe';
 }
 
@@ -113,7 +121,7 @@ function loadPointerOfGuest(cx: Context, k: Kernel, at: Address): Address | unde
 
 /** The kernel writes into the struct. */
 function probeAt(cx: Context, k: Kernel, address: Address, kind: KprobeKind): Kprobe | undefined {
-  const { bytes } = kind === 'kretprobe' ? KRETPROBE : KPROBE;
+  const { bytes } = STRUCTS[kind];
   const may = cx.make(() => mayUse(cx, { at: address, bytes, writes: true }));
   return may ? bindKprobe(cx, k, address, kind) : undefined;
 }

@@ -6,6 +6,7 @@ import type { Context } from '../emu/context.ts';
 import { type Path, readOnce } from '../emu/path.ts';
 import { FRAME_PC } from '../emu/regs.ts';
 import { TRACE_EVENTS } from './event.ts';
+import { jprobeEntry } from './jprobe.ts';
 import type { Kernel } from './kernel.ts';
 import { hitBy, setCurrentKprobe } from './kprobe-busy.ts';
 import { popPtRegs, pushPtRegs } from './kprobe-regs.ts';
@@ -19,7 +20,10 @@ export function* kprobeInt3Handler(cx: Context, k: Kernel, pc: Address): Path<Ad
   const node = yield* k.fn.getKprobe(cx, k, pc); // CC-H6.2
   const running = cx.make(() => currentKprobe(k, cx.cpu));
   const current = yield* readOnce(running); // CC-H6.4
-  if (node === undefined) return yield* endOfStep(cx, k, pc, current); // CC-H6.3
+  if (node === undefined) {
+    const ended = yield* endOfStep(cx, k, pc, current); // CC-H6.3
+    return ended ?? (yield* k.fn.kprobeNotOurs(cx, k, pc));
+  }
   return current === undefined
     ? yield* k.fn.kprobeHit(cx, k, node)
     : yield* k.fn.reenterKprobe(cx, k, node, current);
@@ -38,11 +42,18 @@ export function* kprobeHit(cx: Context, k: Kernel, node: KprobeNode): Path<Addre
   if (regs === undefined) return undefined;
   const refused = yield* k.fn.kprobePreHandler(cx, k, node, regs);
   const ip = popPtRegs(cx, k, regs);
+  const entry = cx.make(() => jprobeEntry(k, cx.cpu));
+  if (entry !== undefined) return entry; // CC-H16.3
   if (!refused) return yield* k.fn.setupSinglestep(cx, k, node, undefined);
   // KP-45: the handler has said where to go on, and has made the instruction its own business.
   yield* setCurrentKprobe(cx, k, undefined);
   cx.emit(TRACE_EVENTS.kprobe_step.id, node.addr, cx.cpu.machine.strings.id('skip'), ip);
   return ip;
+}
+
+/** KP-40.6: nobody's breakpoint. */
+export function* kprobeNotOurs(_cx: Context, _k: Kernel, _pc: Address): Path<Address | undefined> {
+  return undefined;
 }
 
 /** `reenter_kprobe` (KP-42, KP-43): a hit inside a handler or a single step counts as missed and runs no handler. */

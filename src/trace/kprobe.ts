@@ -5,6 +5,7 @@ import type { Address } from '../emu/address.ts';
 import type { Cell } from '../emu/cell.ts';
 import type { Mutex } from '../emu/lock.ts';
 import type { KObject } from '../emu/slab.ts';
+import type { SavedCall } from './jprobe.ts';
 import type { KprobeHook, KprobeHooks } from './kprobe-ftrace.ts';
 import type { KprobeInsnCache } from './kprobe-slot.ts';
 import type { Rethook } from './rethook.ts';
@@ -85,6 +86,8 @@ export interface CurrentKprobe {
   /** `kprobe_instance`: whose handler an aggregate is calling. */
   readonly instance: Kprobe | undefined;
   readonly status: KprobeStatus;
+  /** The call that a jprobe's handler runs in place of. */
+  readonly call?: SavedCall | undefined;
   /** IRQs were on where the probe was hit. */
   readonly savedIrqs: boolean;
   /** One level (KP-4): what REENTER has interrupted. */

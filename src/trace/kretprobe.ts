@@ -9,7 +9,6 @@ import { synchronize } from '../emu/rcu.ts';
 import { E2BIG, EINVAL, ENOMEM, type Errno } from './errno.ts';
 import { useOps } from './ftrace-ops-memory.ts';
 import type { Kernel } from './kernel.ts';
-import { kprobeAddr } from './kprobe-address.ts';
 import { warnKprobeRereg } from './kprobe-register.ts';
 import { KPROBE, KRETPROBE, loadPointer, storePointer } from './kprobe-struct.ts';
 import { kprobeState } from './kprobe-table.ts';
@@ -41,7 +40,7 @@ export function* registerKretprobe(cx: Context, k: Kernel, p: Kprobe): Path<Errn
 
 /** KR-2: nothing of the probe is touched before it is known that it is not registered (H-29). */
 export function* kretprobeRefused(cx: Context, k: Kernel, p: Kprobe): Path<Errno> {
-  const target = cx.make(() => kprobeAddr(k, p));
+  const target = cx.make(() => k.fn.kprobeAddr(k, p));
   if (typeof target === 'number') return target;
   if (!target.isEntry) return -EINVAL;
   const byAddr = cx.make(() => loadPointer(k, p.address + KPROBE.addr) !== NO_ADDRESS);

@@ -2,6 +2,7 @@
 import { V6_14_LINKS, V6_18_LINKS } from './fgraph-eras.ts';
 import type { FprobeOptions } from './fprobe-options.ts';
 import { FPROBE_V5_18, FPROBE_V6_1 } from './fprobe-rethook-eras.ts';
+import { KPROBE_V2_6_31 } from './kprobe-eras.ts';
 import type { LinkTable } from './link.ts';
 import { FPROBE_RETHOOK } from './rethook-link.ts';
 
@@ -62,9 +63,9 @@ const ALL: readonly Profile[] = [
   },
   {
     id: 'v2.6.31',
-    about: 'The ftrace rules of Linux v6.12; there is no fprobe.',
+    about: 'The ftrace rules of Linux v6.12; kprobes, jprobes and kretprobes of 2.6.31; no fprobe.',
     fprobe: 'none',
-    links: {},
+    links: KPROBE_V2_6_31,
   },
 ];
 

@@ -66,6 +66,14 @@ export const TRACE_STUBS = [
   'unregister_kretprobes',
   'disable_kretprobe',
   'enable_kretprobe',
+  'register_jprobe',
+  'register_jprobes',
+  'unregister_jprobe',
+  'unregister_jprobes',
+  'disable_jprobe',
+  'enable_jprobe',
+  /** Not a call but a breakpoint (JP-5). */
+  'jprobe_return',
 ] as const;
 
 /** Symbols that are there where fprobe is. */
@@ -84,11 +92,23 @@ const FPROBE_STUBS: ReadonlySet<TraceStub> = new Set([
   'ftrace_return_to_handler',
 ]);
 
+/** Those of the era that has jprobes. */
+const JPROBE_STUBS: ReadonlySet<TraceStub> = new Set([
+  'register_jprobe',
+  'register_jprobes',
+  'unregister_jprobe',
+  'unregister_jprobes',
+  'disable_jprobe',
+  'enable_jprobe',
+  'jprobe_return',
+]);
+
 /** Those that only the function-graph machine has. */
 const FGRAPH_STUBS: ReadonlySet<TraceStub> = new Set(['unregister_fprobe_async', 'reprobe_unwind']);
 
 /** Is there such a symbol in this era? */
 export function isPublished(name: TraceStub, era: FprobeEra): boolean {
+  if (era !== 'none' && JPROBE_STUBS.has(name)) return false;
   if (era === 'none') return !FPROBE_STUBS.has(name) && !FGRAPH_STUBS.has(name);
   return era === 'fgraph' || !FGRAPH_STUBS.has(name);
 }
