@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { begun, call, enters, ended, FP, hook, world } from './example-fprobe.ts';
-import { judge, reasonOf, site, type Told } from './example-run.ts';
+import { judge, reasonOf, type Told } from './example-run.ts';
 import { quiescence } from './quiescence.ts';
 
 const NODES = 8;
