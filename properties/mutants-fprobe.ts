@@ -115,7 +115,7 @@ export const FPROBE_MUTANTS: readonly Mutant[] = [
     cases: 'fgraph-mixed',
     budget: 120,
     pinned: [1, 4],
-    says: /no fprobe that is left hooks it/u,
+    says: /although no probe wants it/u,
   },
   {
     id: 'M-96',

@@ -51,8 +51,6 @@ interface Findings {
   besides: number;
   registered: boolean;
   dead: boolean;
-  /** CPUs that RCU does not watch. */
-  readonly unwatched: Set<number>;
 }
 
 const RECURSION = 'recursion';
@@ -79,7 +77,6 @@ export const start: Guarantee = {
       besides: 0,
       registered: false,
       dead: false,
-      unwatched: new Set(),
     };
     return {
       on: {
@@ -92,10 +89,6 @@ export const start: Guarantee = {
         },
         cb_begin: () => {
           if (story.callback !== undefined) callbackBegan(found, story.callback);
-        },
-        rcu_watching: (e) => {
-          if (e.watching) found.unwatched.delete(e.cpu);
-          else found.unwatched.add(e.cpu);
         },
         skip: (e) => {
           skipped(found, e);
@@ -174,7 +167,7 @@ function skipped(found: Findings, e: EventOf<'skip'>): void {
     if (e.object !== NOBODY && e.object !== debt.ops.object) continue;
     debt.skipped = e.index;
     if (e.reason === RECURSION && isFull(words, e)) debt.paid = true;
-    const needsRcu = (debt.ops.flags & FLAG_RCU) !== 0 && found.unwatched.has(e.cpu);
+    const needsRcu = (debt.ops.flags & FLAG_RCU) !== 0 && found.story.unwatched.has(e.cpu);
     if (e.reason === RCU && needsRcu) debt.paid = true;
   }
 }

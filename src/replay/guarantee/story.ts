@@ -123,6 +123,8 @@ export interface Story {
   readonly fprobes: Fprobes;
   readonly settings: Settings;
   readonly writes: Writes;
+  /** CPUs on which RCU does not watch (`watching.ts`). */
+  readonly unwatched: Set<number>;
   /** Places of trampolines, live or freed: their calls are patched too (CC-S21.5). */
   readonly trampolines: Map<number, number>;
   /** Of the `func_enter` at hand: the function, if it can be hooked. */
@@ -148,6 +150,7 @@ export function newStory(): Story {
     calls: [],
     fprobes: newFprobes(),
     settings: newSettings(),
+    unwatched: new Set(),
     writes: new Map(),
     trampolines: new Map(),
     entered: undefined,
