@@ -23,6 +23,7 @@ import type { Kernel } from '../trace/kernel.ts';
 import { deleteModule, initModule, type Module, newModule } from '../trace/module.ts';
 import { fileOperation, operation, type OperationRequest } from '../trace/operation.ts';
 import type { Profile } from '../trace/profile.ts';
+import { builtForAnother } from './compiled-era.ts';
 import type { FprobeFlag } from './workload/model-fprobe.ts';
 import type { OperationName, OpsFlag } from './workload/model.ts';
 import type {
@@ -138,9 +139,11 @@ function checkEra(k: Kernel, plan: Plan): void {
 
 /** What the plan uses and the era has not, in words; undefined: it has everything. */
 export function whatEraLacks(
-  { probes, timeline }: Plan,
-  { fprobe: era, id }: Pick<Profile, 'id' | 'fprobe'>,
+  plan: Plan,
+  profile: Pick<Profile, 'id' | 'fprobe'>,
 ): string | undefined {
+  const { probes, timeline } = plan;
+  const { fprobe: era, id } = profile;
   const fprobe = probes.find(({ kind }) => kind === 'fprobe');
   if (era === 'none' && fprobe !== undefined) {
     return `probe ${fprobe.name}: profile ${id} has no fprobe, which came with v5.18`;
@@ -151,7 +154,7 @@ export function whatEraLacks(
   if (era === 'rethook' && isAsync) {
     return `unregister_async: profile ${id} has no unregister_fprobe_async, which came with v6.14`;
   }
-  return undefined;
+  return builtForAnother(plan, profile);
 }
 
 /** The calls of a run's operations. */
