@@ -30,6 +30,7 @@ import type {
   Plan,
   PlanCpuOperation,
   PlanFprobe,
+  PlanFprobeTarget,
   PlanModuleOperation,
   PlanOperation,
   PlanProbeOperation,
@@ -115,10 +116,10 @@ function makeFprobe(k: Kernel, planned: PlanFprobe, image: Image): Probe {
     nrMaxactive,
     flags: planned.flags.reduce((bits, flag) => bits | FPROBE_FLAG_BITS[flag], 0),
   });
-  return { kind, object: fp.object, fp, register: registration(planned, image) };
+  return { kind, object: fp.object, fp, register: registration(planned.target, image) };
 }
 
-function registration({ target }: PlanFprobe, image: Image): FprobeRequest {
+function registration(target: PlanFprobeTarget, image: Image): FprobeRequest {
   if ('ips' in target) {
     return { op: 'register_fprobe_ips', ips: target.ips.map((name) => addressOf(image, name)) };
   }
@@ -194,7 +195,7 @@ export class Operations {
         cx.make(() => {
           zeroUsedOps(this.#k, fp);
         });
-      return fprobeOperation(cx, this.#k, fp, fprobeRequest(probe, planned));
+      return fprobeOperation(cx, this.#k, fp, this.#fprobeRequest(probe, planned));
     }
     return operation(cx, this.#k, probe.ops, this.#request(planned));
   }
@@ -203,7 +204,9 @@ export class Operations {
   callOf(planned: PlanOperation): string {
     if (!('probe' in planned)) return planned.op;
     const probe = this.probe(planned.probe);
-    return probe.kind === 'fprobe' ? fprobeRequest(probe, planned).op : this.#request(planned).op;
+    return probe.kind === 'fprobe'
+      ? this.#fprobeRequest(probe, planned).op
+      : this.#request(planned).op;
   }
 
   /**
@@ -230,6 +233,12 @@ export class Operations {
       return { param: known(param, 'a parameter was checked'), value };
     });
     return initModule(cx, this.#k, module, params);
+  }
+
+  /** A registration may hook something else than the probe says. */
+  #fprobeRequest(probe: FprobeProbe, planned: PlanProbeOperation): FprobeRequest {
+    const target = planned.op === 'register' ? planned.target : undefined;
+    return target === undefined ? fprobeRequest(probe, planned) : registration(target, this.#image);
   }
 
   #request(planned: PlanProbeOperation): OperationRequest {
