@@ -48,7 +48,7 @@ const seed = Number(process.env['SEED'] ?? randomInt(1_000_000_000));
 const runs = Number(process.env['RUNS'] ?? 10_000);
 const steps = ownSteps();
 const exercise = newExercise(steps);
-/** Mutants of recordings; of the other kinds a tenth. */
+/** Mutants of recordings and of workloads each; of the other kinds a tenth. */
 const mutants = Number(process.env['MUTANTS'] ?? 1_000_000);
 
 function fail(what: string): void {
@@ -129,11 +129,15 @@ async function checkBytes(): Promise<void> {
   else console.log(`determinism: ${made} processes and threads wrote the same bytes`);
 }
 
+function wantedOf(kind: DamageKind): number {
+  if (kind === 'hostile') return HOSTILE_COUNT;
+  return kind === 'recordings' || kind === 'workloads' ? mutants : mutants / 10;
+}
+
 /** Damaged and hostile files of every kind, each batch in a process of its own. */
 async function checkMutants(kind: DamageKind): Promise<void> {
   const child = fileURLToPath(new URL('damage-child.js', import.meta.url));
-  const wanted =
-    kind === 'hostile' ? HOSTILE_COUNT : kind === 'recordings' ? mutants : mutants / 10;
+  const wanted = wantedOf(kind);
   let [done, refused, slowest, most] = [0, 0, 0, 0];
   for (let batch = 0; done < wanted; batch++) {
     const count = Math.min(DAMAGE_BATCH, Math.ceil(wanted - done));
