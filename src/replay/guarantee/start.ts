@@ -15,15 +15,15 @@ import { NOBODY } from './fprobes.ts';
 import { nameOfSite } from './functions.ts';
 import { type Frame, innermost } from './hit.ts';
 import { broken, type Broken, type Guarantee, heldInParts, type Verdict } from './judge.ts';
-import { FLAG_RCU, hooks, isRegistered, type Ops } from './ops.ts';
+import { FLAG_RCU, hooks, isRegistered, isSelected, type Ops } from './ops.ts';
 import {
   isFull,
   newRecursionWords,
   type RecursionWords,
   wordListeners,
 } from './recursion-words.ts';
-import { type HashHistory, selects, spares } from './selection.ts';
-import { type Callback, contextOf, isTraced, type Story } from './story.ts';
+import { type Callback, contextOf, type Story } from './story.ts';
+import { isTraced } from './traced.ts';
 import { where } from './wording.ts';
 
 /** A callback that a call of a function owes. */
@@ -138,20 +138,6 @@ function functionEntered(found: Findings, e: EventOf<'func_enter'>): void {
     owed.push({ ops, turns: turnsOf(turns, ops), writes, paid: false, skipped: -1 });
   }
   if (owed !== undefined) debts.set(frame, owed);
-}
-
-/** For certain. */
-function isSelected({ filter, notrace }: Ops, site: number): boolean {
-  return (
-    isKnown(filter) &&
-    isKnown(notrace) &&
-    filter.now.every((hash) => selects(hash, site)) &&
-    notrace.now.every((hash) => spares(hash, site))
-  );
-}
-
-function isKnown({ lost }: HashHistory): boolean {
-  return !lost;
 }
 
 function callbackBegan({ debts }: Findings, { hit, ops }: Callback): void {
