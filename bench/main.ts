@@ -9,6 +9,7 @@ import { encoding } from './encoding.ts';
 import { fprobes } from './fprobes.ts';
 import { hits } from './hits.ts';
 import { hooks, PROBE_HIT } from './hooks.ts';
+import { mutants } from './mutants.ts';
 import { phases } from './phases.ts';
 import { processor } from './processor.ts';
 import { sites } from './sites.ts';
@@ -25,6 +26,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   encoding,
   runs: wholeRuns,
   phases,
+  mutants,
 };
 
 const CLOCKS: Readonly<Record<string, Clock>> = { cpu: cpuClock, wall: wallClock };

@@ -19,6 +19,7 @@ const SEED_DEFAULT = 1;
 const PROFILES: Readonly<Record<string, string>> = {
   'memory-rethook-pool': 'v6.12',
   'nmissed-one-node': 'v6.12',
+  'pairing-c-module-rethook': 'v6.12',
   'quiescence-rethook-no-memory': 'v6.12',
   'unregister-rethook-sleepers': 'v6.12',
 };

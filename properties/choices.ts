@@ -29,11 +29,18 @@ function departures(maxLength: number, distances: readonly number[]): fc.Arbitra
 }
 
 /** Any choices. */
-export const choicesArbitrary: fc.Arbitrary<Choices> = fc.record({
-  schedule: fc.oneof(departures(500, LONG), departures(600, SHORT)),
-  inject: departures(6, LONG),
-  wait: departures(12, [0, 1, 2]),
-});
+export const choicesArbitrary: fc.Arbitrary<Choices> = choicesOf(500);
+
+/** As many as runs of a third of the usual length can use. */
+export const fewChoices: fc.Arbitrary<Choices> = choicesOf(150);
+
+function choicesOf(departuresMax: number): fc.Arbitrary<Choices> {
+  return fc.record({
+    schedule: fc.oneof(departures(departuresMax, LONG), departures(departuresMax * 1.2, SHORT)),
+    inject: departures(6, LONG),
+    wait: departures(12, [0, 1, 2]),
+  });
+}
 
 /** Answers as `choices` say; `eager` also tells in advance how long it stays calm. */
 export function listedChooser(choices: Choices, eager: boolean): Chooser {

@@ -83,14 +83,22 @@ test.concurrent(
   TIMEOUT,
 );
 
-test.concurrent(
-  'a reader that stops at the first damage is found',
-  async () => {
-    const task = { kind: 'recordings', count: 200, seed: 1, plant: 'stop' } as const;
+test.concurrent.each([
+  [
+    'a reader that stops at the first damage is',
+    'stop',
+    200,
+    /whole frame at byte \d+ is not read/u,
+  ],
+  ['frames that do not tell their runs apart are', 'adopt', 200, /: diverged at \d+: /u],
+] as const)(
+  '%s found',
+  async (_, plant, mutants, found) => {
+    const task = { kind: 'recordings', count: mutants, seed: 1, plant } as const;
     const folder = join(process.cwd(), 'golden');
     const child = programs.path('properties/damage-child');
     const { failures } = await damageInProcess(child, { ...task, folder });
-    expect(failures.join('\n')).toMatch(/the whole frame at byte \d+ is not read/u);
+    expect(failures.join('\n')).toMatch(found);
   },
   TIMEOUT,
 );

@@ -7,16 +7,25 @@ import { InputError, known } from '../src/assert.ts';
 import { loadElf } from '../src/emu/elf.ts';
 import { judgeLog } from '../src/replay/judge-recording.ts';
 import { prepare } from '../src/replay/prepare.ts';
-import { damageText, type Salvage, salvageRecording } from '../src/replay/recording.ts';
+import { damageText, joinBytes, salvageRecording } from '../src/replay/recording.ts';
 import { replayRecording } from '../src/replay/replay.ts';
 import { summarize } from '../src/replay/report-summary.ts';
 import { ftraceReport, jsonReport, summaryReport } from '../src/replay/report.ts';
 import { parseTextForm } from '../src/replay/text-form-read.ts';
 import { formatRecording } from '../src/replay/text-form.ts';
+import { expectFramesOf, expectReplay } from './damage-replay.ts';
 import { HOSTILE_LINES, HOSTILE_RECORDINGS } from './hostile.ts';
 import { Draws, mutateBytes } from './mutate-bytes.ts';
-import { mutateRecording, type Original, originalOf } from './mutate-recording.ts';
+import {
+  mutateRecording,
+  type Original,
+  originalOf,
+  spliceRecordings,
+} from './mutate-recording.ts';
 import { mutateText } from './mutate-text.ts';
+import { rebind } from './rebind.ts';
+import { recordLong } from './record-long.ts';
+import { reframed } from './reframe.ts';
 import { smallRecording } from './small-recordings.ts';
 
 export const DAMAGE_KINDS = ['recordings', 'workloads', 'texts', 'images', 'hostile'] as const;
@@ -44,8 +53,8 @@ export interface DamageOptions {
   readonly folder: string;
   /** Only this mutant: to see a failure again. */
   readonly only?: number | undefined;
-  /** For the test of the test: a reader that stops at the first damage. */
-  readonly plant?: 'stop';
+  /** For the test of the test: a reader that stops at the first damage, or frames that do not tell their runs apart. */
+  readonly plant?: 'stop' | 'adopt';
 }
 
 type Fate = 'refused' | 'whole' | 'damaged' | 'replayed';
@@ -130,28 +139,64 @@ function smallRecordings(folder: string): readonly Uint8Array[] {
   const golden = known(first, 'there are goldens');
   const other = known(second, 'there are goldens');
   return [
-    smallRecording(golden, { from: 0, events: 60, frameEvents: 8, choices: [0, 0, 1] }),
-    smallRecording(other, { from: 100, events: 120, frameEvents: 30, choices: [] }),
-    smallRecording(other, { from: 300, events: 9, frameEvents: 1, choices: [0, 3, 70_000] }),
+    smallRecording(golden, { seed: 1, from: 0, events: 60, frameEvents: 8, choices: [0, 0, 1] }),
+    smallRecording(other, { seed: 2, from: 100, events: 120, frameEvents: 30, choices: [] }),
+    smallRecording(other, {
+      seed: 3,
+      from: 300,
+      events: 9,
+      frameEvents: 1,
+      choices: [0, 3, 70_000],
+    }),
   ];
 }
 
-/** One mutant in so many is made from a golden; those can be replayed. */
+/** One mutant in so many is made from a golden, and one from recordings with many frames; those can be replayed. */
 const GOLDEN_SHARE = 50;
+const FRAMED_SHARE = 25;
+/** Events of their frames. */
+const FRAME_EVENTS = 100;
+
+/** Runs of one workload that differ in their seeds, a longer one, and one of another workload. */
+function framedRecordings(goldens: readonly Original[]): readonly Original[] {
+  const golden = known(goldens[0], 'there are goldens');
+  const long = [
+    { rounds: 3, seed: 11 },
+    { rounds: 3, seed: 12 },
+    { rounds: 6, seed: 13 },
+  ].map(recordLong);
+  return [golden.bytes, ...long].map((bytes) => originalOf(reframed(bytes, FRAME_EVENTS)));
+}
+
+/** `one` as if it were of the run of the first of `all`. */
+function ofRun(all: readonly Original[], one: Original): Original {
+  const first = known(all[0], 'there are recordings');
+  const header = known(first.objects[1], 'a recording has a header');
+  const behind = rebind(header, one.objects.slice(2));
+  const bytes = joinBytes([...one.objects.slice(0, 2), ...behind]);
+  return { ...originalOf(bytes), run: first.run };
+}
 
 function recordingAttempt(folder: string, plant: DamageOptions['plant']): Attempt {
   const small = smallRecordings(folder).map(originalOf);
   const goldens = filesOf(folder, '.trace').map((file) =>
     originalOf(new Uint8Array(readFileSync(file))),
   );
+  const told = framedRecordings(goldens);
+  const framed = plant === 'adopt' ? told.map((one) => ofRun(told, one)) : told;
   return (draws, index) => {
     const isGolden = index % GOLDEN_SHARE === 0;
-    const originals = isGolden ? goldens : small;
-    const original = drawFrom(originals, draws);
-    const mutant = mutateRecording(original, draws, drawFrom(originals, draws));
+    const isFramed = !isGolden && index % FRAMED_SHARE === 0;
+    const originals = isGolden ? goldens : isFramed ? framed : small;
+    const [original, other] = [drawFrom(originals, draws), drawFrom(originals, draws)];
+    const mutant =
+      draws.below(isFramed ? 2 : 16) === 0
+        ? spliceRecordings(original, other, draws)
+        : mutateRecording(original, draws, other);
     const fate = readEveryWay(mutant.bytes, mutant.isAccident ? originals : undefined, plant);
-    if (!isGolden || fate === 'refused') return fate;
-    unlessRefused(() => replayRecording(mutant.bytes), /./u);
+    if (fate === 'refused' || !(isGolden || isFramed)) return fate;
+    if (mutant.isAccident) expectReplay(mutant.bytes, salvageRecording(mutant.bytes));
+    else unlessRefused(() => replayRecording(mutant.bytes), /./u);
     return 'replayed';
   };
 }
@@ -176,23 +221,6 @@ function readEveryWay(
   if ((damage === undefined) !== (damageText(found) === 'whole'))
     throw new Error('damage is not told');
   return damage === undefined ? 'whole' : 'damaged';
-}
-
-/** Every frame that lies in `bytes` as it was written is read. */
-function expectFramesOf(bytes: Uint8Array, found: Salvage, written: readonly Original[]): void {
-  const { frames, islands, damages } = found;
-  const behind = islands.flatMap((island) => island.frames);
-  const read = new Set([...frames, ...behind].map(({ digest }) => digest));
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  for (const { objects } of written) {
-    for (const object of objects.slice(2, -1)) {
-      const offset = buffer.indexOf(object);
-      if (offset < 0 || read.has(Buffer.from(object.subarray(-16)).toString('latin1'))) continue;
-      // Of two frames with the same events one is enough; the other is named.
-      if (!damages.some((one) => one.part === 'frame' && one.offset === offset))
-        throw new Error(`the whole frame at byte ${offset} is not read`);
-    }
-  }
 }
 
 const SMALL_WORKLOADS: readonly string[] = [

@@ -69,6 +69,9 @@ timeline:
   - { at: end, free_filter: ops0 }
   - { at: start, register: fp0, expect: -E2BIG }
   - { at: start, register: fp1, expect: -ENOSPC }
+  - { at: start, register: { probe: fp0, filter: 'l*', notfilter: early }, expect: 0 }
+  - { at: start, register: { probe: fp1, ips: [again] }, expect: 0 }
+  - { at: start, register: { probe: fp2, syms: [late, again] } }
   - { on: { enter: fp0.entry, cpu: 1 }, disable: fp0 }
   - { on: { return: fp2.exit }, enable: fp0, by: control-1 }
   - { on: { begin: disable, probe: fp0 }, unregister_async: fp1 }

@@ -8,7 +8,7 @@ export const FPROBE_MUTANTS: readonly Mutant[] = [
     judge: 'unregister',
     cases: 'rethook-lingers',
     budget: 3600,
-    pinned: [5, 3],
+    pinned: [59, 3],
     says: /^the exit handler/u,
   },
   {
@@ -16,7 +16,7 @@ export const FPROBE_MUTANTS: readonly Mutant[] = [
     judge: 'nmissed',
     cases: 'rethook-pauses',
     budget: 150,
-    pinned: [5, 6],
+    pinned: [2, 3],
     says: /^the exit handler .* although it had been disabled/u,
   },
   { id: 'M-46', judge: 'unregister', cases: 'fgraph-grows', budget: 150, pinned: [5, 9] },
@@ -66,7 +66,7 @@ export const FPROBE_MUTANTS: readonly Mutant[] = [
     judge: 'return',
     cases: 'fgraph-interrupted',
     budget: 1600,
-    pinned: [10, 4],
+    pinned: [15, 28],
     says: /did not find its frame|did not return to where/u,
   },
   {
@@ -82,7 +82,7 @@ export const FPROBE_MUTANTS: readonly Mutant[] = [
     judge: 'return',
     cases: 'fgraph-grows',
     budget: 2500,
-    pinned: [7],
+    pinned: [52],
     says: /did not find its frame/u,
   },
   {
@@ -115,7 +115,7 @@ export const FPROBE_MUTANTS: readonly Mutant[] = [
     cases: 'fgraph-mixed',
     budget: 120,
     pinned: [1, 4],
-    says: /no fprobe that is left hooks it/u,
+    says: /although no probe wants it/u,
   },
   {
     id: 'M-96',

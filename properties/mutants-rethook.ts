@@ -47,7 +47,7 @@ export const RETHOOK_MUTANTS: readonly Mutant[] = [
     judge: 'quiescence',
     cases: 'fprobes',
     budget: 1200,
-    pinned: [2, 4],
+    pinned: [1, 5],
     says: /were in its pool$/u,
   },
   {

@@ -4,7 +4,7 @@ import { known } from '../src/assert.ts';
 import { scanFrames } from '../src/replay/frame-scan.ts';
 import { measure, pack, unpack } from '../src/replay/packed.ts';
 import { joinBytes } from '../src/replay/recording.ts';
-import { SEAL_NONE, sealed } from '../src/replay/seal.ts';
+import { SEAL_NONE, sealAt, sealed } from '../src/replay/seal.ts';
 import { type Draws, mutateBytes } from './mutate-bytes.ts';
 import { rebind } from './rebind.ts';
 
@@ -13,6 +13,8 @@ export interface Original {
   readonly bytes: Uint8Array;
   /** Preamble, header, frames, end. */
   readonly objects: readonly Uint8Array[];
+  /** Which run its frames say they are of. */
+  readonly run: string;
 }
 
 export function originalOf(bytes: Uint8Array): Original {
@@ -21,7 +23,7 @@ export function originalOf(bytes: Uint8Array): Original {
   const objects = [bytes.subarray(0, preamble), bytes.subarray(preamble, header)];
   for (const { offset, end } of scanFrames(bytes, header).objects)
     objects.push(bytes.subarray(offset, end));
-  return { bytes, objects };
+  return { bytes, objects, run: sealAt(bytes, header) };
 }
 
 /** What became of a recording, and whether whole frames of it may have been forged. */
@@ -166,4 +168,47 @@ export function mutateRecording(original: Original, draws: Draws, other: Origina
     objects = (kind === 5 ? changeBins : changeValue)(objects, draws);
   }
   return { bytes: joinBytes(objects), isAccident: false };
+}
+
+type Splicer = (one: Original, two: Original, draws: Draws) => readonly Uint8Array[];
+
+/** The first objects of one and the last of the other. */
+const joinObjects: Splicer = (one, two, draws) => [
+  ...one.objects.slice(0, 2 + draws.below(one.objects.length - 1)),
+  ...two.objects.slice(2 + draws.below(two.objects.length - 2)),
+];
+
+/** A new file over an old one that was longer; the new one may have been killed. */
+const overOld: Splicer = (one, two, draws) => {
+  const isKilled = draws.below(2) === 0;
+  const written = isKilled ? one.bytes.slice(0, draws.below(one.bytes.length)) : one.bytes;
+  return [written, two.bytes.subarray(written.length)];
+};
+
+/** One object of the other in the place of one's own, or before it. */
+const strayObject: Splicer = ({ objects }, two, draws) =>
+  objects.toSpliced(
+    1 + draws.below(objects.length - 1),
+    draws.below(2),
+    two.objects[1 + draws.below(two.objects.length - 1)] ?? new Uint8Array(),
+  );
+
+/** The beginning of one, bytes of the other behind it, and what is left of the first. */
+const strayBytes: Splicer = ({ bytes }, two, draws) => {
+  const from = draws.below(bytes.length);
+  const length = draws.below(bytes.length - from);
+  return [
+    bytes.subarray(0, from),
+    two.bytes.subarray(from, from + length),
+    bytes.subarray(from + length),
+  ];
+};
+
+const SPLICERS: readonly [Splicer, ...Splicer[]] = [joinObjects, overOld, strayObject, strayBytes];
+
+/** A file with pieces of two recordings, and sometimes with some other damage. */
+export function spliceRecordings(one: Original, two: Original, draws: Draws): Mutant {
+  const bytes = joinBytes(draws.of(SPLICERS)(one, two, draws));
+  const isHit = draws.below(3) === 0;
+  return { bytes: isHit ? mutateBytes(bytes, draws, bytes) : bytes, isAccident: true };
 }

@@ -14,7 +14,14 @@ import { exerciseGoldens } from './exercise-goldens.ts';
 import { exerciseTable, notExercised, reportOf } from './exercise-table.ts';
 import { newExercise } from './exercise.ts';
 import { ownSteps } from './mark-programs.ts';
-import { EQUIVALENTS, findFault, findMutant, type Mutant, MUTANTS } from './mutants.ts';
+import {
+  EQUIVALENT_PAIRS,
+  EQUIVALENTS,
+  findMutant,
+  type Mutant,
+  MUTANTS,
+  survival,
+} from './mutants.ts';
 import { NOT_EXERCISED } from './not-exercised.ts';
 import { PLANTED_FAULTS } from './planted-faults.ts';
 import { type CasesName, describeCase } from './run-case.ts';
@@ -37,6 +44,7 @@ const OTHER_CASES: readonly (readonly [GuaranteeName, CasesName])[] = [
   ['context', 'hotplug'],
   ['context', 'programs'],
   ['filter-swap', 'pids'],
+  ['arguments', 'flags'],
   ['unregister', 'fprobes'],
 ];
 
@@ -48,7 +56,7 @@ const seed = Number(process.env['SEED'] ?? randomInt(1_000_000_000));
 const runs = Number(process.env['RUNS'] ?? 10_000);
 const steps = ownSteps();
 const exercise = newExercise(steps);
-/** Mutants of recordings; of the other kinds a tenth. */
+/** Mutants of recordings and of workloads each; of the other kinds a tenth. */
 const mutants = Number(process.env['MUTANTS'] ?? 1_000_000);
 
 function fail(what: string): void {
@@ -107,14 +115,12 @@ function checkMutant(mutant: Mutant): void {
 }
 
 function checkEquivalents(): void {
-  for (const equivalent of EQUIVALENTS) {
-    const { id, cases } = equivalent;
-    const found = findFault(equivalent, { seed, runs: runs * EQUIVALENT_FACTOR });
-    if (found !== undefined) fail(`${id}: ${found.fault}\n${describeCase(found.drawn)}`);
-    else {
-      const made = runs * EQUIVALENT_FACTOR;
-      console.log(`equivalent ${id}: survives ${made} runs of ${cases.join(' and ')}`);
-    }
+  for (const equivalent of [...EQUIVALENTS, ...EQUIVALENT_PAIRS]) {
+    const [names, cases] = [equivalent.ids.join(' with '), equivalent.cases.join(' and ')];
+    const wanted = runs * EQUIVALENT_FACTOR;
+    const { drawn, fault, runs: made } = survival(equivalent, { seed, runs: wanted });
+    if (drawn !== undefined) fail(`${names}: ${fault}\n${describeCase(drawn)}`);
+    else console.log(`equivalent ${names}: survives ${made} runs of ${cases}`);
   }
 }
 
@@ -129,11 +135,15 @@ async function checkBytes(): Promise<void> {
   else console.log(`determinism: ${made} processes and threads wrote the same bytes`);
 }
 
+function wantedOf(kind: DamageKind): number {
+  if (kind === 'hostile') return HOSTILE_COUNT;
+  return kind === 'recordings' || kind === 'workloads' ? mutants : mutants / 10;
+}
+
 /** Damaged and hostile files of every kind, each batch in a process of its own. */
 async function checkMutants(kind: DamageKind): Promise<void> {
   const child = fileURLToPath(new URL('damage-child.js', import.meta.url));
-  const wanted =
-    kind === 'hostile' ? HOSTILE_COUNT : kind === 'recordings' ? mutants : mutants / 10;
+  const wanted = wantedOf(kind);
   let [done, refused, slowest, most] = [0, 0, 0, 0];
   for (let batch = 0; done < wanted; batch++) {
     const count = Math.min(DAMAGE_BATCH, Math.ceil(wanted - done));

@@ -371,7 +371,7 @@ export const PLANTED_FAULTS: readonly Mutant[] = [
   ...planted(WRONG_ARGUMENTS, 'arguments', [300, 300, 300, 300]),
   ...planted(WRONG_REGISTERS, 'arguments', [1000, 500], 'flags'),
   ...planted(UNASSISTED, 'context', [300], 'flags'),
-  ...planted(NOT_LEFT_OUT, 'filter-swap', [1000, 1000]),
+  ...planted(NOT_LEFT_OUT, 'filter-swap', [200, 200], 'untraced'),
   ...planted(WRONG_CONTEXT, 'context', [300, 300]),
   ...planted(LEFT_BEHIND, 'quiescence', [300, 300, 300, 300]),
   ...planted(FPROBE_LEFT_BEHIND, 'quiescence', [100], 'rethook'),

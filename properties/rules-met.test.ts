@@ -31,7 +31,7 @@ test.each([
   ['unregister-shared-site', 'FT-30 CC-G1 (unregister)', 'FP-6 CC-G7 CC-G8 (unregister)'],
   ['unregister-rethook-sleepers', 'FP-32 CC-O6 (nmissed)', 'FP-4 FP-9 FP-72 (nmissed)'],
   ['memory-rethook-pool', 'FP-9 FP-32 (nmissed)', 'FP-72 (nmissed)'],
-  ['memory-rethook-pool', 'CC-M15 CC-O7 (memory)', 'FT-30 CC-G1 (memory)'],
+  ['unregister-fprobe', 'CC-M15 CC-O7 (memory)', 'FT-30 CC-G1 (memory)'],
   ['text-stop-machine', 'FT-12 CC-G24 (text)', 'FT-7 FT-8 FT-9 CC-M5 CC-M7 (text)'],
   ['text-stale-fetch', 'FT-7 FT-8 FT-9 CC-M5 CC-M7 (text)', 'FT-12 (text)'],
   ['arguments-redirect', 'FT-4 FT-14 FT-19 (arguments)', 'FT-15 FT-16 FT-18 FP-1 (arguments)'],

@@ -1,10 +1,9 @@
 // How often a run put each rule of each judge to the test (rule-situations.ts says when that is).
 import type { EventLog } from '../src/replay/event-log.ts';
-import { fprobeListeners } from '../src/replay/guarantee/fprobes.ts';
-import { GUARANTEES } from '../src/replay/guarantee/index.ts';
+import { GUARANTEES, tellers } from '../src/replay/guarantee/index.ts';
 import type { Verdict } from '../src/replay/guarantee/judge.ts';
 import { listen } from '../src/replay/guarantee/listen.ts';
-import { newStory, storyListeners } from '../src/replay/guarantee/story.ts';
+import { newStory } from '../src/replay/guarantee/story.ts';
 import type { GuaranteeName } from '../src/replay/workload/model.ts';
 import { type Met, RULE_SITUATIONS } from './rule-situations.ts';
 
@@ -31,7 +30,7 @@ export function rulesMet(
 ): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
   const story = newStory();
-  const listeners = [storyListeners(story), fprobeListeners(story.fprobes, story.functions)];
+  const listeners = [...tellers(story)];
   for (const one of JUDGED_RULES) {
     const verdict = verdicts.get(one.judge);
     const name = nameOfRule(one);

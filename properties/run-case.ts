@@ -13,10 +13,11 @@ import type { GuaranteeName, Workload } from '../src/replay/workload/model.ts';
 import { toYaml } from '../src/replay/workload/to-yaml.ts';
 import { PROFILES, PROFILE_TODAY } from '../src/trace/profile.ts';
 import type { Variant } from '../src/trace/variants/variant.ts';
-import { type Choices, choicesArbitrary, listedChooser } from './choices.ts';
+import { type Choices, choicesArbitrary, fewChoices, listedChooser } from './choices.ts';
 import { type Exercise, watchRun } from './exercise.ts';
+import type { Features } from './workload-features.ts';
 import { type Era, type FprobeCase, fprobeCases } from './workloads-fprobe.ts';
-import { type Features, workloadsWith } from './workloads.ts';
+import { workloadsWith } from './workloads.ts';
 
 export interface Case {
   readonly workload: Workload;
@@ -30,7 +31,8 @@ export interface Case {
  * and probes that get into each other's way as they want to redirect functions. Or those in which a module comes and
  * goes, fprobes in one era or another, those in which ftrace dies with it, those in which hooked code runs only while RCU watches, those with ops
  * that obey set_ftrace_pid, some of which are refused, those of machines that are stopped to be patched, those whose
- * tasks are programs in user mode, and those with a CPU that goes and comes.
+ * tasks are programs in user mode, and those with a CPU that goes and comes. Or small ones, for what is to be run very
+ * often; and those in which ftrace_enabled and set_ftrace_pid are written around filter swaps.
  */
 export type CasesName =
   | GuaranteeName
@@ -39,6 +41,9 @@ export type CasesName =
   | 'redirects'
   | 'idle'
   | 'awake'
+  | 'small'
+  | 'small-awake'
+  | 'untraced'
   | 'joins'
   | 'fprobes'
   | 'fgraph'
@@ -122,6 +127,28 @@ const AWAKE = fc.oneof(
   workloadsWith({ ...WATCHED, shared: true }),
   workloadsWith({ ...WATCHED, shared: true, guarded: true, handlers: 2 }),
 );
+
+/** Probes that change and go: short runs. Most of them show a swap, an unregister, or both. */
+function small(needs: Features): fc.Arbitrary<Workload> {
+  const all = { ...needs, small: true, ends: true, cpus: 2 } as const;
+  return fc.oneof(
+    workloadsWith(all),
+    workloadsWith({ ...all, swaps: true }),
+    workloadsWith({ ...all, shared: true, swaps: true }),
+  );
+}
+
+const SMALL: ReadonlySet<CasesName> = new Set<CasesName>(['small', 'small-awake']);
+
+/** Filters are swapped while `ftrace_enabled` is 0 now and then, and while the pid filter leaves tasks out (FT-18, FT-48). */
+const UNTRACED = workloadsWith({
+  pids: true,
+  disables: true,
+  swaps: true,
+  crowded: true,
+  cpus: 2,
+  probes: 2,
+});
 
 /** fprobes in every era that keeps what the documents promise, or in one of them. */
 function fprobesOf(era?: Era): fc.Arbitrary<FprobeCase> {
@@ -212,6 +239,9 @@ const WORKLOADS: Partial<Record<CasesName, fc.Arbitrary<Workload>>> = {
   'failed-call': weighted(3, { refusals: true }),
   idle: IDLE,
   awake: AWAKE,
+  small: small({}),
+  'small-awake': small(WATCHED),
+  untraced: UNTRACED,
 };
 
 function weighted(weight: number, needs: Features): fc.Arbitrary<Workload> {
@@ -230,6 +260,7 @@ export function propertyCases(guarantee: GuaranteeName): fc.Arbitrary<Case> {
   // What handlers of fprobes are told, and where they run, is as much as what callbacks are.
   if (guarantee === 'arguments' || guarantee === 'context')
     cases.push({ arbitrary: casesOf('fprobes-shared'), weight: 3 });
+  if (guarantee === 'filter-swap') cases.push({ arbitrary: casesOf('untraced'), weight: 5 });
   return fc.oneof(...cases);
 }
 
@@ -237,10 +268,12 @@ export function propertyCases(guarantee: GuaranteeName): fc.Arbitrary<Case> {
 export function casesOf(name: CasesName): fc.Arbitrary<Case> {
   const workloads = WORKLOADS[name]?.map((workload): Omit<Case, 'choices'> => ({ workload }));
   const drawing = known(workloads ?? ERA_CASES[name], 'cases have workloads');
-  return fc.tuple(drawing, choicesArbitrary).map(([rest, choices]) => {
-    const drawn: Case = Object.assign({}, rest, { choices });
-    return Object.assign({}, drawn, { [fc.toStringMethod]: (): string => describeCase(drawn) });
-  });
+  return fc
+    .tuple(drawing, SMALL.has(name) ? fewChoices : choicesArbitrary)
+    .map(([rest, choices]) => {
+      const drawn: Case = Object.assign({}, rest, { choices });
+      return Object.assign({}, drawn, { [fc.toStringMethod]: (): string => describeCase(drawn) });
+    });
 }
 
 /** All that it takes to run the case again. */

@@ -9,6 +9,8 @@ import { SAMPLE_HEADER, sampleState } from './sample-recording.ts';
 
 /** What of a recording is taken, and how it is cut. */
 export interface Cut {
+  /** Tells its run from others. */
+  readonly seed: number;
   readonly from: number;
   readonly events: number;
   readonly frameEvents: number;
@@ -21,7 +23,7 @@ export function smallRecording(golden: Uint8Array, cut: Cut): Uint8Array {
   const { log: source } = readRecording(golden);
   const log = new EventLog();
   const writer = new RecordingWriter(log);
-  const parts = [writer.begin(SAMPLE_HEADER)];
+  const parts = [writer.begin({ ...SAMPLE_HEADER, chooser: { name: 'random', seed: cut.seed } })];
   const rowsEnd = Math.min(source.count, cut.from + cut.events);
   for (let at = cut.from; at < rowsEnd; at += cut.frameEvents) {
     const to = Math.min(rowsEnd, at + cut.frameEvents);

@@ -104,6 +104,8 @@ export interface Raw {
   readonly hotplug: number;
   /** Every task is a program in user mode, or none; undefined: some are. */
   readonly programs: boolean | undefined;
+  /** All registers can be saved (FT-14). */
+  readonly regs: boolean;
   readonly failAlloc: readonly AllocKind[];
   readonly pids: readonly RawPids[];
   readonly enables: readonly RawEnable[];
@@ -138,7 +140,7 @@ function buildWithoutModule(drawn: Raw): Workload {
     quiet: names.find((name) => functions[name]?.notrace === true),
   };
   const probes = raw.probes.map((probe, index) => ({
-    ...buildProbe(probe, index, table, raw.strict),
+    ...buildProbe(probe, index, table, raw.strict && raw.regs),
     ...(raw.direct ? { static: true } : {}),
   }));
   if (savesRegs(raw.probes)) functions['patched'] = { body: ['work 1'], notrace: true };
@@ -153,6 +155,7 @@ function buildWithoutModule(drawn: Raw): Workload {
       steps_max: 200_000,
       ...(raw.direct ? { trampolines: false } : {}),
       ...(raw.stopped ? { patching: 'stopMachine' } : {}),
+      ...(raw.regs ? {} : { regs: false }),
       ...(raw.failAlloc.length > 0 ? { fail_alloc: raw.failAlloc } : {}),
       // There is no misuse in these workloads.
       ...(raw.strict ? { recordRecursion: true, strict: true } : {}),
@@ -307,6 +310,11 @@ function buildHandlers(raw: Raw, names: readonly string[]): Record<string, Handl
 
 const SETS: readonly Line[] = ['regs', 'set_reg s3 7', 'set_reg a4 9'];
 
+/** What a callback with SAVE_REGS does, and what one does that gets no full registers all the same (FT-14). */
+function savingBody({ regs }: Raw): readonly Line[] {
+  return regs ? [...SETS, 'redirect patched'] : ['regs'];
+}
+
 /** `guarded` calls a function that may be hooked by the same probe: the lock ends that (FT-52). */
 function buildCallbacks(raw: Raw, traceable: readonly string[]): Record<string, CallbackModel> {
   const callbacks = raw.probes.map(({ callback }) => callback);
@@ -314,9 +322,9 @@ function buildCallbacks(raw: Raw, traceable: readonly string[]): Record<string, 
   return {
     ...(savesRegs(raw.probes)
       ? {
-          saving: { body: [...SETS, 'redirect patched'] },
+          saving: { body: savingBody(raw) },
           // Without IPMODIFY a redirect is misuse, which strict machines tell (FT-46).
-          ...(raw.strict ? { keeping: { body: SETS } } : {}),
+          ...(raw.strict && raw.regs ? { keeping: { body: SETS } } : {}),
         }
       : {}),
     ...(callbacks.some((one, index) => one === 'lingering' || (one === 'guarded' && index > 0))

@@ -10,8 +10,9 @@ import type {
   TimelineItem,
   Workload,
 } from '../src/replay/workload/model.ts';
+import type { Features } from './workload-features.ts';
 import { NAMES, STEP_MAX } from './workload-names.ts';
-import { type Features, workloadsWith } from './workloads.ts';
+import { workloadsWith } from './workloads.ts';
 
 /** Eras that keep what the documents promise: in v5.18 a rethook is freed under its users (H-04), v6.14 and v6.18 do not wait (H-01). */
 const SOUND_ERAS = ['today', 'v6.12', 'v6.1'] as const;

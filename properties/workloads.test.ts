@@ -5,7 +5,12 @@ import { expect, test } from 'vitest';
 import { assert } from '../src/assert.ts';
 import { check } from '../src/replay/workload/check.ts';
 import { makePlan } from '../src/replay/workload/make-plan.ts';
-import type { FtraceProbeModel, ProbeModel, Workload } from '../src/replay/workload/model.ts';
+import type {
+  FtraceProbeModel,
+  OpsFlag,
+  ProbeModel,
+  Workload,
+} from '../src/replay/workload/model.ts';
 import { parseWorkload } from '../src/replay/workload/parse.ts';
 import { matches } from '../src/replay/workload/pattern.ts';
 import { toYaml } from '../src/replay/workload/to-yaml.ts';
@@ -31,7 +36,7 @@ test('every random workload has a plan that is plain data and of bounded size', 
       const plan = makePlan(workload);
       expect(JSON.parse(JSON.stringify(plan))).toEqual(plan);
       expect(plan.tasks.length).toBeLessThanOrEqual(9);
-      expect(plan.timeline.length).toBeLessThanOrEqual(30);
+      expect(plan.timeline.length).toBeLessThanOrEqual(48);
       expect(plan.timeline).toHaveLength(workload.timeline?.length ?? 0);
     }),
   );
@@ -40,6 +45,10 @@ test('every random workload has a plan that is plain data and of bounded size', 
 function ftraceProbe(probe: ProbeModel): FtraceProbeModel {
   assert(probe.kind === 'ftrace', 'these are workloads of ftrace properties');
   return probe;
+}
+
+function flagsOf(probe: ProbeModel): readonly OpsFlag[] {
+  return ftraceProbe(probe).flags ?? [];
 }
 
 /** Every probe's selection at registration, by FT-36. */
@@ -103,6 +112,13 @@ const FEATURES: Record<string, (workload: Workload) => boolean> = {
     return new Set(names).size < names.length;
   },
   'allocations that may fail': ({ machine }) => machine.fail_alloc !== undefined,
+  'ftrace_enabled at 0 around an unregister': ({ timeline }) =>
+    (timeline ?? []).some(
+      ({ unregister }, at, items) =>
+        unregister !== undefined &&
+        items[at - 1]?.ftrace_enabled === 0 &&
+        items[at + 1]?.ftrace_enabled === 1,
+    ),
   'an unregister during the run': ({ timeline }) =>
     (timeline ?? []).some(({ unregister }) => unregister !== undefined),
 };
@@ -126,6 +142,22 @@ test('arrays, removal, bad entries, index forms and freed filters are there, too
     index: ['2', '!2'].every((form) => patterns.has(form)),
     freed: items.some((item) => item.free_filter !== undefined),
   }).toEqual({ arrays: true, removal: true, bad: true, index: true, freed: true });
+});
+
+test('machines that cannot save registers are there, with ops that want them all the same', () => {
+  const sample = fc.sample(workloadsWith({ flags: 'drawn' }), { numRuns: 300, seed: 1 });
+  const unable = sample.filter(({ machine }) => machine.regs === false);
+  const asking = unable.flatMap(({ probes }) => Object.values(probes ?? {})).map(flagsOf);
+  expect(unable.length / sample.length).toBeGreaterThanOrEqual(0.2);
+  expect(unable.length / sample.length).toBeLessThanOrEqual(0.3);
+  const shares = [true, false].map(
+    (supported) =>
+      asking.filter(
+        (flags) =>
+          flags.includes('SAVE_REGS') && flags.includes('SAVE_REGS_IF_SUPPORTED') === supported,
+      ).length / asking.length,
+  );
+  expect(Math.min(...shares)).toBeGreaterThanOrEqual(0.15);
 });
 
 test('features that are asked for are there', () => {

@@ -3,97 +3,55 @@
 // whose handlers are hooked too, filters that change and probes that go and come back while all of it runs.
 // What is drawn are plain numbers; `workload-build.ts` makes a workload of them.
 import fc from 'fast-check';
-import {
-  ALLOC_KINDS,
-  OPS_FLAGS,
-  type OpsFlag,
-  type Workload,
-} from '../src/replay/workload/model.ts';
+import { ALLOC_KINDS, type Workload } from '../src/replay/workload/model.ts';
 import {
   buildWorkload,
   type Raw,
-  type RawChange,
   type RawFunction,
   type RawProbe,
   type RawTask,
 } from './workload-build.ts';
+import type { Features } from './workload-features.ts';
 import type { RawModule } from './workload-module.ts';
-import { NAMES, PATTERNS, STEP_MAX } from './workload-names.ts';
+import { NAMES, STEP_MAX } from './workload-names.ts';
+import { JOINS, LIVES_MAX, oftenTrue, probeWith } from './workload-probes.ts';
 import { REFUSALS } from './workload-refusal.ts';
 
-/** What a property insists on; everything else is left to chance. */
-export interface Features {
-  readonly cpus?: 1 | 2 | 3 | 4;
-  /**
-   * How many probes. With two, a site that both select is served by the list function; with three it
-   * stays so when one of them goes or does not select it (nothing is patched, only the list decides).
-   */
-  readonly probes?: 1 | 2 | 3;
-  /**
-   * Three probes, of which the second and third select everything from start to end: whatever the first
-   * does, it does on sites that call the list function. Some faults live only there (CC-G1, CC-G3, CC-G4).
-   */
-  readonly shared?: boolean;
-  /** The first probe's filter is swapped again and again, each time for one or two functions. */
-  readonly swaps?: boolean;
-  /** Hooked code in the idle task of the last CPU. */
-  readonly idle?: boolean;
-  /** The last CPU has nothing but its idle task, whose hits are when the first probe is due to change or to go. */
-  readonly lone?: boolean;
-  /** A second task on every CPU. */
-  readonly crowded?: boolean;
-  /** The first probe's callback takes the recursion lock, calls what may be hooked, and shows its arguments. */
-  readonly guarded?: boolean;
-  /**
-   * No trampolines, and probes that are part of the kernel itself: who is alone is called without the list
-   * function, and each comes and goes again and again (CC-S3, CC-N1).
-   */
-  readonly direct?: boolean;
-  /**
-   * Probes ask for attributes (FTRACE_OPS_FL_*); one with SAVE_REGS shows and changes registers. `drawn`: any, while
-   * set_ftrace_pid and `ftrace_enabled` are written and calls are refused. `redirects`: all of them want to redirect
-   * functions, so they get into each other's way (CC-G15); `rcu`: all of them need RCU.
-   */
-  readonly flags?: 'drawn' | 'redirects' | 'rcu';
-  /** Handlers run hooked code before their level shows, and after (CC-H5). */
-  readonly early?: boolean;
-  /** Two probes that select everything from the start, and others that come for the first time later on. */
-  readonly joins?: boolean;
-  /** Between its operations the first probe is told what has to be refused. */
-  readonly refusals?: boolean;
-  /** Sites are patched while all CPUs are stopped (FT-12). */
-  readonly stopped?: boolean;
-  /** Every task is a program in user mode, with hooked code on the way in and out; or none is. */
-  readonly programs?: boolean;
-  /** The last CPU goes and comes back. */
-  readonly hotplug?: boolean;
-  /** Every probe is unregistered in the end. */
-  readonly ends?: boolean;
-  /** A module whose functions tasks and handlers call while it comes and goes (CC-S20). */
-  readonly module?: boolean;
-  /** With it ftrace dies, and everybody asks for the place where it lay. */
-  readonly kills?: boolean;
-  /** `ftrace_enabled` is 0 around every unregister. */
-  readonly disables?: boolean;
-  /** Probes obey set_ftrace_pid, which is written, and come back; with `redirects` they are refused as well. */
-  readonly pids?: boolean;
-  /** At least this many injectable handlers. */
-  readonly handlers?: 0 | 1 | 2;
-}
-
 /** What is drawn. */
-type RawDraws = Omit<Raw, 'stopped' | 'programs' | 'hotplug'>;
+type RawDraws = Omit<Raw, 'stopped' | 'programs' | 'hotplug' | 'regs'>;
 
 /** Workloads with these features. */
 export function workloadsWith(features: Features): fc.Arbitrary<Workload> {
-  return rawWorkload(features).map((raw) =>
-    buildWorkload({
+  return rawWorkload(features).map((drawn) => {
+    const raw = features.small === true ? smaller(drawn) : drawn;
+    return buildWorkload({
       ...raw,
       stopped: isStopped(raw, features),
       programs: features.programs,
       hotplug: hotplugOf(raw, features),
-    }),
-  );
+      regs: savesRegisters(raw, features),
+    });
+  });
+}
+
+/** Short rounds, and few of them, on few functions. */
+function smaller(raw: RawDraws): RawDraws {
+  return {
+    ...raw,
+    grain: 'visible',
+    functions: raw.functions.slice(0, 3),
+    tasks: raw.tasks.map(({ runs, times, us }) => ({
+      runs: runs.slice(0, 1),
+      times: 2 + (times % 2),
+      us,
+    })),
+    handlers: raw.handlers.slice(0, 1),
+    probes: raw.probes.map(smallerProbe),
+  };
+}
+
+function smallerProbe(probe: RawProbe): RawProbe {
+  return { ...probe, lives: probe.lives.slice(0, 1).map((changes) => changes.slice(0, 2)) };
 }
 
 /**
@@ -110,8 +68,9 @@ function hotplugOf({ tasks }: RawDraws, { hotplug }: Features): number {
   return (hotplug ?? us % 10 === 4) ? us : 0;
 }
 
-function oftenTrue(): fc.Arbitrary<boolean> {
-  return fc.nat(4).map((draw) => draw !== 4);
+/** Where flags are drawn, one architecture in four cannot save all registers (FT-14); as above. */
+function savesRegisters({ tasks }: RawDraws, { flags }: Features): boolean {
+  return flags !== 'drawn' || (tasks.at(-3)?.us ?? 0) % 4 !== 1;
 }
 
 function rarely(): fc.Arbitrary<boolean> {
@@ -211,17 +170,6 @@ const rarePids: fc.Arbitrary<Raw['pids']> = fc.oneof(
   { arbitrary: fc.array(rawPids, { minLength: 1, maxLength: 2 }), weight: 1 },
 );
 
-/** PERMANENT is rare: it makes writes of 0 fail. */
-const rawFlags: fc.Arbitrary<RawProbe['flags']> = fc.constantFrom<RawProbe['flags'][]>(
-  [],
-  [],
-  [],
-  ['PID'],
-  ['PID'],
-  [],
-  ['PERMANENT'],
-);
-
 /** Memory for a module is looked for where there is one. */
 function allocKinds({ module }: Features): (typeof ALLOC_KINDS)[number][] {
   return ALLOC_KINDS.filter((kind) => module === true || kind !== 'module');
@@ -280,117 +228,6 @@ function moduleWith(features: Features): fc.Arbitrary<RawModule> {
   return rawModule.map((raw) =>
     Object.assign({}, raw, { kills, triggers: raw.triggers.slice(0, 2) }),
   );
-}
-
-const rawChange: fc.Arbitrary<RawChange> = fc.record({
-  op: fc.constantFrom<RawChange['op'][]>(
-    'set_filter',
-    'set_filter',
-    'set_notrace',
-    'set_filter_ip',
-  ),
-  pattern: fc.nat(NAMES.length + PATTERNS.length - 1),
-  reset: oftenTrue(),
-});
-
-const patternList = fc.array(fc.nat(NAMES.length + PATTERNS.length - 1), { maxLength: 2 });
-
-const rawProbe: fc.Arbitrary<RawProbe> = fc.record({
-  filter: patternList,
-  notrace: fc.oneof(fc.constant([]), patternList, patternList),
-  callback: fc.constantFrom<RawProbe['callback'][]>(
-    'count',
-    'count',
-    'lingering',
-    'guarded',
-    'nothing',
-  ),
-  lives: fc.array(fc.array(rawChange, { maxLength: 3 }), { minLength: 1, maxLength: 2 }),
-  triggers: fc.array(fc.nat(STEP_MAX), { minLength: 10, maxLength: 10 }),
-  pace: fc.constantFrom<RawProbe['pace'][]>('rounds', 'rounds', 'steps'),
-  leaves: oftenTrue(),
-  disables: rarely(),
-  flags: rawFlags,
-});
-
-/** How many probes there are where some come later. */
-const JOINS = 6;
-/** Draws that stand for the name of one function. */
-const oneFunction = fc.nat(NAMES.length - 1);
-
-const swap: fc.Arbitrary<RawChange> = fc.record({
-  op: fc.constant('set_filter'),
-  pattern: oneFunction,
-  reset: fc.constant(true),
-});
-
-const swappedProbe: fc.Arbitrary<RawProbe> = fc.record({
-  filter: fc.array(oneFunction, { minLength: 1, maxLength: 2 }),
-  notrace: fc.constant([]),
-  callback: fc.constantFrom<RawProbe['callback'][]>('count', 'lingering', 'nothing'),
-  lives: fc.array(swap, { minLength: 3, maxLength: 8 }).map((changes) => [changes]),
-  triggers: fc.array(fc.nat(STEP_MAX), { minLength: 10, maxLength: 10 }),
-  pace: fc.constant('rounds'),
-  leaves: oftenTrue(),
-  disables: rarely(),
-  flags: rawFlags,
-});
-
-/** How often two probes that take turns go. */
-const LIVES_MAX = 7;
-
-/** One of two that take turns. */
-const comingProbe: fc.Arbitrary<RawProbe> = fc.record({
-  filter: fc.array(oneFunction, { maxLength: 2 }),
-  notrace: fc.constant([]),
-  callback: fc.constantFrom<RawProbe['callback'][]>('count', 'nothing'),
-  lives: fc.array(fc.constant([]), { minLength: 2, maxLength: 5 }),
-  triggers: fc.array(fc.nat(STEP_MAX), { minLength: 10, maxLength: 10 }),
-  pace: fc.constantFrom<RawProbe['pace'][]>('rounds', 'steps'),
-  leaves: oftenTrue(),
-  disables: rarely(),
-  flags: rawFlags,
-});
-
-const REDIRECTS: OpsFlag[] = ['SAVE_REGS', 'IPMODIFY'];
-const FLAGS: Record<NonNullable<Features['flags']>, fc.Arbitrary<OpsFlag[]>> = {
-  drawn: fc.subarray([...OPS_FLAGS]),
-  redirects: fc.constant(REDIRECTS),
-  rcu: fc.constantFrom(['RCU'], ['RCU', 'RECURSION'], ['RCU', 'SAVE_REGS']),
-};
-
-/** One whose callback takes its time, and that comes and goes. */
-const lingeringProbe: fc.Arbitrary<RawProbe> = comingProbe.map((probe) => ({
-  ...probe,
-  filter: [],
-  callback: 'lingering',
-}));
-
-function plainProbe({ swaps, direct, joins, lone }: Features): fc.Arbitrary<RawProbe> {
-  if (direct === true || joins === true) return comingProbe;
-  if (lone === true) return lingeringProbe;
-  return swaps === true ? swappedProbe : rawProbe;
-}
-
-function probeWith(features: Features): fc.Arbitrary<RawProbe> {
-  const probe = plainProbe(features);
-  const { flags, disables, pids } = features;
-  if (disables === true || pids === true) {
-    return probe.map((one) => {
-      const comesBack = pids === true && one.lives.length === 1;
-      const lives = comesBack ? [...one.lives, []] : one.lives;
-      const rest: RawProbe['flags'] = flags === 'redirects' ? REDIRECTS : [];
-      const asked: RawProbe['flags'] = pids === true ? ['PID', ...rest] : [];
-      return Object.assign({}, one, { lives, flags: asked, disables: disables ?? one.disables });
-    });
-  }
-  if (flags === undefined) return probe;
-  const drawn = FLAGS[flags];
-  // What the idle task runs is to be among what they select.
-  const all = flags === 'rcu' ? { filter: [], notrace: [], lives: [[]], leaves: false } : {};
-  return fc
-    .tuple(probe, drawn)
-    .map(([raw, asked]) => Object.assign({}, raw, { ...all, flags: asked }));
 }
 
 /** Any workload. */

@@ -31,6 +31,8 @@ program caller_saved.elf caller_saved.c
 program weak.elf weak.c weak_strong.c
 module fprobe_check.ko fprobe_check.c
 module fprobe_check_rethook.ko -DREPROBE_FPROBE_RETHOOK fprobe_check.c
+module fprobe_sample.ko fprobe_sample.c
+module fprobe_sample_rethook.ko -DREPROBE_FPROBE_RETHOOK fprobe_sample.c
 module ftrace_sample.ko ftrace_sample.c
 module headers_check.ko headers_check.c
 module kthread_stress.ko kthread_stress.c

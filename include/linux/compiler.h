@@ -25,4 +25,8 @@
 #define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, value) (*(volatile __typeof__(x) *)&(x) = (value))
 
+/* Says `word` in the object file, in a section that is not loaded: what it was compiled for. */
+#define REPROBE_ABI(word) \
+	__asm__(".pushsection .reprobe.abi,\"\",@progbits\n\t.asciz \"" word "\"\n\t.popsection");
+
 #endif

@@ -15,9 +15,11 @@ struct fprobe;
  * Two eras, as `reprobe record --profile` has them. Define REPROBE_FPROBE_RETHOOK for v6.12 and
  * before: handlers get a struct pt_regs, and the struct begins with an ftrace_ops. The offsets are
  * this project's ABI: the emulated kernel reads and writes these very bytes. src/trace repeats them
- * as constants; change both or neither. Zero the reserved words in a new struct.
+ * as constants; change both or neither. Zero the reserved words in a new struct. The file says in a
+ * section of its own which of the two it was compiled for: no other profile loads it.
  */
 #ifdef REPROBE_FPROBE_RETHOOK
+REPROBE_ABI("fprobe=rethook")
 
 typedef int (*fprobe_entry_cb)(struct fprobe *fp, unsigned long entry_ip, unsigned long ret_ip,
 			       struct pt_regs *regs, void *entry_data);
@@ -47,6 +49,7 @@ _Static_assert(offsetof(struct fprobe, reserved) == 120, "ABI");
 _Static_assert(sizeof(struct fprobe) == 128, "ABI");
 
 #else
+REPROBE_ABI("fprobe=fgraph")
 
 typedef int (*fprobe_entry_cb)(struct fprobe *fp, unsigned long entry_ip, unsigned long ret_ip,
 			       struct ftrace_regs *fregs, void *entry_data);

@@ -241,8 +241,10 @@ class Assembly {
     { events, to }: { readonly events: number; readonly to: number },
   ): LostChoices | undefined {
     if (last.eventCount === events) return { choices: [last.choices], isSealed: true };
-    const found = this.#choicesBetween(this.#at, to);
-    return found && { choices: [...found.slice(0, -1), last.choices], isSealed: false };
+    const found = this.#choicesBetween(this.#at, to) ?? [];
+    // More is lost than the last one, so what is left of the others has to lie there.
+    if (found.length < 2) return undefined;
+    return { choices: [...found.slice(0, -1), last.choices], isSealed: false };
   }
 
   /** The choices of what lies in [from, to), if that is nothing but broken frames. */

@@ -23,12 +23,14 @@ import type { Kernel } from '../trace/kernel.ts';
 import { deleteModule, initModule, type Module, newModule } from '../trace/module.ts';
 import { fileOperation, operation, type OperationRequest } from '../trace/operation.ts';
 import type { Profile } from '../trace/profile.ts';
+import { builtForAnother } from './compiled-era.ts';
 import type { FprobeFlag } from './workload/model-fprobe.ts';
 import type { OperationName, OpsFlag } from './workload/model.ts';
 import type {
   Plan,
   PlanCpuOperation,
   PlanFprobe,
+  PlanFprobeTarget,
   PlanModuleOperation,
   PlanOperation,
   PlanProbeOperation,
@@ -114,10 +116,10 @@ function makeFprobe(k: Kernel, planned: PlanFprobe, image: Image): Probe {
     nrMaxactive,
     flags: planned.flags.reduce((bits, flag) => bits | FPROBE_FLAG_BITS[flag], 0),
   });
-  return { kind, object: fp.object, fp, register: registration(planned, image) };
+  return { kind, object: fp.object, fp, register: registration(planned.target, image) };
 }
 
-function registration({ target }: PlanFprobe, image: Image): FprobeRequest {
+function registration(target: PlanFprobeTarget, image: Image): FprobeRequest {
   if ('ips' in target) {
     return { op: 'register_fprobe_ips', ips: target.ips.map((name) => addressOf(image, name)) };
   }
@@ -138,9 +140,11 @@ function checkEra(k: Kernel, plan: Plan): void {
 
 /** What the plan uses and the era has not, in words; undefined: it has everything. */
 export function whatEraLacks(
-  { probes, timeline }: Plan,
-  { fprobe: era, id }: Pick<Profile, 'id' | 'fprobe'>,
+  plan: Plan,
+  profile: Pick<Profile, 'id' | 'fprobe'>,
 ): string | undefined {
+  const { probes, timeline } = plan;
+  const { fprobe: era, id } = profile;
   const fprobe = probes.find(({ kind }) => kind === 'fprobe');
   if (era === 'none' && fprobe !== undefined) {
     return `probe ${fprobe.name}: profile ${id} has no fprobe, which came with v5.18`;
@@ -151,7 +155,7 @@ export function whatEraLacks(
   if (era === 'rethook' && isAsync) {
     return `unregister_async: profile ${id} has no unregister_fprobe_async, which came with v6.14`;
   }
-  return undefined;
+  return builtForAnother(plan, profile);
 }
 
 /** The calls of a run's operations. */
@@ -191,7 +195,7 @@ export class Operations {
         cx.make(() => {
           zeroUsedOps(this.#k, fp);
         });
-      return fprobeOperation(cx, this.#k, fp, fprobeRequest(probe, planned));
+      return fprobeOperation(cx, this.#k, fp, this.#fprobeRequest(probe, planned));
     }
     return operation(cx, this.#k, probe.ops, this.#request(planned));
   }
@@ -200,7 +204,9 @@ export class Operations {
   callOf(planned: PlanOperation): string {
     if (!('probe' in planned)) return planned.op;
     const probe = this.probe(planned.probe);
-    return probe.kind === 'fprobe' ? fprobeRequest(probe, planned).op : this.#request(planned).op;
+    return probe.kind === 'fprobe'
+      ? this.#fprobeRequest(probe, planned).op
+      : this.#request(planned).op;
   }
 
   /**
@@ -227,6 +233,12 @@ export class Operations {
       return { param: known(param, 'a parameter was checked'), value };
     });
     return initModule(cx, this.#k, module, params);
+  }
+
+  /** A registration may hook something else than the probe says. */
+  #fprobeRequest(probe: FprobeProbe, planned: PlanProbeOperation): FprobeRequest {
+    const target = planned.op === 'register' ? planned.target : undefined;
+    return target === undefined ? fprobeRequest(probe, planned) : registration(target, this.#image);
   }
 
   #request(planned: PlanProbeOperation): OperationRequest {

@@ -16,6 +16,8 @@ export interface Salvage extends Omit<Assembled, 'damages' | 'headerCopy'> {
   readonly header: RecordingHeader | undefined;
   /** Is the header damaged, and what is there now has to do for it? */
   readonly isHeaderDoubtful: boolean;
+  /** The run that the file is of: the seal of its header. Undefined where nothing is left that tells. */
+  readonly run: string | undefined;
   /** The first damage; undefined for a whole file. */
   readonly damage: Damage | undefined;
   /** Every place that is damaged, the first included, in the order of the file. */
@@ -86,6 +88,7 @@ export function salvageRecording(bytes: Uint8Array, file?: string): Salvage {
     ...assembled,
     header: isHeader ? value : (headerCopy ?? value),
     isHeaderDoubtful: !isHeader && headerCopy === undefined,
+    run,
     damage: damages[0],
     damages,
   };

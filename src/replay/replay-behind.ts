@@ -140,8 +140,8 @@ export class Behind {
       this.totals === undefined
         ? `the ${this.#events} events behind them are as recorded`
         : 'and the digest of the whole run is as recorded';
-    const rest = this.#all[this.#islands.length];
-    if (rest === undefined && !this.#differs) return `${made}, ${proof}`;
+    const isAll = this.#all.length === this.#islands.length && !this.#differs;
+    if (isAll && this.#compared === this.#frames.length) return `${made}, ${proof}`;
     return `${made}, ${proof}; what is behind event ${this.#lastEvent()} cannot be replayed`;
   }
 

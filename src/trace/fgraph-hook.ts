@@ -45,8 +45,9 @@ interface Unhooking {
 function unhook(cx: Context, k: Kernel, { task, ends, reason }: Unhooking): void {
   const gone = cx.make(() => {
     const all = task.hooks.value;
-    task.hooks.set(all.filter((hook) => !ends(hook)));
-    return all.filter(ends);
+    const found = all.filter(ends);
+    if (found.length > 0) task.hooks.set(all.filter((hook) => !ends(hook)));
+    return found;
   });
   for (const hook of gone) {
     const { object, generation, ip } = hook;

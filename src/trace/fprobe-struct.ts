@@ -74,9 +74,9 @@ export function readFprobeStruct(cx: Context, k: Kernel, fp: Fprobe): FprobeStru
   useOps(cx, fp);
   return cx.make(() => {
     const found = loadStruct(k, fp);
-    for (const handler of [found.entryHandler, found.exitHandler]) {
-      if (handler !== NO_ADDRESS) watchCallback(k, handler);
-    }
+    const { entryHandler, exitHandler } = found;
+    if (entryHandler !== NO_ADDRESS) watchCallback(k, entryHandler);
+    if (exitHandler !== NO_ADDRESS) watchCallback(k, exitHandler);
     return found;
   });
 }

@@ -3,7 +3,8 @@
 import { expect, test } from 'vitest';
 import { smallFprobes, type SmallFprobes } from '../../properties/small-fprobe.ts';
 import { known } from '../assert.ts';
-import { LEVEL } from '../emu/context.ts';
+import { type Context, LEVEL } from '../emu/context.ts';
+import type { Path } from '../emu/path.ts';
 import { encode } from '../emu/riscv/encode.ts';
 import type { ScriptOp } from '../emu/script.ts';
 import { sleepFor } from '../emu/timer.ts';
@@ -155,16 +156,26 @@ test('FP-36, CC-H18.1-2: a task that ends in a probed function: its nodes go bac
   expect(poolOf(m, fp)).toBe('2 of 2');
 });
 
-test('FP-6, FP-41, FP-42, FP-78, CC-S16: unregister does not wait for a call that sleeps; its exit never runs, its node goes last', () => {
-  const m = smallFprobes({ functions: { f: NAP } });
-  const fp = m.fprobe('A', { nrMaxactive: 3 });
+/** A task on CPU 1 that calls f so many times; when it is asleep in the first call, `path` goes on with fp registered. */
+function whileAsleep(
+  { m, fp, calls }: { readonly m: SmallFprobes; readonly fp: Fprobe; readonly calls: number },
+  path: (cx: Context) => Path<void>,
+): void {
   m.thread('sleeper', 1, function* (cx) {
     yield* sleepFor(cx, 500);
-    yield* m.call(cx, 'f');
+    for (let i = 0; i < calls; i++) yield* m.call(cx, 'f');
   });
   m.control(function* (cx) {
     yield* m.register(cx, fp, 'f');
     yield* sleepFor(cx, 1000);
+    yield* path(cx);
+  });
+}
+
+test('FP-6, FP-41, FP-42, FP-78, CC-S16: unregister does not wait for a call that sleeps; its exit never runs, its node goes last', () => {
+  const m = smallFprobes({ functions: { f: NAP } });
+  const fp = m.fprobe('A', { nrMaxactive: 3 });
+  whileAsleep({ m, fp, calls: 1 }, function* (cx) {
     expect(poolOf(m, fp)).toBe('2 of 3');
     expect(yield* m.unregister(cx, fp)).toBe(0);
     expect(poolOf(m, fp)).toBe('0 of 1');
@@ -187,14 +198,7 @@ test('FP-6, FP-41, FP-42, FP-78, CC-S16: unregister does not wait for a call tha
 test('FP-43: a call entered under an earlier registration of the same struct has no exit', () => {
   const m = smallFprobes({ functions: { f: NAP } });
   const fp = m.fprobe('A');
-  m.thread('sleeper', 1, function* (cx) {
-    yield* sleepFor(cx, 500);
-    yield* m.call(cx, 'f');
-    yield* m.call(cx, 'f');
-  });
-  m.control(function* (cx) {
-    yield* m.register(cx, fp, 'f');
-    yield* sleepFor(cx, 1000);
+  whileAsleep({ m, fp, calls: 2 }, function* (cx) {
     yield* m.unregister(cx, fp);
     // What a user has to do before he registers it again (FP-21).
     for (let at = fp.address; at < fp.address + 64; at++) m.machine.memory.store8(at, 0);

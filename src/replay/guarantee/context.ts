@@ -38,7 +38,6 @@ interface Cpu {
   /** The event that opened its region; undefined while it can be preempted (CC-M3). */
   region: EventOf<'region_open'> | undefined;
   irqsOn: boolean;
-  watching: boolean;
   /** What they were below each interrupt that is open, outermost first. */
   readonly irqsBelow: boolean[];
 }
@@ -116,9 +115,6 @@ export const context: Guarantee = {
         trap_exit: (e) => {
           interruptEnded(found, e);
         },
-        rcu_watching: (e) => {
-          cpuOf(found, e.cpu).watching = e.watching;
-        },
         func_enter: (e) => {
           if (story.entered !== undefined) functionEntered(found, story.entered.site, e);
         },
@@ -156,7 +152,7 @@ function newFindings(story: Story): Findings {
 }
 
 function cpuOf({ cpus }: Findings, number: number): Cpu {
-  return (cpus[number] ??= { region: undefined, irqsOn: true, watching: true, irqsBelow: [] });
+  return (cpus[number] ??= { region: undefined, irqsOn: true, irqsBelow: [] });
 }
 
 function keyOf({
@@ -190,7 +186,7 @@ function regionClosed(found: Findings, e: EventOf<'region_close'>): void {
 }
 
 function functionEntered(found: Findings, site: number, { cpu }: EventOf<'func_enter'>): void {
-  if (cpuOf(found, cpu).watching) return;
+  if (!found.story.unwatched.has(cpu)) return;
   const isKept = found.story.ops.some(
     (ops) =>
       (ops.flags & FLAG_RCU) !== 0 &&
@@ -204,10 +200,10 @@ function functionEntered(found: Findings, site: number, { cpu }: EventOf<'func_e
 function callbackBegan(found: Findings, callback: Callback, e: EventOf<'cb_begin'>): void {
   const { given } = callback;
   if ((given.flags & (FLAG_RECURSION | FLAG_RCU)) === 0) return;
-  const { region, watching } = cpuOf(found, e.cpu);
+  const { region } = cpuOf(found, e.cpu);
   const began = (): string =>
     `${theCallback(found.story, callback)} began (${where(found.story, e)})`;
-  if ((given.flags & FLAG_RCU) !== 0 && !watching)
+  if ((given.flags & FLAG_RCU) !== 0 && found.story.unwatched.has(e.cpu))
     report(found, e.index, `${began()} where RCU was not watching`, [callback.hitBegan]);
   if ((given.flags & FLAG_RECURSION) !== 0 && e.level === TASK && region === undefined)
     report(found, e.index, `${began()} with preemption on`, [callback.hitBegan]);

@@ -11,14 +11,18 @@
 // pid filter. Broken too by a callback whose hit began when one of them left it out for certain
 // (FT-18, FT-48).
 //
-// Exercised: a successful change of the filter of an ops that stayed registered made a difference,
-// and during it or after it (until the next one, or unregister) a function was entered that no
+// Exercised, in the part `swaps`: a successful change of the filter of an ops that stayed registered made a
+// difference, and during it or after it (until the next one, or unregister) a function was entered that no
 // filter in force selects, by a task that is traced and while ftrace_enabled is 1: that is the function
-// that would have been called by mistake.
-import { broken, type Broken, type Guarantee, type Verdict } from './judge.ts';
-import { type Control, isRegistered } from './ops.ts';
+// that would have been called by mistake. In the parts `disabled` and `pids`, for each time: a function was entered that
+// a registered ops selects for certain, and ftrace_enabled was 0, or the pid filter left the task out.
+import type { EventOf } from '../schema.ts';
+import type { TracedFunction } from './functions.ts';
+import { broken, type Broken, type Guarantee, heldInParts, type Verdict } from './judge.ts';
+import { type Control, hooks, isRegistered, isSelected } from './ops.ts';
 import { ever, type Hash, hashesSince, sameHash, selects } from './selection.ts';
-import { type Callback, isStray, isTraced, type Story, whyUntraced } from './story.ts';
+import { type Callback, isStray, type Story } from './story.ts';
+import { isTraced, leftOut, whyUntraced } from './traced.ts';
 import { functionsOf, theCall, theCallback, where } from './wording.ts';
 
 interface Swap {
@@ -31,7 +35,10 @@ interface Findings {
   first: Broken | undefined;
   /** Changes under way, or over and not yet counted. */
   swaps: Swap[];
-  exercised: number;
+  /** By part. */
+  swapped: number;
+  disabled: number;
+  pids: number;
   /** Successful changes of a registered ops, and those of them that made a difference. */
   succeeded: number;
   different: number;
@@ -51,7 +58,9 @@ export const filterSwap: Guarantee = {
       story,
       first: undefined,
       swaps: [],
-      exercised: 0,
+      swapped: 0,
+      disabled: 0,
+      pids: 0,
       succeeded: 0,
       different: 0,
     };
@@ -66,10 +75,10 @@ export const filterSwap: Guarantee = {
         cb_begin: () => {
           if (story.callback !== undefined) callbackBegan(found, story.callback);
         },
-        func_enter: ({ pid }) => {
-          if (story.entered !== undefined && found.swaps.length > 0) {
-            functionEntered(found, story.entered.site, pid);
-          }
+        func_enter: (e) => {
+          if (story.entered === undefined) return;
+          if (found.swaps.length > 0) functionEntered(found, story.entered.site, e.pid);
+          untracedEntered(found, story.entered, e);
         },
       },
       end: () => verdict(found),
@@ -100,7 +109,7 @@ function end(found: Findings, control: Control): void {
   if (sameSets(control.before, control.ops.filter.now)) return drop();
   found.different++;
   if (!swap.entered) return;
-  found.exercised++;
+  found.swapped++;
   drop();
 }
 
@@ -115,11 +124,32 @@ function functionEntered(found: Findings, site: number, pid: number): void {
     if (!isTraced(found.story, swap.control.ops, pid)) continue;
     swap.entered = true;
     if (swap.control.end === undefined) continue;
-    found.exercised++;
+    found.swapped++;
     complete = true;
   }
   if (!complete) return;
   found.swaps = found.swaps.filter((swap) => swap.control.end === undefined || !swap.entered);
+}
+
+/** Who would be called by mistake if `ftrace_enabled` or the pid filter were overlooked. */
+function untracedEntered(
+  found: Findings,
+  entered: TracedFunction,
+  { cpu, index, pid }: EventOf<'func_enter'>,
+): void {
+  const { story } = found;
+  const { enabled, pids } = story.settings;
+  if (enabled.value === true && pids.value === 'all') return;
+  let [isDisabled, isLeftOut] = [false, false];
+  for (const ops of story.ops) {
+    if (!isRegistered(ops) || !isSelected(ops, entered.site) || hooks(ops, entered) !== true)
+      continue;
+    const by = leftOut(story, ops, { cpu, pid, began: index })?.by;
+    isDisabled ||= by === 'ftrace_enabled';
+    isLeftOut ||= by === 'set_ftrace_pid';
+  }
+  if (isDisabled) found.disabled++;
+  if (isLeftOut) found.pids++;
 }
 
 function callbackBegan(found: Findings, callback: Callback): void {
@@ -163,9 +193,9 @@ function whyBroken(story: Story, callback: Callback, changes: readonly Control[]
 }
 
 function verdict(found: Findings): Verdict {
-  if (found.first !== undefined) return found.first;
-  if (found.exercised > 0) return { status: 'held', exercised: found.exercised };
-  return { status: 'never exercised', why: whatWasMissing(found) };
+  const { disabled, first, pids, swapped } = found;
+  if (first !== undefined) return first;
+  return heldInParts({ swaps: swapped, disabled, pids }, whatWasMissing(found));
 }
 
 function whatWasMissing({ succeeded, different }: Findings): string {

@@ -6,7 +6,7 @@ import { failedCall } from './failed-call.ts';
 import { filterSwap } from './filter-swap.ts';
 import { fprobeListeners } from './fprobes.ts';
 import type { Guarantee, Verdict } from './judge.ts';
-import { type EventSource, listen } from './listen.ts';
+import { type EventSource, listen, type Listeners } from './listen.ts';
 import { memory } from './memory.ts';
 import { nmissed } from './nmissed.ts';
 import { notrace } from './notrace.ts';
@@ -16,9 +16,10 @@ import { quiescence } from './quiescence.ts';
 import { recursion } from './recursion.ts';
 import { returns } from './return.ts';
 import { start } from './start.ts';
-import { newStory, storyListeners } from './story.ts';
+import { newStory, type Story, storyListeners } from './story.ts';
 import { text } from './text.ts';
 import { unregister } from './unregister.ts';
+import { watchingListeners } from './watching.ts';
 
 /** In the order in which they are shown. */
 export const GUARANTEES: readonly Guarantee[] = [
@@ -44,6 +45,12 @@ export interface Judged {
   readonly verdict: Verdict;
 }
 
+/** Who keeps `story`: they hear each event before anybody who looks at it does. */
+export function tellers(story: Story): readonly Listeners[] {
+  const { fprobes, functions } = story;
+  return [storyListeners(story), watchingListeners(story), fprobeListeners(fprobes, functions)];
+}
+
 /** Judges one run, in one pass: the verdict of each guarantee, in the order given. */
 export function judgeEvents(
   events: Iterable<Event> | EventSource,
@@ -51,7 +58,6 @@ export function judgeEvents(
 ): readonly Judged[] {
   const story = newStory();
   const judges = guarantees.map((guarantee) => ({ guarantee, judge: guarantee.start(story) }));
-  const heardFirst = [storyListeners(story), fprobeListeners(story.fprobes, story.functions)];
-  listen([...heardFirst, ...judges.map(({ judge }) => judge.on)], events);
+  listen([...tellers(story), ...judges.map(({ judge }) => judge.on)], events);
   return judges.map(({ guarantee, judge }) => ({ guarantee, verdict: judge.end() }));
 }

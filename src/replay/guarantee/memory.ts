@@ -44,8 +44,6 @@ interface Findings {
   readonly texts: Set<Life>;
   /** Freed objects by the site that would use them again: how many. */
   readonly waiting: Map<number, number>;
-  /** CPUs on which RCU does not watch. */
-  readonly unwatched: Set<number>;
   exercised: number;
   freed: number;
   used: number;
@@ -74,7 +72,6 @@ export const memory: Guarantee = {
       trampolines: [],
       texts: new Set(),
       waiting: new Map(),
-      unwatched: new Set(),
       exercised: 0,
       freed: 0,
       used: 0,
@@ -83,10 +80,6 @@ export const memory: Guarantee = {
       on: {
         alloc: (e) => {
           allocated(found, e);
-        },
-        rcu_watching: (e) => {
-          if (e.watching) found.unwatched.delete(e.cpu);
-          else found.unwatched.add(e.cpu);
         },
         touch: (e) => {
           touched(found, e);
@@ -138,7 +131,7 @@ function touched(found: Findings, e: EventOf<'touch'>): void {
   const life = lifeOf(found, e);
   const site = innermostSite(contextOf(found.story, e));
   if (site !== -1) life.usedAt = site;
-  if (life.freed === undefined || (life.kind === HASH && found.unwatched.has(e.cpu))) return;
+  if (life.freed === undefined || (life.kind === HASH && found.story.unwatched.has(e.cpu))) return;
   report(found, e.index, `${theLife(life)} was used (${where(found.story, e)})`, life);
 }
 

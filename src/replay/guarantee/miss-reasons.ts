@@ -18,8 +18,6 @@ import { contextOf, type Story } from './story.ts';
 export interface Reasons {
   readonly story: Story;
   readonly words: RecursionWords;
-  /** CPUs that RCU does not watch. */
-  readonly unwatched: Set<number>;
   /** Returns that are taken, of each registration. */
   readonly taken: Map<number, number>;
   /** The last answer of an entry handler, by flow and fprobe. */
@@ -44,7 +42,6 @@ export function newReasons(story: Story): Reasons {
   return {
     story,
     words: newRecursionWords(),
-    unwatched: new Set(),
     taken: new Map(),
     answers: new Map(),
     lastRegister: -1,
@@ -55,13 +52,9 @@ export function newReasons(story: Story): Reasons {
 }
 
 export function reasonListeners(reasons: Reasons): Listeners {
-  const { answers, taken, unwatched } = reasons;
+  const { answers, taken } = reasons;
   return {
     ...wordListeners(reasons.words),
-    rcu_watching: (e) => {
-      if (e.watching) unwatched.delete(e.cpu);
-      else unwatched.add(e.cpu);
-    },
     task_new: (e) => {
       reasons.cpus = Math.max(reasons.cpus, e.on_cpu + 1);
     },
@@ -146,7 +139,7 @@ export function whyNot(
       return (flags & FPROBE_FL_KPROBE_SHARED) === 0 ? 'it is not KPROBE_SHARED' : undefined;
     }
     case 'not_watching':
-      return reasons.unwatched.has(e.cpu) ? undefined : 'RCU was watching';
+      return reasons.story.unwatched.has(e.cpu) ? undefined : 'RCU was watching';
     case 'rejected':
       return reasons.answers.get(answerKey(e))?.value === 0
         ? 'its entry handler returned 0'

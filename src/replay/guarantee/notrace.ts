@@ -11,7 +11,8 @@
 import { broken, type Broken, type Guarantee, type Verdict } from './judge.ts';
 import { type Control, isRegistered, type Ops } from './ops.ts';
 import { ever, hashesSince, selects, spares } from './selection.ts';
-import { type Callback, isStray, isTraced, type Story } from './story.ts';
+import { type Callback, isStray, type Story } from './story.ts';
+import { isTraced } from './traced.ts';
 import { functionsOf, theCall, theCallback, where } from './wording.ts';
 
 interface Findings {

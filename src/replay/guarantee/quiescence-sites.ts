@@ -35,33 +35,3 @@ function isAround({ generation, registering, unregistering }: Life): boolean {
 function isElsewhere(fprobe: Fprobe, site: number): boolean {
   return !isAround(fprobe) || fprobe.sites?.has(site) === false;
 }
-
-/** At the end of a run in which fprobes go on: a site that is hooked and that none of them wants (CC-S9.4). */
-export function strayHook(
-  story: Story,
-  end: EventOf<'run_end'>,
-  patched: ReadonlyMap<string | number, EventOf<'text_write'> | EventOf<'text_pair'>>,
-): Broken | undefined {
-  if (!isSettled(story)) return undefined;
-  const wanted = new Set<number>();
-  for (const { generation, sites = [] } of story.fprobes.all) {
-    if (generation !== 0) for (const site of sites) wanted.add(site);
-  }
-  const left = [...patched.values()].find(({ ip }) => !wanted.has(ip));
-  if (left === undefined || wanted.size === 0) return undefined;
-  const name = nameOfSite(story.functions, left.ip);
-  const why = `the call site of ${name} was no nop (${where(story, left)}), and no fprobe that is left hooks it`;
-  return broken(end.index, why, [left.index]);
-}
-
-/** Are fprobes all that is registered, and is it known what they hook? */
-function isSettled({ fprobes, ops }: Story): boolean {
-  const isQuiet = [...ops, ...fprobes.all].every(
-    ({ registering, unregistering }) => registering === 0 && unregistering === 0,
-  );
-  return (
-    isQuiet &&
-    ops.every(({ generation }) => generation === 0) &&
-    fprobes.all.every(({ generation, sites }) => generation === 0 || sites !== undefined)
-  );
-}

@@ -9,15 +9,15 @@
 // back (CC-G15). A module's call sites go as they are, with their module. What guest code locks itself
 // is its own affair; and when it jumps out of a callback, or ends its task there, it takes what the callback's caller
 // held with it. Of fprobes: broken by entries that are left in the tables, nodes that are not back in their pool, a rethook
-// that lives, and returns that are still taken; and, while others go on, by a call site that is hooked for nobody, at a hit
-// (quiescence-sites.ts) or at the end.
+// that lives, and returns that are still taken; and, while others go on, by a call site that is hooked for nobody, when it is
+// hit (quiescence-sites.ts). One that nobody hits again does no harm until all are gone, and then it is no nop.
 //
 // Exercised, for each registration that was ended in such a run.
 import type { EventOf } from '../schema.ts';
 import { fprobeOf } from './fprobes.ts';
 import { nameOfSite } from './functions.ts';
 import { broken, type Broken, type Guarantee, type Verdict } from './judge.ts';
-import { strayHook, unwantedCall } from './quiescence-sites.ts';
+import { unwantedCall } from './quiescence-sites.ts';
 import type { HashHistory } from './selection.ts';
 import type { Story } from './story.ts';
 import { theCallback, where } from './wording.ts';
@@ -220,10 +220,6 @@ function lifeOf(e: { readonly object: number; readonly generation: number }): st
 function verdict(found: Findings): Verdict {
   const { fprobes, ops: all } = found.story;
   const ended = [...all, ...fprobes.all].reduce((sum, one) => sum + one.ended.size, 0);
-  const { abandoned, end, keptForWant, patched, state } = found;
-  const mayAsk = abandoned === undefined && state?.dead !== true && keptForWant === 0;
-  const stray = mayAsk && end !== undefined ? strayHook(found.story, end, patched) : undefined;
-  if (stray !== undefined) return stray;
   const missing = whatWasMissing(found, ended);
   if (missing !== undefined) return found.unwanted ?? { status: 'never exercised', why: missing };
   return firstLeft(found) ?? found.unwanted ?? { status: 'held', exercised: ended };

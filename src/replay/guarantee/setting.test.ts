@@ -147,7 +147,7 @@ test('once unregister has begun a hit that is late may call back without the che
   const [begin, end] = [goes.slice(0, 1), goes.slice(1)];
   const [entry, rest] = [whole.slice(0, 2), whole.slice(2)];
   const late = [...pidOps, ...listed, ...entry, ...begin, ...rest, ...end];
-  expect(judge(filterSwap, late).status).toBe('never exercised');
+  expect(judge(filterSwap, late).status).toBe('held');
   expect(judge(filterSwap, [...pidOps, ...listed, ...whole, ...goes]).status).toBe('broken');
 });
 
@@ -168,6 +168,33 @@ test.each([
     }
   },
 );
+
+/** A run without swaps. */
+const held = (disabled: number, pids: number): unknown => ({
+  status: 'held',
+  exercised: disabled + pids,
+  parts: { swaps: 0, disabled, pids },
+});
+
+test('a selected function that is entered at 0, or by a task that is left out, is a part of filter-swap', () => {
+  const calls1 = [...enters('vfs_read'), leaves('vfs_read'), ...enters('schedule')];
+  const filtered = [...image(1), ...setFilter(1, 'vfs_*')];
+  expect(judge(filterSwap, [...ops, ...write(ENABLED, '0'), ...calls1])).toEqual(held(1, 0));
+  expect(judge(filterSwap, [...pidOps, ...listed, ...calls1])).toEqual(held(0, 1));
+  expect(
+    judge(filterSwap, [...pidOps, ...listed, ...enters('vfs_read', { pid: 2 })]),
+  ).toMatchObject({
+    status: 'never exercised',
+  });
+  for (const run of [
+    [...ops, ...listed, ...calls1],
+    [...filtered, ...write(ENABLED, '0'), ...calls1],
+    [...ops, ...write(ENABLED, '0'), ...write(ENABLED, '1'), ...calls1],
+    [...ops, ...setNotrace(1, 'vfs_read'), ...write(ENABLED, '0'), ...calls1],
+  ]) {
+    expect(judge(filterSwap, run)).toMatchObject({ status: 'never exercised' });
+  }
+});
 
 test('unregister is not exercised by calls at 0, but by those at 1 again', () => {
   const life = [...ops, ...hit(1, 1, 'vfs_read'), ...write(ENABLED, '0'), ...unregister(1, 1)];

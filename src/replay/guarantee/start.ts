@@ -15,15 +15,15 @@ import { NOBODY } from './fprobes.ts';
 import { nameOfSite } from './functions.ts';
 import { type Frame, innermost } from './hit.ts';
 import { broken, type Broken, type Guarantee, heldInParts, type Verdict } from './judge.ts';
-import { FLAG_RCU, hooks, isRegistered, type Ops } from './ops.ts';
+import { FLAG_RCU, hooks, isRegistered, isSelected, type Ops } from './ops.ts';
 import {
   isFull,
   newRecursionWords,
   type RecursionWords,
   wordListeners,
 } from './recursion-words.ts';
-import { type HashHistory, selects, spares } from './selection.ts';
-import { type Callback, contextOf, isTraced, type Story } from './story.ts';
+import { type Callback, contextOf, type Story } from './story.ts';
+import { isTraced } from './traced.ts';
 import { where } from './wording.ts';
 
 /** A callback that a call of a function owes. */
@@ -51,8 +51,6 @@ interface Findings {
   besides: number;
   registered: boolean;
   dead: boolean;
-  /** CPUs that RCU does not watch. */
-  readonly unwatched: Set<number>;
 }
 
 const RECURSION = 'recursion';
@@ -79,7 +77,6 @@ export const start: Guarantee = {
       besides: 0,
       registered: false,
       dead: false,
-      unwatched: new Set(),
     };
     return {
       on: {
@@ -92,10 +89,6 @@ export const start: Guarantee = {
         },
         cb_begin: () => {
           if (story.callback !== undefined) callbackBegan(found, story.callback);
-        },
-        rcu_watching: (e) => {
-          if (e.watching) found.unwatched.delete(e.cpu);
-          else found.unwatched.add(e.cpu);
         },
         skip: (e) => {
           skipped(found, e);
@@ -147,20 +140,6 @@ function functionEntered(found: Findings, e: EventOf<'func_enter'>): void {
   if (owed !== undefined) debts.set(frame, owed);
 }
 
-/** For certain. */
-function isSelected({ filter, notrace }: Ops, site: number): boolean {
-  return (
-    isKnown(filter) &&
-    isKnown(notrace) &&
-    filter.now.every((hash) => selects(hash, site)) &&
-    notrace.now.every((hash) => spares(hash, site))
-  );
-}
-
-function isKnown({ lost }: HashHistory): boolean {
-  return !lost;
-}
-
 function callbackBegan({ debts }: Findings, { hit, ops }: Callback): void {
   if (hit === undefined) return;
   for (const debt of debts.get(hit) ?? []) if (debt.ops === ops) debt.paid = true;
@@ -174,7 +153,7 @@ function skipped(found: Findings, e: EventOf<'skip'>): void {
     if (e.object !== NOBODY && e.object !== debt.ops.object) continue;
     debt.skipped = e.index;
     if (e.reason === RECURSION && isFull(words, e)) debt.paid = true;
-    const needsRcu = (debt.ops.flags & FLAG_RCU) !== 0 && found.unwatched.has(e.cpu);
+    const needsRcu = (debt.ops.flags & FLAG_RCU) !== 0 && found.story.unwatched.has(e.cpu);
     if (e.reason === RCU && needsRcu) debt.paid = true;
   }
 }

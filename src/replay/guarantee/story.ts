@@ -29,36 +29,11 @@ import {
   type Control,
   endControl,
   isFtraceControl,
-  isRegistered,
   newOps,
   type Ops,
 } from './ops.ts';
 import { loseChanges } from './selection.ts';
 import { newSettings, type Settings, writeBegins, writeEnds, type Writes } from './setting.ts';
-
-/** Would a hit in task `pid` call back for `ops` for certain, as far as its filters let it (FT-18, FT-48)? */
-export function isTraced({ settings }: Story, ops: Ops, pid: number): boolean {
-  const { enabled, pids } = settings;
-  if (enabled.value !== true) return false;
-  return !ops.obeysPids || pids.value === 'all' || pids.value?.has(pid) === true;
-}
-
-/** Why no callback may run for a hit that began when this one did (FT-18, FT-48), and the event that told it. */
-export function whyUntraced(
-  { settings }: Story,
-  { ops, hitBegan: began, begin: { cpu, pid } }: Callback,
-): { readonly why: string; readonly told: number } | undefined {
-  const { enabled, outdated, pids } = settings;
-  if (enabled.value === false && enabled.since < began) {
-    return { why: 'ftrace_enabled was 0', told: enabled.since };
-  }
-  const { value: list, since } = pids;
-  // unregister takes the check off before it waits for the hits that are late (CC-S5.3).
-  if (!ops.obeysPids || !isRegistered(ops) || outdated.has(cpu)) return undefined;
-  if (ops.registeredAt > began || since > began) return undefined;
-  if (list === undefined || list === 'all' || list.has(pid)) return undefined;
-  return { why: `set_ftrace_pid left task ${pid} out`, told: since };
-}
 
 /** An ftrace_ops, in the word of workloads and in that of the kernel. */
 const STATIC_KIND = 'static_ftrace_ops';
@@ -123,6 +98,8 @@ export interface Story {
   readonly fprobes: Fprobes;
   readonly settings: Settings;
   readonly writes: Writes;
+  /** CPUs on which RCU does not watch (`watching.ts`). */
+  readonly unwatched: Set<number>;
   /** Places of trampolines, live or freed: their calls are patched too (CC-S21.5). */
   readonly trampolines: Map<number, number>;
   /** Of the `func_enter` at hand: the function, if it can be hooked. */
@@ -148,6 +125,7 @@ export function newStory(): Story {
     calls: [],
     fprobes: newFprobes(),
     settings: newSettings(),
+    unwatched: new Set(),
     writes: new Map(),
     trampolines: new Map(),
     entered: undefined,

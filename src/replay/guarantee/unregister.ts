@@ -14,7 +14,8 @@ import type { EventOf } from '../schema.ts';
 import { broken, type Broken, earlier, type Guarantee, type Verdict } from './judge.ts';
 import type { Control } from './ops.ts';
 import { type Hash, selects, spares } from './selection.ts';
-import { type Callback, isTraced, type Story } from './story.ts';
+import { type Callback, type Story } from './story.ts';
+import { isTraced } from './traced.ts';
 import { type FprobeFindings, fprobeEndListeners, newFprobeFindings } from './unregister-fprobe.ts';
 import { theCall, theCallback, where } from './wording.ts';
 

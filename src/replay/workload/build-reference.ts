@@ -4,7 +4,7 @@ import type { EmuStub } from '../../emu/stub-table.ts';
 import type { TraceStub } from '../../trace/stub-table.ts';
 import type { DefinedPath, Handler } from '../handler.ts';
 import type { EventName } from '../schema.ts';
-import type { FprobeModel } from './model-fprobe.ts';
+import type { FprobeModel, RegisterModel } from './model-fprobe.ts';
 import type { FtraceProbeModel, IdleModel, OnEvent, TaskModel, TimelineItem } from './model.ts';
 import type {
   CounterExpectation,
@@ -137,13 +137,19 @@ type Hypercall =
   | 'ftrace_graph_func'
   | 'ftrace_return_to_handler';
 
+/** An fprobe, and what it hooks this time. */
+interface RegisterSpec extends Omit<RegisterModel, 'probe' | 'ips'> {
+  readonly probe: FprobeReference;
+  readonly ips?: readonly Reference<'function' | 'external'>[];
+}
+
 /** By key of the model: what stands there for the name. */
 interface Stands {
   readonly run: Runs;
   readonly callback: Called;
   readonly entry: Called;
   readonly exit: Called;
-  readonly register: ProbeReference | FprobeReference;
+  readonly register: ProbeReference | FprobeReference | RegisterSpec;
   readonly unregister: ProbeReference | FprobeReference;
   readonly probe: ProbeReference | FprobeReference;
   readonly function: Reference<'function' | 'external'>;

@@ -2,7 +2,7 @@
 import { checkAddress, checkEarlyPattern, checkPattern } from './check-reference.ts';
 import type { Finding, KeyPath } from './finding.ts';
 import { eachLine, readLine } from './line.ts';
-import { FPROBE_HANDLERS, type FprobeModel } from './model-fprobe.ts';
+import { FPROBE_HANDLERS, type FprobeModel, type FprobeTargetModel } from './model-fprobe.ts';
 import {
   BUILT_IN_CALLBACKS,
   FPROBE_OPERATIONS,
@@ -44,27 +44,37 @@ function checkFtrace(scope: Scope, probe: FtraceProbeModel, path: KeyPath): Find
 }
 
 function checkFprobe(scope: Scope, name: string, probe: FprobeModel, path: KeyPath): Finding[] {
-  const findings: Finding[] = [];
-  const mayFail = isExpectedToFail(scope, name);
-  for (const key of ['filter', 'notfilter'] as const) {
-    const pattern = probe[key];
-    if (typeof pattern !== 'string' || mayFail) continue;
-    findings.push(...checkPattern(scope, pattern, [...path, key]));
-  }
-  for (const [index, fn] of (probe.ips ?? []).entries()) {
-    findings.push(...checkAddress(scope, fn, [...path, 'ips', index], mayFail));
-  }
-  for (const [index, sym] of (probe.syms ?? []).entries()) {
-    if (mayFail || !scope.complete || scope.traceable.includes(sym)) continue;
-    const hint = didYouMean(sym, scope.traceable);
-    const message = `no traceable function is named '${sym}'${hint || ';'} expect: -ENOENT if that is the point`;
-    findings.push({ path: [...path, 'syms', index], part: 'value', message });
-  }
+  const findings = checkTarget(scope, probe, path, isExpectedToFail(scope, name));
   for (const key of FPROBE_HANDLERS) {
     const callback = probe[key];
     if (callback !== undefined) findings.push(...checkCallback(scope, callback, [...path, key]));
   }
   return [...findings, ...checkReturns(scope, probe, path), ...checkData(scope, probe, path)];
+}
+
+/** What is to be hooked exists, unless that is the point. */
+function checkTarget(
+  scope: Scope,
+  target: FprobeTargetModel,
+  path: KeyPath,
+  mayFail: boolean,
+): Finding[] {
+  const findings: Finding[] = [];
+  for (const key of ['filter', 'notfilter'] as const) {
+    const pattern = target[key];
+    if (typeof pattern !== 'string' || mayFail) continue;
+    findings.push(...checkPattern(scope, pattern, [...path, key]));
+  }
+  for (const [index, fn] of (target.ips ?? []).entries()) {
+    findings.push(...checkAddress(scope, fn, [...path, 'ips', index], mayFail));
+  }
+  for (const [index, sym] of (target.syms ?? []).entries()) {
+    if (mayFail || !scope.complete || scope.traceable.includes(sym)) continue;
+    const hint = didYouMean(sym, scope.traceable);
+    const message = `no traceable function is named '${sym}'${hint || ';'} expect: -ENOENT if that is the point`;
+    findings.push({ path: [...path, 'syms', index], part: 'value', message });
+  }
+  return findings;
 }
 
 /** Does the timeline expect an error of some registration of the fprobe? */
@@ -176,9 +186,19 @@ export function checkProbe(scope: Scope, name: string, path: KeyPath): Finding[]
 /** Operations of a timeline item on probes: they exist, and are of the kind that has the operation. */
 export function checkProbeOperations(scope: Scope, item: TimelineItem, path: KeyPath): Finding[] {
   const findings: Finding[] = [];
-  for (const op of ['register', 'unregister'] as const) {
-    const probe = item[op];
-    if (probe !== undefined) findings.push(...checkProbe(scope, probe, [...path, op]));
+  const { register, unregister } = item;
+  if (typeof register === 'string') {
+    findings.push(...checkProbe(scope, register, [...path, 'register']));
+  } else if (register !== undefined) {
+    const here = [...path, 'register'];
+    const mayFail = item.expect !== undefined && item.expect !== 0;
+    findings.push(
+      ...checkKind(scope, register.probe, 'fprobe', [...here, 'probe']),
+      ...checkTarget(scope, register, here, mayFail),
+    );
+  }
+  if (unregister !== undefined) {
+    findings.push(...checkProbe(scope, unregister, [...path, 'unregister']));
   }
   for (const op of FPROBE_OPERATIONS) {
     const probe = item[op];

@@ -1,14 +1,23 @@
 // Layer replay. The part of the workload model that is about fprobes.
 
-export interface FprobeModel {
-  readonly kind: 'fprobe';
-  /** What register hooks: exactly one of the three. null: NULL. */
+/** What register hooks: exactly one of the first three. */
+export interface FprobeTargetModel {
+  /** null: NULL. */
   readonly filter?: string | null;
   /** Addresses of these functions (`register_fprobe_ips`). */
   readonly ips?: readonly string[];
   readonly syms?: readonly string[];
   /** Beside `filter`. */
   readonly notfilter?: string;
+}
+
+/** A registration that hooks something else than the fprobe says. */
+export interface RegisterModel extends FprobeTargetModel {
+  readonly probe: string;
+}
+
+export interface FprobeModel extends FprobeTargetModel {
+  readonly kind: 'fprobe';
   /** Callbacks; without, the handler is NULL. */
   readonly entry?: string;
   readonly exit?: string;

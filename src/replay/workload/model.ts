@@ -3,7 +3,7 @@
 // `plan.ts` turns it into what a run needs. Keys are words of the YAML file, hence snake_case.
 
 import { LIMITS } from '../../emu/limits.ts';
-import type { FprobeMachineModel, FprobeModel } from './model-fprobe.ts';
+import type { FprobeMachineModel, FprobeModel, RegisterModel } from './model-fprobe.ts';
 
 /**
  * A workload as plain data: what a YAML file says, and what `workload(...).build()` gives.
@@ -203,7 +203,7 @@ export type OpsFlag = (typeof OPS_FLAGS)[number];
 export interface TimelineItem {
   readonly at?: 'start' | 'end' | AtStep;
   readonly on?: OnEvent;
-  readonly register?: string;
+  readonly register?: string | RegisterModel;
   readonly unregister?: string;
   readonly set_filter?: SetPattern;
   readonly set_notrace?: SetPattern;

@@ -5,7 +5,7 @@ import {
   FPROBE_HANDLERS,
   type FprobeHandler,
   type FprobeMachineModel,
-  type FprobeModel,
+  type FprobeTargetModel,
 } from './model-fprobe.ts';
 import type { MachineModel, ProbeModel, Workload } from './model.ts';
 import type { PlanFprobeTarget, PlanProbe } from './plan.ts';
@@ -34,7 +34,8 @@ export function makeProbe(workload: Workload, name: string, probe: ProbeModel): 
   };
 }
 
-function makeTarget({ filter, notfilter, ips, syms }: FprobeModel): PlanFprobeTarget {
+export function makeTarget(model: FprobeTargetModel): PlanFprobeTarget {
+  const { filter, notfilter, ips, syms } = model;
   if (ips !== undefined) return { ips };
   if (syms !== undefined) return { syms };
   return { filter: filter ?? null, notfilter: notfilter ?? null };

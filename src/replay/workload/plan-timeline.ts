@@ -13,6 +13,7 @@ import {
   type TimelineItem,
   type Workload,
 } from './model.ts';
+import { makeTarget } from './plan-probe.ts';
 import {
   ANY_CPU,
   type PlanAction,
@@ -144,7 +145,13 @@ function makeAction(workload: Workload, item: TimelineItem): PlanAction {
 }
 
 function makeOperation(workload: Workload, item: TimelineItem): PlanOperation | undefined {
-  for (const op of ['register', 'unregister', 'free_filter', ...FPROBE_OPERATIONS] as const) {
+  const { register } = item;
+  if (typeof register === 'object') {
+    const target = makeTarget(register);
+    return { op: 'register', probe: probeIndex(workload, register.probe), target };
+  }
+  if (register !== undefined) return { op: 'register', probe: probeIndex(workload, register) };
+  for (const op of ['unregister', 'free_filter', ...FPROBE_OPERATIONS] as const) {
     const probe = item[op];
     if (probe !== undefined) return { op, probe: probeIndex(workload, probe) };
   }

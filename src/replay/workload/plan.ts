@@ -201,8 +201,14 @@ interface PlanParam {
 
 export type PlanProbeOperation =
   | {
-      readonly op: FprobeOperationName | 'free_filter';
+      readonly op: Exclude<FprobeOperationName, 'register'> | 'free_filter';
       readonly probe: number;
+    }
+  | {
+      readonly op: 'register';
+      readonly probe: number;
+      /** What an fprobe hooks this time, in place of its own target. */
+      readonly target?: PlanFprobeTarget;
     }
   | {
       readonly op: 'set_filter' | 'set_notrace';

@@ -1,8 +1,8 @@
 // Layer replay. The part of the workload schema that is about probes, kind by kind.
 import * as z from 'zod';
-import { FPROBE_FLAGS, type FprobeModel } from './model-fprobe.ts';
+import { FPROBE_FLAGS, type FprobeModel, type RegisterModel } from './model-fprobe.ts';
 import { LIMIT, OPS_FLAGS, type ProbeModel } from './model.ts';
-import { callable, patterns } from './schema-filter.ts';
+import { callable, patterns, probe } from './schema-filter.ts';
 import * as part from './schema-parts.ts';
 
 /** An example. */
@@ -38,26 +38,48 @@ const TARGETS = ['filter', 'ips', 'syms'] as const;
 const glob = part.text('A glob.', ['vfs_*']);
 const handler = part.reference('A callback, a function of the image, count, or nothing.', 'count');
 
+const target = {
+  filter: z
+    .union([glob, z.null()], { error: 'expected a pattern or null' })
+    .meta({ description: 'What register_fprobe hooks; null: NULL.', examples: ['vfs_*'] })
+    .exactOptional(),
+  ips: part
+    .list(callable, 'Functions whose addresses register_fprobe_ips is given.')
+    .meta({ examples: [['vfs_open']] })
+    .exactOptional(),
+  syms: part
+    .list(part.text('A name.', ['vfs_open']), 'Names that register_fprobe_syms is given.')
+    .meta({ examples: [['vfs_open']] })
+    .exactOptional(),
+  notfilter: glob
+    .meta({ description: 'What it does not hook, though `filter` matches.' })
+    .exactOptional(),
+};
+
+const again = part
+  .map({ probe: probe.meta({ description: 'An fprobe.', examples: ['fp0'] }), ...target })
+  .check(
+    part.exactlyOne<RegisterModel>(TARGETS),
+    part.belongsTo<RegisterModel>(['notfilter'], ['filter']),
+  )
+  .meta({
+    description: 'An fprobe, and what it hooks this time.',
+    oneOf: part.requiredOne(TARGETS),
+    examples: [{ probe: 'fp0', syms: ['vfs_read'] }],
+  });
+
+export const register: z.ZodType<string | RegisterModel> = z
+  .union([probe, again], {
+    error: 'expected the name of a probe, or { probe: NAME, filter: PATTERN }',
+  })
+  .meta({ examples: ['ops0', { probe: 'fp0', syms: ['vfs_read'] }] });
+
 const fprobe = part
   .map({
     kind: z
       .literal('fprobe')
       .meta({ description: 'A probe of entry and exit: fprobe.', examples: ['fprobe'] }),
-    filter: z
-      .union([glob, z.null()], { error: 'expected a pattern or null' })
-      .meta({ description: 'What register_fprobe hooks; null: NULL.', examples: ['vfs_*'] })
-      .exactOptional(),
-    ips: part
-      .list(callable, 'Functions whose addresses register_fprobe_ips is given.')
-      .meta({ examples: [['vfs_open']] })
-      .exactOptional(),
-    syms: part
-      .list(part.text('A name.', ['vfs_open']), 'Names that register_fprobe_syms is given.')
-      .meta({ examples: [['vfs_open']] })
-      .exactOptional(),
-    notfilter: glob
-      .meta({ description: 'What it does not hook, though `filter` matches.' })
-      .exactOptional(),
+    ...target,
     entry: handler.meta({ description: 'entry_handler; default NULL.' }).exactOptional(),
     exit: handler.meta({ description: 'exit_handler; default NULL.' }).exactOptional(),
     entry_returns: part

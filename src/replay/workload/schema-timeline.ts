@@ -15,6 +15,7 @@ import { callable, probe, setIp, setIps, setPattern } from './schema-filter.ts';
 import { initModule, moduleName } from './schema-module.ts';
 import { cpu, taskName } from './schema-names.ts';
 import * as part from './schema-parts.ts';
+import { register } from './schema-probe.ts';
 import { hotplugModel } from './schema-user.ts';
 
 const nth = part.whole(1, LIMIT.times, 'Which occurrence; default the first.').exactOptional();
@@ -95,7 +96,7 @@ export const timelineItem: z.ZodType<TimelineItem> = part
   .map({
     at: at.exactOptional(),
     on: onEvent.exactOptional(),
-    register: probe
+    register: register
       .meta({
         description: 'register_ftrace_function; of an fprobe, register_fprobe, _ips, _syms.',
       })

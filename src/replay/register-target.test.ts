@@ -1,0 +1,98 @@
+// An fprobe that is registered again for something else (`register: { probe, ... }`), in both eras.
+import { expect, test } from 'vitest';
+import { InputError } from '../assert.ts';
+import { calmChooser } from '../emu/choose.ts';
+import { openSession, prepareModel } from './prepare.ts';
+import type { EventOf } from './schema.ts';
+import { workload } from './workload/build.ts';
+
+const FUNCTIONS = { a1: { body: ['work 2'] }, a2: { body: ['work 2'] }, b1: { body: ['work 2'] } };
+const LIFE = ['a1', 'a2', 'b1'].map((name) => `call ${name}`);
+
+/** Which functions each registration hooked, and the names of the calls. */
+function hooked(profile: string, targets: readonly (string | object)[]): readonly string[] {
+  const model = {
+    name: 'again',
+    machine: { cpus: 1 },
+    functions: { ...FUNCTIONS, life: { body: [...LIFE, 'sleep 2000'] } },
+    tasks: { t: { cpu: 0, run: 'life', times: 40 } },
+    probes: { fp: { kind: 'fprobe', filter: 'a1', entry: 'count' } },
+    timeline: targets.flatMap((register, index) => [
+      { at: { step: 20_000 * index }, register, expect: 0 },
+      { at: { step: 20_000 * index + 15_000 }, unregister: 'fp', expect: 0 },
+    ]),
+  };
+  const { plan } = prepareModel(model, {}, 'test');
+  const session = openSession(plan, { profile, variants: [] }, calmChooser);
+  while (session.tick());
+  const events = [...session.log.events(0, session.log.count)];
+  const places = new Map(
+    events.flatMap((e) => (e.event === 'symbol' ? [[e.site, e.name] as const] : [])),
+  );
+  const calls = events.filter(
+    (e): e is EventOf<'ctl_begin'> => e.event === 'ctl_begin' && e.op.startsWith('register'),
+  );
+  return calls.map(({ index, op }, at) => {
+    const until = calls[at + 1]?.index ?? events.length;
+    const hits = events.slice(index, until).flatMap((e) => {
+      return e.event === 'cb_begin' ? [places.get(e.ip) ?? ''] : [];
+    });
+    return `${op}: ${[...new Set(hits)].join(' ')}`;
+  });
+}
+
+test.each(['today', 'v6.12'])('%s: each registration hooks what it says', (profile) => {
+  const targets = [
+    'fp',
+    { probe: 'fp', filter: '*', notfilter: 'a*' },
+    { probe: 'fp', ips: ['a2'] },
+    { probe: 'fp', syms: ['b1', 'a1'] },
+    'fp',
+  ];
+  expect(hooked(profile, targets)).toEqual([
+    'register_fprobe: a1',
+    'register_fprobe: life b1',
+    'register_fprobe_ips: a2',
+    'register_fprobe_syms: a1 b1',
+    'register_fprobe: a1',
+  ]);
+});
+
+function refusal(register: object): string {
+  const model = {
+    name: 'again',
+    machine: { cpus: 1 },
+    functions: FUNCTIONS,
+    probes: {
+      fp: { kind: 'fprobe', filter: 'a1', entry: 'count' },
+      ops: { kind: 'ftrace', callback: 'count' },
+    },
+    timeline: [{ at: 'start', register }],
+  };
+  try {
+    prepareModel(model, {}, 'test');
+  } catch (error) {
+    if (error instanceof InputError) return error.message;
+    throw error;
+  }
+  return '';
+}
+
+test.each([
+  [{ probe: 'fp' }, /filter/u],
+  [{ probe: 'fp', filter: 'a*', ips: ['a1'] }, /filter|ips/u],
+  [{ probe: 'fp', ips: ['a1'], notfilter: 'a2' }, /notfilter/u],
+  [{ probe: 'ops', syms: ['a1'] }, /expected a probe of kind fprobe, found 'ops' of kind ftrace/u],
+  [{ probe: 'fq', syms: ['a1'] }, /no probe is named 'fq'|fq/u],
+  [{ probe: 'fp', syms: ['a3'] }, /no traceable function is named 'a3'/u],
+] as const)('%o is refused', (register, why) => {
+  expect(refusal(register)).toMatch(why);
+});
+
+test('the builder takes things for their names', () => {
+  const w = workload('again', { cpus: 1 });
+  const a1 = w.function('a1', (f) => [f.work(2)]);
+  const fp = w.probe('fp', { kind: 'fprobe', filter: 'a1', entry: 'count' });
+  w.at('start', { register: { probe: fp, ips: [a1] } });
+  expect(w.build().timeline).toEqual([{ at: 'start', register: { probe: 'fp', ips: ['a1'] } }]);
+});
