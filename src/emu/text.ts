@@ -168,9 +168,8 @@ export class Text {
 
   /** As `forgetSite`, of all that lie in the text from `base` on. */
   forgetSites(base: Address, bytes: number): void {
-    for (const ip of [...this.sites.keys()]) {
-      if (ip >= base && ip < base + bytes) this.forgetSite(ip);
-    }
+    const gone = [...this.sites.keys()].filter((ip) => ip >= base && ip < base + bytes);
+    for (const ip of gone) this.forgetSite(ip);
   }
 
   /** Sends IPIs to all other CPUs, and does here what they do when they answer; the sync's number. */

@@ -24,7 +24,7 @@ import { traceStub } from './stub-table.ts';
 export const JPROBE_KIND = 'jprobe';
 
 /** MAX_STACK_SIZE: so much of the stack is as it was when the function goes on (JP-3, JP-6). */
-export const MAX_STACK_SIZE = 64;
+const MAX_STACK_SIZE = 64;
 
 /** What `setjmp_pre_handler` keeps of the call (JP-3): part of `kprobe_ctlblk`. */
 export interface SavedCall {

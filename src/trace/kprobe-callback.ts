@@ -18,11 +18,11 @@ export interface KprobeHandlerCall {
 }
 
 /** In a6; apart from those of fprobes. */
-export const KPROBE_CALLS = { pre: 16, post: 17, fault: 18, entry: 19, ret: 20 } as const;
+const KPROBE_CALLS = { pre: 16, post: 17, fault: 18, entry: 19, ret: 20 } as const;
 type Which = keyof typeof KPROBE_CALLS;
 
 /** `kind` of events. */
-export const KPROBE_CALL_KINDS: Readonly<Record<Which, string>> = {
+const KPROBE_CALL_KINDS: Readonly<Record<Which, string>> = {
   pre: 'kprobe_pre',
   post: 'kprobe_post',
   fault: 'kprobe_fault',

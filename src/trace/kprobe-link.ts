@@ -1,3 +1,4 @@
+// Layer trace. The part of the link table (link.ts) that is the kprobes'.
 import {
   jprobeIrqs,
   longjmpBreakHandler,
@@ -5,7 +6,6 @@ import {
   restoreStack,
   saveCall,
 } from './jprobe.ts';
-// Layer trace. The part of the link table (link.ts) that is the kprobes'.
 import {
   checkKprobeAddressSafe,
   kprobeAddr,
@@ -114,185 +114,185 @@ import {
 } from './kretprobe.ts';
 
 export interface KprobeLinks {
-  readonly faultHandlerOnStep: typeof noFaultHandler;
-  readonly faultHandlerOfHandler: typeof noFaultHandler;
-  readonly kprobeIncNmissed: typeof kprobeIncNmissed;
-  readonly jprobeIrqs: typeof jprobeIrqs;
-  readonly longjmpBreakHandler: typeof longjmpBreakHandler;
-  readonly registerJprobes: typeof registerJprobes;
-  readonly restoreStack: typeof restoreStack;
-  readonly saveCall: typeof saveCall;
-  readonly kprobeNotOurs: typeof kprobeNotOurs;
-  readonly clearKprobeAddr: typeof clearKprobeAddr;
-  readonly kretprobeBusy: typeof kretprobeBusy;
-  readonly kretprobeNoInstance: typeof kretprobeNoInstance;
-  readonly kretprobeRejected: typeof kretprobeRejected;
-  readonly kretprobeRethookHandler: typeof kretprobeRethookHandler;
-  readonly preHandlerKretprobe: typeof preHandlerKretprobe;
-  readonly defaultMaxactive: typeof defaultMaxactive;
-  readonly isKretprobeBlacklisted: typeof isKretprobeBlacklisted;
-  readonly kretprobeAlloc: typeof kretprobeAlloc;
-  readonly kretprobeFree: typeof kretprobeFree;
-  readonly kretprobeRefused: typeof kretprobeRefused;
-  readonly kretprobeSynchronizeRcu: typeof kretprobeSynchronizeRcu;
-  readonly registerKretprobe: typeof registerKretprobe;
-  readonly registerKretprobes: typeof registerKretprobes;
-  readonly unregisterKretprobes: typeof unregisterKretprobes;
-  readonly kprobeAddr: typeof kprobeAddr;
-  readonly kprobeTargetAt: typeof kprobeTargetAt;
-  readonly checkKprobeAddressSafe: typeof checkKprobeAddressSafe;
-  readonly withinKprobeBlacklist: typeof withinKprobeBlacklist;
   readonly addNewKprobe: typeof addNewKprobe;
-  readonly allDisabled: typeof allDisabled;
-  readonly registerAggrKprobe: typeof registerAggrKprobe;
-  readonly replaceKprobeNode: typeof replaceKprobeNode;
-  readonly archArmKprobe: typeof archArmKprobe;
-  readonly archDisarmKprobe: typeof archDisarmKprobe;
-  readonly armKprobe: typeof armKprobe;
-  readonly disarmKprobe: typeof disarmKprobe;
-  readonly kprobeSyncText: typeof kprobeSyncText;
-  readonly armKprobeFtrace: typeof armKprobeFtrace;
-  readonly disarmKprobeFtrace: typeof disarmKprobeFtrace;
-  readonly disarmInHook: typeof disarmInHook;
-  readonly kprobeHookOf: typeof kprobeHookOf;
-  readonly removeKprobeSite: typeof removeKprobeSite;
   readonly aggrPostHandler: typeof aggrPostHandler;
   readonly aggrPreHandler: typeof aggrPreHandler;
-  readonly kprobeCallPost: typeof kprobeCallPost;
-  readonly kprobeCallPre: typeof kprobeCallPre;
-  readonly kprobePostHandler: typeof kprobePostHandler;
-  readonly kprobePreHandler: typeof kprobePreHandler;
-  readonly kprobesIncNmissedCount: typeof kprobesIncNmissedCount;
-  readonly kprobeInsnAt: typeof kprobeInsnAt;
-  readonly setupDetourExecution: typeof setupDetourExecution;
-  readonly tryToOptimizeKprobe: typeof tryToOptimizeKprobe;
-  readonly unoptimizeKprobe: typeof unoptimizeKprobe;
-  readonly waitForKprobeOptimizer: typeof waitForKprobeOptimizer;
+  readonly allDisabled: typeof allDisabled;
+  readonly archArmKprobe: typeof archArmKprobe;
+  readonly archDisarmKprobe: typeof archDisarmKprobe;
   readonly archRemoveKprobe: typeof archRemoveKprobe;
-  readonly prepareKprobe: typeof prepareKprobe;
-  readonly reviveAggregate: typeof reviveAggregate;
-  readonly initKprobe: typeof initKprobe;
-  readonly plantKprobe: typeof plantKprobe;
-  readonly registerKprobe: typeof registerKprobe;
-  readonly registerKprobes: typeof registerKprobes;
-  readonly registerNewKprobe: typeof registerNewKprobe;
-  readonly endBoost: typeof endBoost;
-  readonly prepareSlot: typeof prepareSlot;
-  readonly releaseSlot: typeof releaseSlot;
-  readonly kprobePostProcess: typeof kprobePostProcess;
-  readonly mayBoost: typeof mayBoost;
-  readonly restorePreviousKprobe: typeof restorePreviousKprobe;
-  readonly setupSinglestep: typeof setupSinglestep;
   readonly armAllKprobes: typeof armAllKprobes;
+  readonly armKprobe: typeof armKprobe;
+  readonly armKprobeFtrace: typeof armKprobeFtrace;
+  readonly checkKprobeAddressSafe: typeof checkKprobeAddressSafe;
+  readonly clearKprobeAddr: typeof clearKprobeAddr;
+  readonly defaultMaxactive: typeof defaultMaxactive;
+  readonly disableKprobe: typeof disableKprobe;
+  readonly disableValidKprobe: typeof disableValidKprobe;
   readonly disarmAllKprobes: typeof disarmAllKprobes;
+  readonly disarmInHook: typeof disarmInHook;
+  readonly disarmKprobe: typeof disarmKprobe;
+  readonly disarmKprobeFtrace: typeof disarmKprobeFtrace;
+  readonly dropPostHandler: typeof dropPostHandler;
   readonly enableFailed: typeof enableFailed;
   readonly enableKprobe: typeof enableKprobe;
   readonly enableValidKprobe: typeof enableValidKprobe;
-  readonly killKprobe: typeof killKprobe;
-  readonly kprobesModuleCallback: typeof kprobesModuleCallback;
-  readonly parseEnabled: typeof parseEnabled;
+  readonly endBoost: typeof endBoost;
+  readonly faultHandlerOfHandler: typeof noFaultHandler;
+  readonly faultHandlerOnStep: typeof noFaultHandler;
   readonly getKprobe: typeof getKprobe;
+  readonly initKprobe: typeof initKprobe;
+  readonly isKretprobeBlacklisted: typeof isKretprobeBlacklisted;
+  readonly jprobeIrqs: typeof jprobeIrqs;
+  readonly killKprobe: typeof killKprobe;
+  readonly kprobeAddr: typeof kprobeAddr;
+  readonly kprobeCallPost: typeof kprobeCallPost;
+  readonly kprobeCallPre: typeof kprobeCallPre;
   readonly kprobeHit: typeof kprobeHit;
+  readonly kprobeHookOf: typeof kprobeHookOf;
+  readonly kprobeIncNmissed: typeof kprobeIncNmissed;
+  readonly kprobeInsnAt: typeof kprobeInsnAt;
   readonly kprobeInt3Handler: typeof kprobeInt3Handler;
-  readonly reenterKprobe: typeof reenterKprobe;
-  readonly disableKprobe: typeof disableKprobe;
-  readonly disableValidKprobe: typeof disableValidKprobe;
-  readonly dropPostHandler: typeof dropPostHandler;
+  readonly kprobeNotOurs: typeof kprobeNotOurs;
+  readonly kprobePostHandler: typeof kprobePostHandler;
+  readonly kprobePostProcess: typeof kprobePostProcess;
+  readonly kprobePreHandler: typeof kprobePreHandler;
+  readonly kprobeSyncText: typeof kprobeSyncText;
   readonly kprobeSynchronizeRcu: typeof kprobeSynchronizeRcu;
+  readonly kprobeTargetAt: typeof kprobeTargetAt;
+  readonly kprobesIncNmissedCount: typeof kprobesIncNmissedCount;
+  readonly kprobesModuleCallback: typeof kprobesModuleCallback;
+  readonly kretprobeAlloc: typeof kretprobeAlloc;
+  readonly kretprobeBusy: typeof kretprobeBusy;
+  readonly kretprobeFree: typeof kretprobeFree;
+  readonly kretprobeNoInstance: typeof kretprobeNoInstance;
+  readonly kretprobeRefused: typeof kretprobeRefused;
+  readonly kretprobeRejected: typeof kretprobeRejected;
+  readonly kretprobeRethookHandler: typeof kretprobeRethookHandler;
+  readonly kretprobeSynchronizeRcu: typeof kretprobeSynchronizeRcu;
+  readonly longjmpBreakHandler: typeof longjmpBreakHandler;
+  readonly mayBoost: typeof mayBoost;
+  readonly parseEnabled: typeof parseEnabled;
+  readonly plantKprobe: typeof plantKprobe;
+  readonly preHandlerKretprobe: typeof preHandlerKretprobe;
+  readonly prepareKprobe: typeof prepareKprobe;
+  readonly prepareSlot: typeof prepareSlot;
+  readonly reenterKprobe: typeof reenterKprobe;
+  readonly registerAggrKprobe: typeof registerAggrKprobe;
+  readonly registerJprobes: typeof registerJprobes;
+  readonly registerKprobe: typeof registerKprobe;
+  readonly registerKprobes: typeof registerKprobes;
+  readonly registerKretprobe: typeof registerKretprobe;
+  readonly registerKretprobes: typeof registerKretprobes;
+  readonly registerNewKprobe: typeof registerNewKprobe;
+  readonly releaseSlot: typeof releaseSlot;
+  readonly removeKprobeSite: typeof removeKprobeSite;
+  readonly replaceKprobeNode: typeof replaceKprobeNode;
+  readonly restorePreviousKprobe: typeof restorePreviousKprobe;
+  readonly restoreStack: typeof restoreStack;
+  readonly reviveAggregate: typeof reviveAggregate;
+  readonly saveCall: typeof saveCall;
+  readonly setupDetourExecution: typeof setupDetourExecution;
+  readonly setupSinglestep: typeof setupSinglestep;
+  readonly tryToOptimizeKprobe: typeof tryToOptimizeKprobe;
   readonly unlinkKprobe: typeof unlinkKprobe;
+  readonly unoptimizeKprobe: typeof unoptimizeKprobe;
   readonly unregisterKprobeBottom: typeof unregisterKprobeBottom;
-  readonly unregisterKprobes: typeof unregisterKprobes;
   readonly unregisterKprobeTop: typeof unregisterKprobeTop;
+  readonly unregisterKprobes: typeof unregisterKprobes;
+  readonly unregisterKretprobes: typeof unregisterKretprobes;
+  readonly waitForKprobeOptimizer: typeof waitForKprobeOptimizer;
+  readonly withinKprobeBlacklist: typeof withinKprobeBlacklist;
 }
 
 export const KPROBE_LINKS: KprobeLinks = {
-  faultHandlerOnStep: noFaultHandler,
-  faultHandlerOfHandler: noFaultHandler,
-  kprobeIncNmissed,
-  kprobeNotOurs,
-  jprobeIrqs,
-  longjmpBreakHandler,
-  registerJprobes,
-  restoreStack,
-  saveCall,
-  clearKprobeAddr,
-  kretprobeBusy,
-  kretprobeNoInstance,
-  kretprobeRejected,
-  kretprobeRethookHandler,
-  preHandlerKretprobe,
-  defaultMaxactive,
-  isKretprobeBlacklisted,
-  kretprobeAlloc,
-  kretprobeFree,
-  kretprobeRefused,
-  kretprobeSynchronizeRcu,
-  registerKretprobe,
-  registerKretprobes,
-  unregisterKretprobes,
-  kprobeAddr,
-  kprobeTargetAt,
-  checkKprobeAddressSafe,
-  withinKprobeBlacklist,
   addNewKprobe,
-  allDisabled,
-  registerAggrKprobe,
-  replaceKprobeNode,
-  archArmKprobe,
-  archDisarmKprobe,
-  armKprobe,
-  disarmKprobe,
-  kprobeSyncText,
-  armKprobeFtrace,
-  disarmKprobeFtrace,
-  disarmInHook,
-  kprobeHookOf,
-  removeKprobeSite,
   aggrPostHandler,
   aggrPreHandler,
-  kprobeCallPost,
-  kprobeCallPre,
-  kprobePostHandler,
-  kprobePreHandler,
-  kprobesIncNmissedCount,
-  kprobeInsnAt,
-  setupDetourExecution,
-  tryToOptimizeKprobe,
-  unoptimizeKprobe,
-  waitForKprobeOptimizer,
+  allDisabled,
+  archArmKprobe,
+  archDisarmKprobe,
   archRemoveKprobe,
-  prepareKprobe,
-  reviveAggregate,
-  initKprobe,
-  plantKprobe,
-  registerKprobe,
-  registerKprobes,
-  registerNewKprobe,
-  endBoost,
-  prepareSlot,
-  releaseSlot,
-  kprobePostProcess,
-  mayBoost,
-  restorePreviousKprobe,
-  setupSinglestep,
   armAllKprobes,
+  armKprobe,
+  armKprobeFtrace,
+  checkKprobeAddressSafe,
+  clearKprobeAddr,
+  defaultMaxactive,
+  disableKprobe,
+  disableValidKprobe,
   disarmAllKprobes,
+  disarmInHook,
+  disarmKprobe,
+  disarmKprobeFtrace,
+  dropPostHandler,
   enableFailed,
   enableKprobe,
   enableValidKprobe,
-  killKprobe,
-  kprobesModuleCallback,
-  parseEnabled,
+  endBoost,
+  faultHandlerOfHandler: noFaultHandler,
+  faultHandlerOnStep: noFaultHandler,
   getKprobe,
+  initKprobe,
+  isKretprobeBlacklisted,
+  jprobeIrqs,
+  killKprobe,
+  kprobeAddr,
+  kprobeCallPost,
+  kprobeCallPre,
   kprobeHit,
+  kprobeHookOf,
+  kprobeIncNmissed,
+  kprobeInsnAt,
   kprobeInt3Handler,
-  reenterKprobe,
-  disableKprobe,
-  disableValidKprobe,
-  dropPostHandler,
+  kprobeNotOurs,
+  kprobePostHandler,
+  kprobePostProcess,
+  kprobePreHandler,
+  kprobeSyncText,
   kprobeSynchronizeRcu,
+  kprobeTargetAt,
+  kprobesIncNmissedCount,
+  kprobesModuleCallback,
+  kretprobeAlloc,
+  kretprobeBusy,
+  kretprobeFree,
+  kretprobeNoInstance,
+  kretprobeRefused,
+  kretprobeRejected,
+  kretprobeRethookHandler,
+  kretprobeSynchronizeRcu,
+  longjmpBreakHandler,
+  mayBoost,
+  parseEnabled,
+  plantKprobe,
+  preHandlerKretprobe,
+  prepareKprobe,
+  prepareSlot,
+  reenterKprobe,
+  registerAggrKprobe,
+  registerJprobes,
+  registerKprobe,
+  registerKprobes,
+  registerKretprobe,
+  registerKretprobes,
+  registerNewKprobe,
+  releaseSlot,
+  removeKprobeSite,
+  replaceKprobeNode,
+  restorePreviousKprobe,
+  restoreStack,
+  reviveAggregate,
+  saveCall,
+  setupDetourExecution,
+  setupSinglestep,
+  tryToOptimizeKprobe,
   unlinkKprobe,
+  unoptimizeKprobe,
   unregisterKprobeBottom,
-  unregisterKprobes,
   unregisterKprobeTop,
+  unregisterKprobes,
+  unregisterKretprobes,
+  waitForKprobeOptimizer,
+  withinKprobeBlacklist,
 };

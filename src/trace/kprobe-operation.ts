@@ -12,7 +12,7 @@ import { writeEnabledFile } from './kprobe-switch.ts';
 import type { Kprobe } from './kprobe.ts';
 
 /** By the kernel's name. */
-export const KPROBE_CALLS_OF_USERS = [
+const KPROBE_CALLS = [
   'register_kprobe',
   'register_kprobes',
   'unregister_kprobe',
@@ -32,18 +32,12 @@ export const KPROBE_CALLS_OF_USERS = [
   'disable_jprobe',
   'enable_jprobe',
 ] as const;
-export type KprobeCall = (typeof KPROBE_CALLS_OF_USERS)[number];
+export type KprobeCall = (typeof KPROBE_CALLS)[number];
 
 /** In the caller's order; a call that takes one probe has one. Empty: num <= 0, or NULL. */
 export interface KprobeRequest {
   readonly op: KprobeCall;
   readonly probes: readonly Kprobe[];
-}
-
-/** A write to debugfs `kprobes/enabled` (KP-26, KP-27). */
-export interface KprobesEnabledRequest {
-  readonly op: 'kprobes_enabled';
-  readonly text: string;
 }
 
 /** Performs `request`; what the call returns, 0 where it returns nothing. Task context; sleeps. */
@@ -99,7 +93,7 @@ function* perform(cx: Context, k: Kernel, { op, probes }: KprobeRequest): Path<E
   }
 }
 
-/** Writes to the switch; 0 where the kernel gives the number of bytes. Task context; sleeps. */
+/** Writes to debugfs `kprobes/enabled` (KP-26, KP-27); 0 where the kernel gives the number of bytes. Task context; sleeps. */
 export function* kprobesEnabled(cx: Context, k: Kernel, text: string): Path<Errno> {
   const { strings } = k.machine;
   const op = strings.id('kprobes_enabled');

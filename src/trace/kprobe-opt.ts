@@ -28,6 +28,7 @@ export function* setupDetourExecution(
   _node: KprobeNode,
   _interrupted: CurrentKprobe | undefined,
 ): Path<Address | undefined> {
+  yield* [];
   return undefined;
 }
 

@@ -53,6 +53,7 @@ export function* kprobeHit(cx: Context, k: Kernel, node: KprobeNode): Path<Addre
 
 /** KP-40.6: nobody's breakpoint. */
 export function* kprobeNotOurs(_cx: Context, _k: Kernel, _pc: Address): Path<Address | undefined> {
+  yield* [];
   return undefined;
 }
 

@@ -75,7 +75,7 @@ export interface KprobeNode {
 
 /** KP-5. */
 export const KPROBE_HIT = { active: 1, ss: 2, reenter: 4, ssdone: 8 } as const;
-export type KprobeStatus = (typeof KPROBE_HIT)[keyof typeof KPROBE_HIT];
+type KprobeStatus = (typeof KPROBE_HIT)[keyof typeof KPROBE_HIT];
 
 /** `current_kprobe` of a CPU with its `kprobe_ctlblk` (KP-4): one value, as one step writes both (CC-H6.5). */
 export interface CurrentKprobe {
