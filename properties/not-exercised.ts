@@ -13,7 +13,6 @@ export const NOT_EXERCISED: Readonly<Record<string, string>> = {
   'event no_progress': ENDING,
   'event func_abandon':
     'functions of these runs return; those of src/trace/abandoned.test.ts do not',
-  'event unwind': FPROBE,
   'step ftrace-modify: ftraceBug': KILL,
   'step CC-H11.3 kprobe-busy: kprobeBusyBegin writeOnce(running, KPROBE_BUSY)': FPROBE,
   'step CC-H11.3 kprobe-busy: kprobeRunning readOnce(running)': FPROBE,
