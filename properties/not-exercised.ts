@@ -23,7 +23,6 @@ export const NOT_EXERCISED: Readonly<Record<string, string>> = {
   'step kprobe-busy: kprobeBusyEnd preemptEnable(cx)': FPROBE,
   'step kprobe-busy: kprobeBusyEnd writeOnce(running, NO_ADDRESS)': FPROBE,
   'step CC-H14.2 fgraph: ftracePushReturnTrace fetchAdd(overrun, 1)': FPROBE,
-  'step CC-H14.6 fgraph: callEntryFuncs readOnce(slot)': FPROBE,
   'step CC-S18.2 fgraph-register: startGraphTracing release(cx, unused)': FPROBE,
   'step fgraph-register: startGraph writeOnce(direct, undefined)': FPROBE,
   'step fgraph-register: stopGraph writeOnce(direct, only)': FPROBE,
