@@ -38,6 +38,23 @@ export const PAIRING_STORIES: Readonly<Record<string, readonly Claim[]>> = {
       },
     },
   ],
+  'return-unwound': [
+    {
+      says: 'the first interrupt finds where page_alloc and vfs_read return to, the second where vfs_read does',
+      holds: (told) =>
+        ofKind(told.events, 'unwind')
+          .map(({ depth, ret }) => `${depth} ${told.func(ret)}`)
+          .join() === '0 vfs_read,1 ksys_read,0 ksys_read',
+    },
+    {
+      says: 'what it finds is still there: every exit handler runs',
+      holds: (told) =>
+        ['fp0', 'fp1'].every((probe) => {
+          const entries = handlers(told, probe, 'fprobe_entry').length;
+          return entries > 0 && handlers(told, probe, 'fprobe_exit').length === entries;
+        }),
+    },
+  ],
   'nmissed-kprobe-shared': [
     {
       says: 'fp1 is passed over in the entry handler of fp0, each time, and counted; in the exit handler it is called',

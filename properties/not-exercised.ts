@@ -13,18 +13,13 @@ export const NOT_EXERCISED: Readonly<Record<string, string>> = {
   'event no_progress': ENDING,
   'event func_abandon':
     'functions of these runs return; those of src/trace/abandoned.test.ts do not',
-  'event unwind': FPROBE,
   'step ftrace-modify: ftraceBug': KILL,
   'step fprobe-callback: callFprobeVoidEntry callGuest(cx.cpu.state, call.handler, words(fp, call, CA ...':
     FPROBE,
   'step CC-H14.2 fgraph: ftracePushReturnTrace fetchAdd(overrun, 1)': FPROBE,
-  'step CC-H14.6 fgraph: callEntryFuncs readOnce(slot)': FPROBE,
   'step CC-S18.2 fgraph-register: startGraphTracing release(cx, unused)': FPROBE,
   'step fgraph-register: startGraph writeOnce(direct, undefined)': FPROBE,
   'step fgraph-register: stopGraph writeOnce(direct, only)': FPROBE,
-  'step fgraph-unwind: unwindShadowStack act(task.words, () => unwindFrame(cx, k, { task, end: at ...':
-    FPROBE,
-  'step fgraph-unwind: unwindShadowStack readOnce(task.curr)': FPROBE,
   'step fprobe-fgraph-hit: fprobeShortage': FPROBE,
   'step fprobe-fgraph-hit: fprobeShortageOf': FPROBE,
   'step fprobe-fgraph: fprobeIsRegistered readOnce(existence)': FPROBE,
