@@ -18,6 +18,7 @@ const SEED_DEFAULT = 1;
 /** Goldens of another era than today's, by name. */
 const PROFILES: Readonly<Record<string, string>> = {
   'memory-rethook-pool': 'v6.12',
+  'nmissed-kprobe-shared': 'v6.12',
   'nmissed-one-node': 'v6.12',
   'pairing-c-module-rethook': 'v6.12',
   'quiescence-rethook-no-memory': 'v6.12',

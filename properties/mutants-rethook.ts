@@ -47,7 +47,7 @@ export const RETHOOK_MUTANTS: readonly Mutant[] = [
     judge: 'quiescence',
     cases: 'fprobes',
     budget: 1200,
-    pinned: [1, 5],
+    pinned: [1],
     says: /were in its pool$/u,
   },
   {
