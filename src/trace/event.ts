@@ -219,4 +219,10 @@ export const TRACE_EVENTS = {
       'The unwinder has found that a call of this task whose return is taken goes on at `ret`; the innermost has depth 0.',
     fields: { depth: 'int', ret: 'address' },
   },
+  current_kprobe: {
+    id: 148,
+    about:
+      'From here on this kprobe runs on the CPU, or the dummy of `kprobe_busy_begin`; none: no kprobe runs.',
+    fields: { kprobe: 'address' },
+  },
 } as const satisfies Record<string, EventShape>;

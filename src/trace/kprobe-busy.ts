@@ -6,6 +6,7 @@ import type { Context } from '../emu/context.ts';
 import type { Cpu } from '../emu/cpu.ts';
 import { type Path, readOnce, writeOnce } from '../emu/path.ts';
 import { preemptDisable, preemptEnable } from '../emu/preempt.ts';
+import { TRACE_EVENTS } from './event.ts';
 import type { Kernel } from './kernel.ts';
 
 /** `kprobe_busy`, the dummy: a place that no segment covers, for it has nothing to say. */
@@ -31,11 +32,13 @@ export function* kprobeBusyBegin(cx: Context, k: Kernel): Path<void> {
   yield* preemptDisable(cx);
   const running = cx.make(() => currentKprobe(k, cx.cpu));
   yield* writeOnce(running, KPROBE_BUSY); // CC-H11.3
+  cx.emit(TRACE_EVENTS.current_kprobe.id, KPROBE_BUSY);
 }
 
 /** `kprobe_busy_end`. Whoever was busy before on this CPU is no longer either: it is no count. */
 export function* kprobeBusyEnd(cx: Context, k: Kernel): Path<void> {
   const running = cx.make(() => currentKprobe(k, cx.cpu));
   yield* writeOnce(running, NO_ADDRESS);
+  cx.emit(TRACE_EVENTS.current_kprobe.id, NO_ADDRESS);
   yield* preemptEnable(cx);
 }
