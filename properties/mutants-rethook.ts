@@ -58,4 +58,12 @@ export const RETHOOK_MUTANTS: readonly Mutant[] = [
     pinned: [1, 4],
     says: /given the addresses of another call/u,
   },
+  {
+    id: 'H-08',
+    judge: 'recursion',
+    cases: 'everywhere',
+    budget: 60,
+    pinned: [1, 3],
+    says: /returned .* and left .* set$/u,
+  },
 ];

@@ -159,4 +159,7 @@ test('broken: call_rcu where RCU does not watch (H-36)', () => {
     /^broken: call_rcu was called \(.*\) where RCU was not watching$/u,
   );
   expect(reasonOf(judge(context, [...START, queues, away]))).not.toMatch(/^broken/u);
+  const dead: Told = ['sched_switch', { prev: 2, next: 1, state: 'dead', step: 7 }];
+  const buries: Told = ['call_rcu', { callback: 1, step: 7 }];
+  expect(reasonOf(judge(context, [...START, dead, away, buries]))).not.toMatch(/^broken/u);
 });

@@ -39,6 +39,8 @@ interface Cpu {
   /** The event that opened its region; undefined while it can be preempted (CC-M3). */
   region: EventOf<'region_open'> | undefined;
   irqsOn: boolean;
+  /** The step in which it last left a task that was over. */
+  buried: number;
   /** What they were below each interrupt that is open, outermost first. */
   readonly irqsBelow: boolean[];
 }
@@ -105,6 +107,9 @@ export const context: Guarantee = {
           cpu.irqsOn = e.on;
         },
         ...interruptListeners(found),
+        sched_switch: (e) => {
+          if (e.state === 'dead') cpuOf(found, e.cpu).buried = e.step;
+        },
         call_rcu: (e) => {
           rcuCalled(found, e);
         },
@@ -145,7 +150,7 @@ function newFindings(story: Story): Findings {
 }
 
 function cpuOf({ cpus }: Findings, number: number): Cpu {
-  return (cpus[number] ??= { region: undefined, irqsOn: true, irqsBelow: [] });
+  return (cpus[number] ??= { region: undefined, irqsOn: true, buried: -1, irqsBelow: [] });
 }
 
 function keyOf({
@@ -212,9 +217,12 @@ function interruptListeners(found: Findings): Listeners {
   return { irq_enter: opens, trap_enter: opens, irq_exit: closes, trap_exit: closes };
 }
 
-/** What is queued there is nobody's grace period (CC-M13). */
+/**
+ * What is queued there is nobody's grace period (CC-M13). A switch from a task that is over to a program in user mode is
+ * one step: what the kernel still does for the former (CC-H18) is told behind the latter's mode.
+ */
 function rcuCalled(found: Findings, e: EventOf<'call_rcu'>): void {
-  if (!found.story.unwatched.has(e.cpu)) return;
+  if (!found.story.unwatched.has(e.cpu) || cpuOf(found, e.cpu).buried === e.step) return;
   const what = `call_rcu was called (${where(found.story, e)}) where RCU was not watching`;
   report(found, e.index, what, []);
 }
