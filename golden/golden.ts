@@ -6,6 +6,7 @@ import { prepare } from '../src/replay/prepare.ts';
 import { joinBytes, readRecording } from '../src/replay/recording.ts';
 import { recordPrepared, type RunResult, type WorkloadSource } from '../src/replay/run.ts';
 import { formatRecording } from '../src/replay/text-form.ts';
+import type { GuaranteeName } from '../src/replay/workload/model.ts';
 import { parseWorkload } from '../src/replay/workload/parse.ts';
 import { ALL_STORIES } from './all-stories.ts';
 import { tell } from './told.ts';
@@ -17,11 +18,19 @@ const ENDINGS = ['.yaml', '.trace', '.txt'] as const;
 const SEED_DEFAULT = 1;
 /** Goldens of another era than today's, by name. */
 const PROFILES: Readonly<Record<string, string>> = {
+  'context-idle-rethook': 'v6.12',
   'memory-rethook-pool': 'v6.12',
+  'nmissed-kprobe-shared': 'v6.12',
   'nmissed-one-node': 'v6.12',
   'pairing-c-module-rethook': 'v6.12',
   'quiescence-rethook-no-memory': 'v6.12',
+  'recursion-kprobe-busy': 'v6.12',
+  'unregister-fprobe-unwaited': 'v6.14',
   'unregister-rethook-sleepers': 'v6.12',
+};
+/** Goldens of an era that breaks what the documents promise, by name: what is broken in them. */
+export const BROKEN: Readonly<Record<string, readonly GuaranteeName[]>> = {
+  'unregister-fprobe-unwaited': ['unregister'],
 };
 
 export interface RecordedGolden {

@@ -84,6 +84,90 @@ export const FPROBE_BUG_STORIES: Readonly<Record<string, readonly Claim[]>> = {
       },
     },
   ],
+  'recursion-kprobe-busy': [
+    {
+      says: 'fp0 misses the calls of a busy CPU, each counted, and handles the others',
+      holds: (told) => {
+        const missed = ofKind(told.events, 'skip').filter(
+          ({ reason }) => reason === 'kprobe_running',
+        );
+        const counted = ofKind(told.events, 'count').filter(
+          ({ object }) => told.probe(object) === 'fp0',
+        );
+        return missed.length === 3 && counted.length === 3 && exitsOf(told, 'fp0').length === 3;
+      },
+    },
+    {
+      says: 'each bit that is set is clear again when vfs_read returns',
+      holds: (told) => {
+        const sets = ofKind(told.events, 'recursion_set');
+        const clears = ofKind(told.events, 'recursion_clear');
+        const reads = ofKind(told.events, 'func_return').filter(
+          ({ func }) => told.func(func) === 'vfs_read',
+        );
+        return (
+          reads.length === 6 &&
+          reads.every(({ index }) => before(index, sets) === before(index, clears))
+        );
+      },
+    },
+  ],
+  'context-idle-rethook': [
+    {
+      says: 'each idle_poll is passed over, and counted; nobody takes a return on CPU 1',
+      holds: (told) => {
+        const skips = ofKind(told.events, 'skip');
+        const idle = skips.filter(({ cpu, reason }) => cpu === 1 && reason === 'not_watching');
+        const hooks = ofKind(told.events, 'hook');
+        return (
+          idle.length >= 5 &&
+          hooks.length > 0 &&
+          hooks.every(({ cpu }) => cpu === 0) &&
+          ofKind(told.events, 'count').length === skips.filter(isCounted).length
+        );
+      },
+    },
+    {
+      says: 'a call of idle_poll is under way when unregister begins, and returns',
+      holds: (told) => {
+        const [call] = like(told.operations, { op: 'unregister_fprobe', probe: 'fp0' });
+        const polls = (name: 'func_enter' | 'func_return'): number =>
+          ofKind(told.events, name).filter(
+            ({ func, index }) => told.func(func) === 'idle_poll' && index < (call?.begin ?? 0),
+          ).length;
+        return polls('func_enter') > polls('func_return');
+      },
+    },
+  ],
+  'return-growing-site': [
+    {
+      says: 'a registration of fp1 leaves no room for fp0 in a call, which counts; fp1 has both its words',
+      holds: (told) => {
+        const [grew] = like(ofKind(told.events, 'skip'), { reason: 'grew' });
+        if (grew === undefined) return false;
+        const next = ofKind(told.events, 'func_return').find(({ index }) => index > grew.index);
+        const within = { begin: grew.index, end: next?.index ?? -1 };
+        return (
+          told.probe(grew.object) === 'fp0' &&
+          ofKind(told.events, 'count').some(({ index }) => isIn(index, within)) &&
+          exitsOf(told, 'fp1').some(({ index }) => isIn(index, within)) &&
+          !exitsOf(told, 'fp0').some(({ index }) => isIn(index, within))
+        );
+      },
+    },
+  ],
+  'unregister-fprobe-unwaited': [
+    {
+      says: 'unregister_fprobe returns while the exit handler runs',
+      holds: (told) => {
+        const [call] = like(told.operations, { op: 'unregister_fprobe', result: 0 });
+        return (
+          call !== undefined &&
+          told.callbacks.some(({ begin, end }) => begin < call.begin && end > call.end)
+        );
+      },
+    },
+  ],
   'unregister-rethook-sleepers': [
     {
       says: 'an exit handler runs when unregister begins and is over before it ends',
@@ -113,4 +197,13 @@ function exitsOf(told: Told, probe: string): readonly EventOf<'cb_begin'>[] {
 function does(told: Told, func: string, span: Span): string {
   const found = fetches(told, func).filter(({ index }) => isIn(index, span));
   return [...new Set(found.map((one) => one.does))].join();
+}
+
+/** Rethook: of what is passed over, all but these (FP-32). */
+function isCounted({ reason }: EventOf<'skip'>): boolean {
+  return reason !== 'removed' && reason !== 'disabled' && reason !== 'rejected';
+}
+
+function before(end: number, list: readonly { readonly index: number }[]): number {
+  return list.filter(({ index }) => index < end).length;
 }

@@ -2,7 +2,7 @@
 // counts.
 import type { EventOf } from '../src/replay/schema.ts';
 import type { Claim } from './moments.ts';
-import { like, ofKind, type Told } from './told.ts';
+import { isIn, like, ofKind, type Span, type Told } from './told.ts';
 
 /** By the golden's name. */
 export const PAIRING_STORIES: Readonly<Record<string, readonly Claim[]>> = {
@@ -34,6 +34,41 @@ export const PAIRING_STORIES: Readonly<Record<string, readonly Claim[]>> = {
         return (
           ticks.map(({ interrupted }) => interrupted).join() === 'page_alloc,reprobe_record_data' &&
           exits.map(({ depth }) => depth).join() === '0,1'
+        );
+      },
+    },
+  ],
+  'return-unwound': [
+    {
+      says: 'the first interrupt finds where page_alloc and vfs_read return to, the second where vfs_read does',
+      holds: (told) =>
+        ofKind(told.events, 'unwind')
+          .map(({ depth, ret }) => `${depth} ${told.func(ret)}`)
+          .join() === '0 vfs_read,1 ksys_read,0 ksys_read',
+    },
+    {
+      says: 'what it finds is still there: every exit handler runs',
+      holds: (told) =>
+        ['fp0', 'fp1'].every((probe) => {
+          const entries = handlers(told, probe, 'fprobe_entry').length;
+          return entries > 0 && handlers(told, probe, 'fprobe_exit').length === entries;
+        }),
+    },
+  ],
+  'nmissed-kprobe-shared': [
+    {
+      says: 'fp1 is passed over in the entry handler of fp0, each time, and counted; in the exit handler it is called',
+      holds: (told) => {
+        const passed = skips(told, 'fp1', 'kprobe_running');
+        const called = handlers(told, 'fp1', 'fprobe_entry');
+        const within = (kind: string, { index }: EventOf<'skip' | 'cb_begin'>): boolean =>
+          spans(told, 'fp0', kind).some((span) => isIn(index, span));
+        return (
+          passed.length === 3 &&
+          passed.every((miss) => within('fprobe_entry', miss)) &&
+          ofKind(told.events, 'count').length === 3 &&
+          called.filter((one) => within('fprobe_exit', one)).length === 3 &&
+          !called.some((one) => within('fprobe_entry', one))
         );
       },
     },
@@ -80,4 +115,9 @@ function handlers(told: Told, probe: string, kind: string): readonly EventOf<'cb
   return ofKind(told.events, 'cb_begin').filter(
     (e) => e.kind === kind && told.probe(e.object) === probe,
   );
+}
+
+function spans(told: Told, probe: string, kind: string): readonly Span[] {
+  const begins = new Set(handlers(told, probe, kind).map(({ index }) => index));
+  return told.callbacks.filter(({ begin }) => begins.has(begin));
 }

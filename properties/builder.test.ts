@@ -186,7 +186,7 @@ function lineOf(made: Made, f: CallbackLines, line: Line): Line {
   const [word = '', ...operands] = line.split(' ');
   const method = word.replaceAll(/_(.)/gu, (_, letter: string) => letter.toUpperCase());
   const values = operands.map((text, index) => {
-    if (word === 'call' || word === 'redirect')
+    if (word === 'call' || word === 'tail' || word === 'redirect')
       return KERNEL_SYMBOLS.includes(text) ? text : made.run(text);
     if ((word === 'set_reg' || word === 'store_data') && index === 0) return text;
     const isData = index === 0 && ['load', 'store', 'add', 'amoadd'].includes(word);

@@ -27,6 +27,20 @@ test.each<[CasesName, GuaranteeName, number, RegExp]>([
   expect(firstBroken(cases, guarantee, runs)).toMatch(why);
 });
 
+test.each<[CasesName]>([['fprobes-v6.14'], ['fprobes-v6.18']])(
+  '%s: what is broken there is not broken today (FP-56)',
+  { timeout: TEST_MS },
+  (cases) => {
+    let calls = 0;
+    for (const drawn of fc.sample(casesOf(cases), { numRuns: RUNS, seed: SEED })) {
+      const result = runCase({ ...drawn, profile: 'today' });
+      expect(faultsIn(result)).toEqual([]);
+      if (result.verdicts.get('unregister')?.status === 'held') calls++;
+    }
+    expect(calls).toBeGreaterThan(RUNS / 2);
+  },
+);
+
 test('today, v6.12 and v6.1 keep every sentence', { timeout: TEST_MS }, () => {
   const eras = new Set<string | undefined>();
   for (const drawn of fc.sample(casesOf('fprobes'), { numRuns: RUNS, seed: SEED })) {

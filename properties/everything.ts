@@ -12,7 +12,7 @@ modules:
   written: { init: m_init, exit: m_exit }
 data: { counter: 16, lock: 8 }
 functions:
-  early: { body: [call late, call rcu_is_watching, call audit] }
+  early: { body: [call late, call rcu_is_watching, call audit, tail late] }
   late:
     body: [work 4, load counter, store counter 1, add counter+8 2, amoadd counter 3, irq_off, irq_on,
       preempt_off, preempt_on, rcu_read_lock, rcu_read_unlock, sleep 5, return 7]

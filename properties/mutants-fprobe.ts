@@ -66,7 +66,7 @@ export const FPROBE_MUTANTS: readonly Mutant[] = [
     judge: 'return',
     cases: 'fgraph-interrupted',
     budget: 1600,
-    pinned: [15, 28],
+    pinned: [15],
     says: /did not find its frame|did not return to where/u,
   },
   {
@@ -80,9 +80,9 @@ export const FPROBE_MUTANTS: readonly Mutant[] = [
   {
     id: 'M-55',
     judge: 'return',
-    cases: 'fgraph-grows',
-    budget: 2500,
-    pinned: [52],
+    cases: 'fgraph-meets',
+    budget: 2000,
+    pinned: [5, 7],
     says: /did not find its frame/u,
   },
   {
@@ -121,8 +121,9 @@ export const FPROBE_MUTANTS: readonly Mutant[] = [
     id: 'M-96',
     judge: 'nmissed',
     cases: 'misses',
-    budget: 4000,
-    pinned: [303],
-    says: /nmissed was not increased/u,
+    budget: 300,
+    pinned: [1, 20],
+    // Of two counts one is lost, or a whole lot that the other CPU has counted meanwhile.
+    says: /nmissed was not increased|nmissed went from \d+ to \d+ for one miss/u,
   },
 ];

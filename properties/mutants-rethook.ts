@@ -47,7 +47,7 @@ export const RETHOOK_MUTANTS: readonly Mutant[] = [
     judge: 'quiescence',
     cases: 'fprobes',
     budget: 1200,
-    pinned: [1, 5],
+    pinned: [1],
     says: /were in its pool$/u,
   },
   {
@@ -57,5 +57,13 @@ export const RETHOOK_MUTANTS: readonly Mutant[] = [
     budget: 120,
     pinned: [1, 4],
     says: /given the addresses of another call/u,
+  },
+  {
+    id: 'H-08',
+    judge: 'recursion',
+    cases: 'everywhere',
+    budget: 60,
+    pinned: [1, 3],
+    says: /returned .* and left .* set$/u,
   },
 ];

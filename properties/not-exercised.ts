@@ -14,24 +14,13 @@ export const NOT_EXERCISED: Readonly<Record<string, string>> = {
   'event no_progress': ENDING,
   'event func_abandon':
     'functions of these runs return; those of src/trace/abandoned.test.ts do not',
-  'event unwind': FPROBE,
   'step ftrace-modify: ftraceBug': KILL,
-  'step CC-H11.3 kprobe-busy: kprobeBusyBegin writeOnce(running, KPROBE_BUSY)': FPROBE,
-  'step CC-H11.3 kprobe-busy: kprobeRunning readOnce(running)': FPROBE,
   'step fprobe-callback: callFprobeVoidEntry callGuest(cx.cpu.state, call.handler, words(fp, call, CA ...':
     FPROBE,
-  'step fprobe-miss: incInTwoSteps readOnce(fp.nmissed)': FPROBE,
-  'step kprobe-busy: kprobeBusyBegin preemptDisable(cx)': FPROBE,
-  'step kprobe-busy: kprobeBusyEnd preemptEnable(cx)': FPROBE,
-  'step kprobe-busy: kprobeBusyEnd writeOnce(running, NO_ADDRESS)': FPROBE,
   'step CC-H14.2 fgraph: ftracePushReturnTrace fetchAdd(overrun, 1)': FPROBE,
-  'step CC-H14.6 fgraph: callEntryFuncs readOnce(slot)': FPROBE,
   'step CC-S18.2 fgraph-register: startGraphTracing release(cx, unused)': FPROBE,
   'step fgraph-register: startGraph writeOnce(direct, undefined)': FPROBE,
   'step fgraph-register: stopGraph writeOnce(direct, only)': FPROBE,
-  'step fgraph-unwind: unwindShadowStack act(task.words, () => unwindFrame(cx, k, { task, end: at ...':
-    FPROBE,
-  'step fgraph-unwind: unwindShadowStack readOnce(task.curr)': FPROBE,
   'step fprobe-fgraph-hit: fprobeShortage': FPROBE,
   'step fprobe-fgraph-hit: fprobeShortageOf': FPROBE,
   'step fprobe-fgraph: fprobeIsRegistered readOnce(existence)': FPROBE,
@@ -39,7 +28,6 @@ export const NOT_EXERCISED: Readonly<Record<string, string>> = {
   'step CC-H18.2 rethook-return: rethookFlushTask preemptEnable(cx)': FPROBE,
   'step CC-H18.2 rethook-return: rethookFlushTask update(taskRethooks(k, task), () => undefined)':
     FPROBE,
-  'step fprobe-rethook-hit: fprobeKprobeHandler': FPROBE,
   'step fprobe-rethook: fprobeIsRegistered readOnce(own.ops.savedFunc)': FPROBE,
   'step CC-S10.2 kprobe-slot: getInsnSlot mutexLock(cx, cache.mutex)': SLOT,
   'step CC-S10.2 kprobe-slot: getInsnSlot mutexUnlock(cx, cache.mutex)': SLOT,

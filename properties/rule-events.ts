@@ -97,7 +97,7 @@ export function fprobeEnds(...hooks: readonly string[]): Situation {
   });
 }
 
-/** The shadow stack gets a frame in an interrupt, while the task that it interrupted has frames there. */
+/** In an interrupt the shadow stack gets a frame, or is unwound, while the task that it interrupted has frames there. */
 export const shadowStackShared: Situation = ({ fprobes }, met) => {
   const frames = new Map<number, number>();
   const change = (pid: number, by: number): number => {
@@ -113,6 +113,9 @@ export const shadowStackShared: Situation = ({ fprobes }, met) => {
     },
     unhook: ({ object, pid }) => {
       if (isShadow(object)) change(pid, -1);
+    },
+    unwind: ({ level, pid }) => {
+      if (level > 0 && (frames.get(pid) ?? 0) > 0) met();
     },
   };
 };

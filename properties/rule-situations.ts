@@ -61,13 +61,7 @@ export const RULE_SITUATIONS: Readonly<Record<GuaranteeName, Readonly<Record<str
     'CC-O1': 'whole',
   },
   'filter-swap': {
-    // A function is entered for which ops with the flag PID are not called: it is not on the list.
-    'FT-18': entered(
-      (story, _, { pid }) =>
-        story.settings.pids.value instanceof Set &&
-        !story.settings.pids.value.has(pid) &&
-        some(story, (ops) => ops.obeysPids),
-    ),
+    'FT-18': ['pids'],
     'FT-36': whenever(
       'cb_begin',
       (story) => story.callback !== undefined && isSet(story.callback.ops.filter, 'filled'),
@@ -95,9 +89,9 @@ export const RULE_SITUATIONS: Readonly<Record<GuaranteeName, Readonly<Record<str
       return last !== undefined && callback !== undefined && callback.hitBegan < last.index;
     }),
     'FT-43': controlEnds(({ op, registered }, e) => SETS.has(op) && registered && e.result < 0),
-    'FT-48': entered((story) => story.settings.enabled.value === false && some(story, () => true)),
-    'CC-G3': 'whole',
-    'CC-O3': 'whole',
+    'FT-48': ['disabled'],
+    'CC-G3': ['swaps'],
+    'CC-O3': ['swaps'],
   },
   notrace: {
     'FT-36': 'whole',

@@ -50,6 +50,7 @@ export type CasesName =
   | 'rethook'
   | 'fgraph-interrupted'
   | 'fgraph-grows'
+  | 'fgraph-meets'
   | 'fgraph-fails'
   | 'fgraph-pauses'
   | 'fgraph-wide'
@@ -58,6 +59,10 @@ export type CasesName =
   | 'rethook-interrupted'
   | 'rethook-pauses'
   | 'rethook-lingers'
+  | 'everywhere'
+  | 'everywhere-v6.18'
+  | 'everywhere-v6.14'
+  | 'everywhere-v5.18'
   | 'fprobes-shared'
   | 'fprobes-v6.18'
   | 'fprobes-v6.14'
@@ -163,18 +168,26 @@ function fprobesOf(era?: Era): fc.Arbitrary<FprobeCase> {
 
 const FPROBES = fprobesOf();
 
+/** In every context, on functions of every kind. */
+const EVERYWHERE = fprobeCases({ everywhere: true });
+
 /** fprobes whose handlers are told whatever they can be, beside ftrace_ops that all functions are hooked by. */
 const SHARING = fprobeCases({ shares: true, shared: true, guarded: true, handlers: 2 });
 
 /** What is run in an era of its own. */
 const ERA_CASES: Partial<Record<CasesName, fc.Arbitrary<FprobeCase>>> = {
-  pairing: fc.oneof(FPROBES, fprobeCases({ refuses: true })),
-  nmissed: fc.oneof(fprobeCases({ short: true, handlers: 1 }), FPROBES),
+  pairing: fc.oneof(FPROBES, fprobeCases({ refuses: true }), EVERYWHERE),
+  nmissed: fc.oneof(fprobeCases({ short: true, handlers: 1 }), FPROBES, EVERYWHERE),
+  everywhere: EVERYWHERE,
+  'everywhere-v6.18': fprobeCases({ eras: ['v6.18'], everywhere: true }),
+  'everywhere-v6.14': fprobeCases({ eras: ['v6.14'], everywhere: true }),
+  'everywhere-v5.18': fprobeCases({ eras: ['v5.18'], everywhere: true }),
   fprobes: FPROBES,
   fgraph: fprobesOf('today'),
   rethook: fprobesOf('v6.12'),
   'fgraph-interrupted': fprobeCases({ eras: ['today'], interrupted: true }),
   'fgraph-grows': fprobeCases({ eras: ['today'], grows: true }),
+  'fgraph-meets': fprobeCases({ eras: ['today'], grows: true, quick: true, cpus: 2 }),
   'fgraph-mixed': fprobeCases({ eras: ['today'], mixed: true }),
   misses: fprobeCases({ eras: ['today'], busy: true, short: true, cpus: 2 }),
   'fgraph-fails': fprobeCases({ eras: ['today'], grows: true, fails: true, handlers: 0 }),
@@ -257,6 +270,8 @@ export function propertyCases(guarantee: GuaranteeName): fc.Arbitrary<Case> {
     { arbitrary: casesOf(guarantee), weight: 4 },
     { arbitrary: casesOf('flags'), weight: 1 },
   ];
+  // Interrupts hook and unwind on the shadow stack of the task below (CC-G22).
+  if (guarantee === 'return') cases.push({ arbitrary: casesOf('fgraph-interrupted'), weight: 2 });
   // What handlers of fprobes are told, and where they run, is as much as what callbacks are.
   if (guarantee === 'arguments' || guarantee === 'context')
     cases.push({ arbitrary: casesOf('fprobes-shared'), weight: 3 });

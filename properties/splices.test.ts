@@ -1,7 +1,13 @@
 // Pieces of two recordings in one file, as joined files or an old, longer one under a new one leave them: what is read
 // is of one of them, it replays, and the other is named (docs/format.md, "Whose frames"). Never is it a divergence.
 import { expect, test } from 'vitest';
-import { readRecording, type Salvage, salvageRecording } from '../src/replay/recording.ts';
+import {
+  joinBytes,
+  readRecording,
+  type Salvage,
+  salvageRecording,
+} from '../src/replay/recording.ts';
+import { recordRun, type RunSettings } from '../src/replay/run.ts';
 import { expectFramesOf, expectReplay } from './damage-replay.ts';
 import { Draws } from './mutate-bytes.ts';
 import { originalOf, spliceRecordings } from './mutate-recording.ts';
@@ -41,6 +47,31 @@ test('runs of one workload that differ in their seeds alone have other identitie
     expect(frames.length).toBe(objects.length - 3);
     expect(frames.length).toBeGreaterThan(4);
   }
+});
+
+/** The identity of a small run; `machine` adds to its options. */
+function runOf(settings: RunSettings, machine = ''): string | undefined {
+  const parts: Uint8Array[] = [];
+  const text = `name: a\nmachine: { cpus: 1${machine} }\nfunctions: { f: { body: [work 1] } }
+tasks: { t: { cpu: 0, run: f } }\n`;
+  recordRun({ file: 'a.yaml', text, image: undefined }, settings, (bytes) =>
+    parts.push(bytes.slice()),
+  );
+  return readRecording(joinBytes(parts)).run;
+}
+
+test('whatever tells two runs of a workload apart is in the identity', () => {
+  const usual: RunSettings = { seed: 1, chooser: 'random', profile: 'today', variants: [] };
+  const settings: readonly RunSettings[] = [
+    usual,
+    { ...usual, seed: 2 },
+    { ...usual, chooser: 'calm' },
+    { ...usual, profile: 'v6.12' },
+    { ...usual, variants: ['M-13'] },
+  ];
+  const runs = [...settings.map((one) => runOf(one)), runOf(usual, ', preempt: false')];
+  expect(new Set(runs).size).toBe(settings.length + 1);
+  expect(runOf(usual)).toBe(runs[0]);
 });
 
 test(

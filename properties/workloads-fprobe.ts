@@ -2,7 +2,7 @@
 // Functions that are hooked at entry and exit, several times over, by tasks, interrupts and handlers that lead back
 // to them; fprobes that come, are switched off and on, and go; pools of one node, and data that no call has room for.
 import fc from 'fast-check';
-import type { FprobeModel } from '../src/replay/workload/model-fprobe.ts';
+import type { FprobeFlag, FprobeModel } from '../src/replay/workload/model-fprobe.ts';
 import type {
   CallbackModel,
   FunctionModel,
@@ -12,14 +12,15 @@ import type {
 } from '../src/replay/workload/model.ts';
 import type { Features } from './workload-features.ts';
 import { NAMES, STEP_MAX } from './workload-names.ts';
+import { type RawSituations, rawSituations, withSituations } from './workload-situations.ts';
 import { workloadsWith } from './workloads.ts';
 
 /** Eras that keep what the documents promise: in v5.18 a rethook is freed under its users (H-04), v6.14 and v6.18 do not wait (H-01). */
 const SOUND_ERAS = ['today', 'v6.12', 'v6.1'] as const;
 export type Era = (typeof SOUND_ERAS)[number] | 'v6.18' | 'v6.14' | 'v5.18';
 
-/** Exit handlers take no lock in these: one that leads back to what is hooked never ends (H-07). */
-const UNLOCKED_ERAS: ReadonlySet<Era> = new Set(['v6.1', 'v5.18']);
+/** Exit handlers take no lock in these: one that leads back to what is hooked never ends (H-07, H-25). */
+const UNLOCKED_ERAS: ReadonlySet<Era> = new Set(['v6.18', 'v6.14', 'v6.1', 'v5.18']);
 
 /** Before v6.4 handlers were given no data (fprobe.md 8). */
 const SHARING_ERAS = ['today', 'v6.12'] as const;
@@ -46,6 +47,10 @@ export interface FprobeFeatures extends Features {
   readonly fails?: boolean;
   /** So it is, and all fprobes are on it, and come and go. */
   readonly grows?: boolean;
+  /** They are all quick: much of a hit lies between the two walks of its entry. */
+  readonly quick?: boolean;
+  /** Two at least, of which the first comes and goes, on all functions: on those that recurse, end with a tail call, or never return, and in every context. */
+  readonly everywhere?: boolean;
   /** Functions have both hooks, as one of three fprobes has no exit handler (FP-54). */
   readonly mixed?: boolean;
   /** With more data than there may be, or as much as there may be. */
@@ -103,20 +108,29 @@ export function fprobeCases(features: FprobeFeatures = {}): fc.Arbitrary<FprobeC
     .record({
       workload: workloadsWith({ probes: 1, ...rest }),
       fprobes: fc.array(features.shares === true ? raw.map(sharing) : raw, {
-        minLength: features.short === true || features.mixed === true ? 3 : 1,
+        minLength:
+          features.short === true || features.mixed === true
+            ? 3
+            : features.everywhere === true
+              ? 2
+              : 1,
         maxLength: 3,
       }),
       profile: fc.constantFrom(...eras),
       isAlone: fc.nat(3).map((draw) => draw !== 3 && features.shares !== true),
       interrupts: features.interrupted === true ? rawInterrupts : fc.constant([]),
+      situations: features.everywhere === true ? rawSituations : fc.constant(null),
     })
-    .map(({ fprobes, interrupts, isAlone, profile, workload }) => {
+    .map(({ fprobes, interrupts, isAlone, profile, situations, workload }) => {
       const alone = isAlone ? withoutHooks(workload) : workload;
       const plain = (features.busy ?? features.grows) === true ? busier(alone) : alone;
-      const lasting = features.busy === true ? fprobes.map(staying) : fprobes;
+      const lasting = fprobes.map((raw, index) =>
+        features.busy === true || (features.everywhere === true && index > 0) ? staying(raw) : raw,
+      );
       const raws = features.mixed === true ? fprobes.map(mixed) : lasting;
       const hooked = addFprobes(features.fails === true ? failing(plain) : plain, raws, profile);
-      return { workload: addInterrupts(hooked, interrupts, profile), profile };
+      const all = situations === null ? hooked : everywhere(hooked, situations);
+      return { workload: addInterrupts(all, interrupts, profile), profile };
     });
 }
 
@@ -152,48 +166,41 @@ function addInterrupts(
   };
 }
 
-function rawFprobe({
-  grows,
-  interrupted,
-  leaves,
-  lingers,
-  pauses,
-  recurses,
-  refuses,
-  short,
-  wide,
-}: FprobeFeatures): fc.Arbitrary<RawFprobe> {
-  const handlers = ['count', 'nothing', 'linger', 'recurse'] as const;
-  const back = fc.constant<'recurse'>('recurse');
+const HANDLERS = ['count', 'nothing', 'linger', 'recurse'] as const;
+
+function rawTarget(features: FprobeFeatures): fc.Arbitrary<RawFprobe['target']> {
+  const { everywhere: isEverywhere, grows, interrupted, lingers, pauses, recurses } = features;
+  if ([recurses, interrupted, pauses, isEverywhere].includes(true)) return fc.constant('all');
+  if (grows === true) return fc.constant('first');
+  if (lingers === true) return fc.constant('tasks');
+  return fc.constantFrom<RawFprobe['target'][]>('first', 'all', 'all', 'vfs', 'others');
+}
+
+function rawEntry(features: FprobeFeatures): fc.Arbitrary<RawFprobe['entry']> {
+  const { grows, quick, recurses, refuses } = features;
+  if (recurses === true) return fc.constant('recurse');
+  if (refuses === true) return fc.constantFrom<RawFprobe['entry'][]>('refuse', 'count');
+  if (quick === true) return fc.constant(null);
+  if (grows === true) return fc.constantFrom<RawFprobe['entry'][]>('count', 'linger', 'dwell');
+  const refusals = ['refuse', 'refuse', 'refuse'] as const;
+  return fc.constantFrom<RawFprobe['entry'][]>(...HANDLERS, ...refusals, null);
+}
+
+function rawExit(features: FprobeFeatures): fc.Arbitrary<RawFprobe['exit']> {
+  const { interrupted, leaves, lingers, pauses, quick, short } = features;
+  if (lingers === true) return fc.constant('dwell');
+  if (quick === true) return fc.constant('nothing');
+  if ([leaves, short, interrupted, pauses].includes(true))
+    return fc.constantFrom<RawFprobe['exit'][]>('count', 'linger');
+  return fc.constantFrom<RawFprobe['exit'][]>(...HANDLERS, null);
+}
+
+function rawFprobe(features: FprobeFeatures): fc.Arbitrary<RawFprobe> {
+  const { grows, lingers, pauses, short, wide } = features;
   return fc.record({
-    target:
-      recurses === true || interrupted === true || pauses === true
-        ? fc.constant<'all'>('all')
-        : grows === true
-          ? fc.constant<'first'>('first')
-          : lingers === true
-            ? fc.constant<'tasks'>('tasks')
-            : fc.constantFrom<RawFprobe['target'][]>('first', 'all', 'all', 'vfs', 'others'),
-    entry:
-      recurses === true
-        ? back
-        : refuses === true
-          ? fc.constantFrom<RawFprobe['entry'][]>('refuse', 'count')
-          : grows === true
-            ? fc.constantFrom<RawFprobe['entry'][]>('count', 'linger', 'dwell')
-            : fc.constantFrom<RawFprobe['entry'][]>(
-                ...handlers,
-                'refuse',
-                'refuse',
-                'refuse',
-                null,
-              ),
-    exit:
-      lingers === true
-        ? fc.constant<'dwell'>('dwell')
-        : leaves === true || short === true || interrupted === true || pauses === true
-          ? fc.constantFrom<RawFprobe['exit'][]>('count', 'linger')
-          : fc.constantFrom<RawFprobe['exit'][]>(...handlers, null),
+    target: rawTarget(features),
+    entry: rawEntry(features),
+    exit: rawExit(features),
     data:
       short === true
         ? fc.constantFrom(120, 112)
@@ -244,11 +251,25 @@ function addFprobes(workload: Workload, raws: readonly RawFprobe[], profile: Era
   return {
     ...workload,
     // Handlers that lead back, on a CPU that others have moved to: one run in a thousand takes 300,000.
-    machine: { ...workload.machine, steps_max: 1_000_000 },
+    machine: {
+      ...workload.machine,
+      steps_max: 1_000_000,
+      ...(countsInTwo(raws) ? { racyCounters: true } : {}),
+    },
     callbacks: { ...workload.callbacks, ...callbacksOf(workload) },
     probes: { ...workload.probes, ...probes },
     timeline: [...(workload.timeline ?? []), ...lives.flat()],
   };
+}
+
+/** All that fprobes have to stand; and some of them are shared with kprobes. */
+function everywhere(workload: Workload, raw: RawSituations): Workload {
+  const probes = Object.entries(workload.probes ?? {}).map(([name, probe], index) => {
+    const isShared = probe.kind === 'fprobe' && (raw.shared & (1 << (index % 3))) !== 0;
+    if (!isShared) return [name, probe] as const;
+    return [name, { ...probe, flags: [...(probe.flags ?? []), 'KPROBE_SHARED'] }] as const;
+  });
+  return withSituations({ ...workload, probes: Object.fromEntries(probes) }, raw);
 }
 
 /** The second one has no exit handler; the third stays, and hooks less than the first. */
@@ -290,8 +311,28 @@ function modelOf(raw: RawFprobe, count: number, profile: Era): FprobeModel {
     ...(exit === null ? {} : { exit: handlerOf(exit) }),
     ...(data > 0 ? { entry_data_size: data } : {}),
     ...(maxactive > 0 ? { nr_maxactive: maxactive } : {}),
-    ...(isDisabled ? { flags: ['DISABLED'] } : {}),
+    ...flagsOf(isDisabled, isShared(raw)),
   };
+}
+
+function flagsOf(isDisabled: boolean, shared: boolean): Pick<FprobeModel, 'flags'> {
+  const flags: FprobeFlag[] = [];
+  if (isDisabled) flags.push('DISABLED');
+  if (shared) flags.push('KPROBE_SHARED');
+  return flags.length > 0 ? { flags } : {};
+}
+
+/**
+ * One in four keeps out of the way of kprobes, of which a handler of another one is taken for one (FP-30.3). By a number
+ * that is drawn anyway: a draw of its own would change all cases of all seeds.
+ */
+function isShared({ triggers }: RawFprobe): boolean {
+  return (triggers[0] ?? 0) % 4 === 1;
+}
+
+/** One machine in five counts misses in two steps, as above. */
+function countsInTwo(raws: readonly RawFprobe[]): boolean {
+  return (raws.at(-1)?.triggers.at(-1) ?? 0) % 5 === 2;
 }
 
 /** The first function is there in every workload, and can be hooked. */

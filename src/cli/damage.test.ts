@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { scanFrames } from '../replay/frame-scan.ts';
+import { unpack } from '../replay/packed.ts';
 import { joinBytes, readRecording, RecordingWriter } from '../replay/recording.ts';
 import { recordRun } from '../replay/run.ts';
+import { sealed, SEAL_NONE } from '../replay/seal.ts';
 import { capture } from './captured-shell.ts';
 import { main } from './cli.ts';
 
@@ -82,6 +84,20 @@ test('a lost frame is made again by a replay', async () => {
   expect(replay.status).toBe(2);
   const report = await reprobe('report lost.trace --json');
   expect(report.out).toBe('{"lost":[0,89]}\n');
+});
+
+test('a divergence in a damaged file names the damage as well', async () => {
+  const { frames } = readRecording(LITTLE);
+  const { offset = 0 } = frames[0] ?? {};
+  const end = scanFrames(LITTLE, offset).objects[1]?.offset;
+  const frame = unpack(LITTLE.subarray(offset, end)) as unknown[];
+  const other = sealed(frame.with(5, '0123456789abcdef').with(8, SEAL_NONE));
+  writeFileSync(join(cwd, 'other.trace'), joinBytes([LITTLE.subarray(0, offset), other]));
+  const { status, out } = await reprobe('replay other.trace');
+  expect(status).toBe(1);
+  expect(out).toMatch(
+    /^diverged at event 90\n[^]*\n {2}damage: {4}frame 1 \(byte \d+\): the file stops here: /u,
+  );
 });
 
 test('a recording without a header is reported and judged, not replayed', async () => {

@@ -122,5 +122,5 @@ test('of a damaged recording it tells what is readable, then where the damage is
   const { status, out, err } = await reprobe('explain cut.trace');
   expect(status).toBe(2);
   expect(out).toContain('no_node');
-  expect(err).toMatch(/^reprobe: cut\.trace: frame \d+ /u);
+  expect(err).toMatch(/^reprobe: cut\.trace: end \(byte \d+\): /u);
 });

@@ -111,6 +111,28 @@ test('recursion returns level by level', () => {
   expect(execute(chain).guest.word('hits')).toBe(15n);
 });
 
+function named(name: string, ...body: ScriptOp[]): ScriptFunction {
+  return { name, body, ...plain };
+}
+
+test('whom a function ends with goes on in its place, and returns to its caller with its own value', () => {
+  const { guest, value } = execute([
+    main(hit, { op: 'call', target: 'first' }, hit),
+    // It has a frame, which is gone when the next one begins.
+    named('first', { op: 'loop', times: 2, body: [hit] }, { op: 'tail', target: 'second' }),
+    named(
+      'second',
+      { op: 'if', symbol: 'hits', offset: 0, body: [{ op: 'tail', target: 'third' }] },
+      hit,
+    ),
+    named('third', hit, { op: 'return', value: 7 }),
+  ]);
+  expect(guest.word('hits')).toBe(5n);
+  expect(value).toBe(0n);
+  const ends = main({ op: 'tail', target: 'third' });
+  expect(execute([ends, named('third', { op: 'return', value: 7 })]).value).toBe(7n);
+});
+
 test('data is loaded, stored and added to at its offset, with every value there is', () => {
   const value = fc.oneof(fc.maxSafeInteger(), fc.integer(), fc.integer({ min: -5000, max: 5000 }));
   fc.assert(

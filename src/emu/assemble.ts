@@ -96,7 +96,7 @@ export function assembleFunction(fn: ScriptFunction, placement: Placement): Uint
   body(code, last?.op === 'return' ? fn.body.slice(0, -1) : fn.body, 0);
   // A `return` at the end falls into the epilogue; whom the function delegates to leaves a result.
   if (last?.op === 'return') text.li(REG.a0, integer(code, last.value));
-  else if (last?.op !== 'delegate') text.li(REG.a0, 0);
+  else if (last?.op !== 'delegate' && last?.op !== 'tail') text.li(REG.a0, 0);
   text.bind(code.epilogue);
   epilogue(code);
   return text.halves();
@@ -122,10 +122,15 @@ function prologue(code: Code): void {
 }
 
 function epilogue(code: Code): void {
+  unwind(code);
+  code.text.plain('ret');
+}
+
+/** Registers and stack are as they were at the entry. */
+function unwind(code: Code): void {
   const { frame } = code;
   if (frame.keepsRa) emit(code, 'ld', { rd: REG.ra, rs1: REG.sp, imm: raOffset(frame) });
   if (frame.bytes > 0) emit(code, 'addi', { rd: REG.sp, rs1: REG.sp, imm: frame.bytes });
-  code.text.plain('ret');
 }
 
 // ---- Operations ----
@@ -140,6 +145,8 @@ function operation(code: Code, op: ScriptOp, depth: number): void {
       return work(code, counted(code, op.count));
     case 'call':
       return code.text.call(code.linker.callTarget(op.target));
+    case 'tail':
+      return tail(code, op);
     case 'loop':
       return loop(code, op, depth);
     case 'if':
@@ -275,6 +282,11 @@ function sleep(code: Code, { us }: Of<'sleep'>): void {
 function returnValue(code: Code, { value }: Of<'return'>): void {
   code.text.li(REG.a0, integer(code, value));
   code.text.jal(REG.zero, code.epilogue);
+}
+
+function tail(code: Code, { target }: Of<'tail'>): void {
+  unwind(code);
+  code.text.jump(REG.zero, code.linker.callTarget(target));
 }
 
 /**

@@ -62,6 +62,7 @@ function makesCalls(ops: readonly ScriptOp[]): boolean {
       case 'irq_off':
       case 'irq_on':
       case 'return':
+      case 'tail':
       case 'store_data':
         return false;
       case 'call':

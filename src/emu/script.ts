@@ -4,6 +4,8 @@
 export type ScriptOp =
   | { readonly op: 'work'; readonly count: number } // `count` private instructions
   | { readonly op: 'call'; readonly target: string } // a function of the image or a kernel symbol
+  /** Ends the function with a jump to another one, which returns to its caller. */
+  | { readonly op: 'tail'; readonly target: string }
   | { readonly op: 'loop'; readonly times: number; readonly body: readonly ScriptOp[] }
   /** Runs `body` if the eight bytes are not 0. */
   | {

@@ -352,9 +352,12 @@ class Assembly {
 
   /** What lies behind the end, where nothing should. */
   #whatFollows({ offset: end }: FoundObject): string {
-    if (this.#own.some(({ offset }) => offset > end)) return 'frames lie behind it';
-    const isForeign = this.#foreign.some(({ offset }) => offset > end);
-    return isForeign ? 'objects of another recording follow it' : 'more bytes follow it';
+    const isBehind = ({ offset }: FoundObject): boolean => offset > end;
+    const kinds = [
+      ...(this.#own.some(isBehind) ? ['frames'] : []),
+      ...(this.#foreign.some(isBehind) ? ['objects of another recording'] : []),
+    ];
+    return `${kinds.length === 0 ? 'more bytes' : kinds.join(' and ')} follow it`;
   }
 }
 

@@ -10,12 +10,14 @@ const PACKERS: readonly (readonly [name: string, start: readonly number[]])[] = 
   ['bzip2', [0x42, 0x5a, 0x68]],
   ['zip', [0x50, 0x4b, 3, 4]],
 ];
-const UTF_16: readonly (readonly number[])[] = [
-  [0xff, 0xfe],
-  [0xfe, 0xff],
-];
-/** Where the word that begins a recording may have got to. */
-const MAGIC_WITHIN = 24;
+const UTF_16 = [
+  ['utf-16le', [0xff, 0xfe]],
+  ['utf-16be', [0xfe, 0xff]],
+] as const;
+/** Bytes of a text in which the word that begins a recording would be. */
+const START_BYTES = 48;
+/** That word behind what became of the two bytes before it, which are no letters: other texts may have it, too. */
+const REWRITTEN = new RegExp(`^[\\u0080-\\uffff]{1,4}${FORMAT_MAGIC}`, 'u');
 const ADVICE = 'bytes of it are lost, take the file as it was written';
 
 /** Bytes of a mark that some programs put before what they take for text: 0 or 3. */
@@ -27,13 +29,12 @@ export function markBytes(bytes: Uint8Array): number {
 export function manglingOf(bytes: Uint8Array): string | undefined {
   const packer = PACKERS.find(([, start]) => startsWith(bytes, start))?.[0];
   if (packer !== undefined) return `a file that ${packer} packed: unpack it first`;
-  const start = String.fromCharCode(...bytes.subarray(0, MAGIC_WITHIN));
-  if (UTF_16.some((mark) => startsWith(bytes, mark)) && hasMagic(start.replaceAll('\0', '')))
-    return `a recording that was rewritten as text in UTF-16: ${ADVICE}`;
+  const [encoding] = UTF_16.find(([, mark]) => startsWith(bytes, mark)) ?? ['utf-8'];
+  if (!REWRITTEN.test(new TextDecoder(encoding).decode(bytes.subarray(0, START_BYTES))))
+    return undefined;
   // A recording is no text in UTF-8: its first byte is none that may begin a letter.
-  if (hasMagic(start) && isUtf8(bytes))
-    return `a recording that was rewritten as text in UTF-8: ${ADVICE}`;
-  return undefined;
+  if (encoding === 'utf-8' && !isUtf8(bytes)) return undefined;
+  return `a recording that was rewritten as text in ${encoding === 'utf-8' ? 'UTF-8' : 'UTF-16'}: ${ADVICE}`;
 }
 
 /** `bytes` with every CR LF as LF: as they were before somebody changed line ends, if there was no CR LF then. */
@@ -43,10 +44,6 @@ export function withoutReturns(bytes: Uint8Array): Uint8Array {
 
 function startsWith(bytes: Uint8Array, start: readonly number[]): boolean {
   return start.every((byte, at) => bytes[at] === byte);
-}
-
-function hasMagic(text: string): boolean {
-  return text.includes(FORMAT_MAGIC);
 }
 
 function isUtf8(bytes: Uint8Array): boolean {

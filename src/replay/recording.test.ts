@@ -198,6 +198,32 @@ test('frames that lie in another order, or twice, are read in the order of their
   expect(junk.end?.digest).toBe(WHOLE.end?.digest);
 });
 
+/** A byte more before it, and another one in it. */
+function spoilt(object: Uint8Array = SAMPLE): Uint8Array {
+  return joinBytes([Uint8Array.of(0xc1), object]).with(40, 0xc1);
+}
+
+test('damages are numbered as the frames were written, wherever they lie now', () => {
+  const all = pieces();
+  const two = readRecording(joinBytes(all.with(3, spoilt(all[3])).with(6, spoilt(all[6]))));
+  expect(two.damages).toMatchObject([
+    { part: 'frame', frame: 2 },
+    { part: 'frame', frame: 5 },
+  ]);
+  expect(framesIn(two)).toEqual([0, 1, 3, 4, 6, 7, 8, 9, 10]);
+  // Without the end nobody knows how many frames the first gap swallowed.
+  const endless = readRecording(
+    joinBytes(all.with(3, spoilt(all[3])).with(6, spoilt(all[6])).slice(0, 9)),
+  );
+  expect(endless.damages.map(({ frame }) => frame)).toEqual([2, undefined, undefined]);
+  const last = all.length - 1;
+  const ended = readRecording(
+    joinBytes([...all.slice(0, -2), all[last] ?? SAMPLE, all[last - 1] ?? SAMPLE]),
+  );
+  expect(ended.damages).toMatchObject([{ part: 'end', what: 'frames follow it' }]);
+  expect(ended.end?.digest).toBe(WHOLE.end?.digest);
+});
+
 /** Number and text of the events behind the damage. */
 function textsBehind({ islands }: Salvage): unknown[] {
   return islands.flatMap((island) =>

@@ -98,6 +98,19 @@ test.each([
   );
 });
 
+test('other texts that begin with the word are not taken for a recording', () => {
+  for (const text of [
+    '-- reprobe recording, format 3\n',
+    'name: reprobe\n',
+    'reprobe',
+    '# §reprobe',
+  ])
+    for (const encoding of ['utf8', 'utf16le'] as const)
+      expect(() => readRecording(rewritten(Buffer.from(text), 'utf8', encoding))).toThrow(
+        'expected a recording (.trace), found something else',
+      );
+});
+
 test('a byte order mark before a recording costs nothing', () => {
   const found = readRecording(joinBytes([Uint8Array.of(0xef, 0xbb, 0xbf), SAMPLE]));
   expect(found.damages).toEqual([

@@ -159,12 +159,6 @@ export const TRACE_EVENTS = {
       post: 'address',
     },
   },
-  current_kprobe: {
-    id: 135,
-    about:
-      'From here on the kprobe at `ip` is said to run on this CPU, or the dummy (no address), with this status (KP-5); status 0: none.',
-    fields: { ip: 'address', status: 'int' },
-  },
   kprobe_step: {
     id: 137,
     about:
@@ -258,5 +252,11 @@ export const TRACE_EVENTS = {
     about:
       'The unwinder has found that a call of this task whose return is taken goes on at `ret`; the innermost has depth 0.',
     fields: { depth: 'int', ret: 'address' },
+  },
+  current_kprobe: {
+    id: 148,
+    about:
+      'From here on this kprobe, planted at `ip`, runs on the CPU, or the dummy of `kprobe_busy_begin` (no ip); none: no kprobe runs. `status` as KP-5 has it; 0: none.',
+    fields: { kprobe: 'address', ip: 'address', status: 'int' },
   },
 } as const satisfies Record<string, EventShape>;

@@ -215,6 +215,12 @@ test('the dummy kprobe runs on one CPU, with preemption off', () => {
     seen.push(yield* call(m, cx, 'kprobe_running', []));
   });
   expect(seen).toEqual([NO_ADDRESS, KPROBE_BUSY, NO_ADDRESS, addressLo(KPROBE_BUSY), 0]);
+  expect(m.events('current_kprobe').map(({ kprobe }) => kprobe)).toEqual([
+    KPROBE_BUSY,
+    NO_ADDRESS,
+    KPROBE_BUSY,
+    NO_ADDRESS,
+  ]);
 });
 
 test('an end without its begin is an oops', () => {

@@ -36,8 +36,8 @@ export function* setCurrentKprobe(
   const current = cx.make(() => currentKprobe(k, cx.cpu));
   yield* act(current, () => {
     current.set(value);
-    const ip = value?.node?.addr ?? NO_ADDRESS;
-    cx.emit(TRACE_EVENTS.current_kprobe.id, ip, value?.status ?? 0);
+    const words = [value?.address ?? NO_ADDRESS, value?.node?.addr ?? NO_ADDRESS] as const;
+    cx.emit(TRACE_EVENTS.current_kprobe.id, ...words, value?.status ?? 0);
   });
 }
 

@@ -36,7 +36,7 @@ test('what lies before the damage comes, then an error says where it is', async 
   const cut = bytes.subarray(0, bytes.length - 5);
   const [events, message] = await read(cut);
   expect(events).toBe(count);
-  expect(message).toMatch(/^frame \d+ \(byte \d+\): .* can be used$/u);
+  expect(message).toMatch(/^end \(byte \d+\): .* can be used$/u);
   expect(judge(cut)).toMatchObject({ events: count, damage: message });
 });
 

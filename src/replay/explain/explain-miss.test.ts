@@ -235,8 +235,37 @@ test('kprobe_running: a CPU that is busy', () => {
   );
   const miss = why(ran(yaml), 'kprobe_running');
   expect(miss).toMatchObject({ rules: ['FP-30.3', 'FP-70.5'], counted: { from: 0, to: 1 } });
+  expect(shown(miss)).toEqual(['CPU 0 is busy by kprobe_busy_begin in f of t (task)']);
+});
+
+test('kprobe_running: an interrupt where a task is busy, and one in a handler that is shared', () => {
+  const probe =
+    '  fp: { kind: fprobe, filter: g, entry: slow, exit: count, flags: [KPROBE_SHARED] }';
+  const body = `  f: { body: [call kprobe_busy_begin, call calm, call kprobe_busy_end, call g] }
+  calm: { body: [work 2] }
+  g: { body: [work 2] }
+callbacks:
+  slow: { body: [work 9] }
+handlers: { tick: { irq: g } }`;
+  const outer = ran(workload(body, probe, '  - { on: { enter: calm }, irq: tick }\n'), {
+    profile: 'v6.12',
+  });
+  const miss = why(outer, 'kprobe_running');
+  expect(miss).toMatchObject({ level: 'hardirq', counted: { from: 0, to: 1 } });
   expect(shown(miss)).toEqual([
-    'CPU 0 is busy by kprobe_busy_begin: no handler of a KPROBE_SHARED fprobe runs on it',
+    'CPU 0 is in hardirq g',
+    'CPU 0 is busy by kprobe_busy_begin in f of t (task)',
+  ]);
+  expect(
+    outer.log.at(known(miss.evidence[1]?.event, 'the evidence names its event')),
+  ).toMatchObject({ event: 'current_kprobe', level: 0 });
+  const inner = why(
+    ran(workload(body, probe, '  - { on: { enter: fp.entry }, irq: tick }\n')),
+    'kprobe_running',
+  );
+  expect(shown(inner)).toEqual([
+    'CPU 0 is in hardirq g',
+    'CPU 0 is busy: the entry handler of fp runs, which is KPROBE_SHARED',
   ]);
 });
 

@@ -57,7 +57,7 @@ export function evidenceOf(
     case 'removed':
       return removedBy(state, e);
     case 'kprobe_running':
-      return busyKprobe(state, e);
+      return [...contexts(state, e), ...busyKprobe(state, e)];
     case 'not_watching':
     case 'rcu':
       return [...flagsOf(state, e), ...notWatching(state, e)];
@@ -238,11 +238,13 @@ function busyKprobe(state: MissState, e: Skip): readonly Evidence[] {
     const text = `CPU ${e.cpu} is busy: the entry handler of ${nameOfObject(state, handler.object)} runs, which is KPROBE_SHARED`;
     return [{ text, event: handler.index }];
   }
-  return [
-    {
-      text: `CPU ${e.cpu} is busy by kprobe_busy_begin: no handler of a KPROBE_SHARED fprobe runs on it`,
-    },
-  ];
+  const busy = state.busy.get(e.cpu);
+  if (busy === undefined) return [];
+  const { by, since } = busy;
+  const where = by === undefined ? '' : ` in ${state.symbols.text(by) ?? 'a function'}`;
+  const who = `${nameOfTask(state, since.pid)} (${nameOfLevel(since.level)})`;
+  const text = `CPU ${e.cpu} is busy by kprobe_busy_begin${where} of ${who}`;
+  return [{ text, event: since.index }];
 }
 
 function notWatching(state: MissState, e: Skip): readonly Evidence[] {

@@ -14,6 +14,12 @@ interface Call {
   hook: EventOf<'hook'> | undefined;
 }
 
+export interface BusyCpu {
+  readonly since: EventOf<'current_kprobe'>;
+  /** Its address. */
+  readonly by: number | undefined;
+}
+
 export interface MissState {
   readonly names: Map<number, string>;
   readonly tasks: Map<number, string>;
@@ -23,6 +29,8 @@ export interface MissState {
   readonly bits: RecursionBits;
   /** CPUs that RCU does not watch, and since when. */
   readonly unwatched: Map<number, EventOf<'rcu_watching'>>;
+  /** Since when a kprobe runs on a CPU, and the function that was open in its context. */
+  readonly busy: Map<number, BusyCpu>;
   rules: EventOf<'fprobe_rules'> | undefined;
   /** Structs as they were registered. */
   readonly told: Map<number, EventOf<'fprobe'>>;
@@ -52,6 +60,7 @@ export function newMissState(): MissState {
     functions: new OpenFunctions(),
     bits: new RecursionBits(),
     unwatched: new Map(),
+    busy: new Map(),
     rules: undefined,
     told: new Map(),
     flags: new Map(),
@@ -116,6 +125,11 @@ function callListeners(state: MissState): Listeners {
     rcu_watching: (e) => {
       if (e.watching) state.unwatched.delete(e.cpu);
       else state.unwatched.set(e.cpu, e);
+    },
+    current_kprobe: (e) => {
+      const by = state.functions.of(e).at(-1)?.entered.func;
+      if (e.kprobe === NONE) state.busy.delete(e.cpu);
+      else state.busy.set(e.cpu, { since: e, by });
     },
   };
 }

@@ -249,3 +249,16 @@ test('an ops is passed over for want of registers only while its site is being u
   ];
   expect(judge(callArguments, other)).toMatchObject({ status: 'never exercised' });
 });
+
+test('the callee of a tail call whose caller has a hook is told where taken returns come (FP-35)', () => {
+  const [sp, trampoline] = [0x1000, 0x9000];
+  const taken: Told = ['hook', { object: 9, ip: site('vfs_open'), frame: sp, ret: RA }];
+  const tail = [...HIT, taken, ...entersFrom('kmalloc', RA)];
+  const told = [...tail, ...callback(1, 'kmalloc', { parent_ip: trampoline })];
+  expect(reasonOf(judge(callArguments, told))).toBe('held');
+  const other = [...told, ends(1, 1, 'kmalloc'), ...callback(2, 'kmalloc', { parent_ip: 0x9004 })];
+  expect(reasonOf(judge(callArguments, other))).toMatch(/^broken: .*got parent_ip 0xf+80009004/u);
+  const inner = [...HIT, taken, ...entersFrom('kmalloc', RA, {}, 0x900)];
+  const wrong = [...inner, ...callback(1, 'kmalloc', { parent_ip: trampoline })];
+  expect(reasonOf(judge(callArguments, wrong))).toMatch(/^broken: .*got parent_ip 0xf+80009000/u);
+});

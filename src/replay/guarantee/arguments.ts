@@ -3,7 +3,8 @@
 // Broken by a callback function that runs with the ops of another one; by a part of the kernel that is called in
 // place of it (FT-18: the pid check calls whom the user has registered); by an ip that is not the site of the
 // function which was really entered last, in the same task and context, and has not returned; by a parent_ip
-// that is not where that function returns to; and by registers, as the callback shows them (`regs`), that are not
+// that is not where that function returns to (the callee of a tail call whose caller's return is taken: to where taken
+// returns come, one place for the whole run); and by registers, as the callback shows them (`regs`), that are not
 // those with which that function came to its site (`func_arg`), nor what a callback made of them since. What is no
 // argument register shows nothing without SAVE_REGS (FT-15). With it, broken by a callback that finds nothing but
 // arguments (FT-14), and by one that is passed over for want of registers although its site was settled: every
@@ -21,7 +22,7 @@ import {
   newHandlerFindings,
 } from './arguments-fprobe.ts';
 import { hexOfAddress, nameOfSite } from './functions.ts';
-import { type Frame, hitBegan } from './hit.ts';
+import { contextKey, type Frame, hitBegan } from './hit.ts';
 import {
   broken,
   type Broken,
@@ -30,6 +31,7 @@ import {
   heldInParts,
   type Verdict,
 } from './judge.ts';
+import type { Listeners } from './listen.ts';
 import { isRegistered } from './ops.ts';
 import { hashesSince, selects, spares } from './selection.ts';
 import { contextOf, type Callback, type Story } from './story.ts';
@@ -58,6 +60,10 @@ interface Findings {
   readonly full: WeakSet<Callback>;
   /** Calls whose return is taken. */
   readonly taken: WeakSet<Frame>;
+  /** Those of each flow that have not returned. */
+  readonly open: Map<number, EventOf<'hook'>[]>;
+  /** Where those return to first; undefined: nobody has told yet. */
+  trampoline: number | undefined;
   /** The index at which the registration in force returned, by object. */
   readonly registered: Map<number, number>;
   /** What the generic caller passes when it calls without the list function, and from which event on. */
@@ -102,6 +108,8 @@ export const callArguments: Guarantee = {
       written: new WeakMap(),
       full: new WeakSet(),
       taken: new WeakSet(),
+      open: new Map(),
+      trampoline: undefined,
       registered: new Map(),
       passed: [{ object: 0, since: -1 }],
       others: [],
@@ -127,10 +135,7 @@ export const callArguments: Guarantee = {
           also.regs_write?.(e);
           registerWritten(found, e);
         },
-        hook: (e) => {
-          also.hook?.(e);
-          returnTaken(found, e);
-        },
+        ...returnListeners(found, also),
         cb_end: (e) => {
           if (story.callback !== undefined) callbackEnded(found, story.callback, e);
           else otherEnded(found, e);
@@ -152,6 +157,19 @@ export const callArguments: Guarantee = {
   },
 };
 
+function returnListeners(found: Findings, also: Listeners): Listeners {
+  return {
+    hook: (e) => {
+      also.hook?.(e);
+      returnTaken(found, e);
+    },
+    unhook: (e) => {
+      also.unhook?.(e);
+      returnGivenBack(found, e);
+    },
+  };
+}
+
 function callbackBegan(found: Findings, callback: Callback): void {
   const { begin, entered, given, hit } = callback;
   found.callbacks++;
@@ -160,7 +178,8 @@ function callbackBegan(found: Findings, callback: Callback): void {
   if (found.first !== undefined) return;
   if (entered !== given.callback && !isParted(found, callback)) reportOps(found, callback);
   else if (begin.ip !== hit.site) reportIp(found, callback, hit.site);
-  else if (begin.parent_ip !== hit.ra) reportParent(found, callback, hit.ra);
+  else if (begin.parent_ip !== hit.ra && !isTrampoline(found, callback, hit))
+    reportParent(found, callback, hit.ra);
 }
 
 /**
@@ -247,11 +266,35 @@ function registerWritten(found: Findings, e: EventOf<'regs_write'>): void {
   written.set(hit, registers.set(e.register, e.value));
 }
 
+/** Does a call share its return with an outer one, and somebody has taken that (FP-35)? */
+function isTailOfTaken({ open }: Findings, { begin }: Callback, { site, sp }: Frame): boolean {
+  const hooks = open.get(contextKey(begin.pid, begin.cpu, begin.level)) ?? [];
+  return hooks.some(({ frame, ip }) => frame === sp && ip !== site);
+}
+
+/** What `callback` is told stands in for its true return. */
+function isTrampoline(found: Findings, callback: Callback, hit: Frame): boolean {
+  if (!isTailOfTaken(found, callback, hit)) return false;
+  const { parent_ip: ip } = callback.begin;
+  found.trampoline ??= ip;
+  return found.trampoline === ip;
+}
+
 /** Who takes the return changes ra for those who come later; they are still told the true one (FP-1). */
-function returnTaken({ story, taken }: Findings, e: EventOf<'hook'>): void {
+function returnTaken({ open, story, taken }: Findings, e: EventOf<'hook'>): void {
+  const key = contextKey(e.pid, e.cpu, e.level);
+  open.set(key, [...(open.get(key) ?? []), e]);
   let frame = contextOf(story, e).top;
   while (frame !== undefined && frame.site !== e.ip) frame = frame.below;
   if (frame !== undefined) taken.add(frame);
+}
+
+function returnGivenBack({ open }: Findings, e: EventOf<'unhook'>): void {
+  const key = contextKey(e.pid, e.cpu, e.level);
+  const isIts = ({ frame, ip, object }: EventOf<'hook'>): boolean =>
+    frame === e.frame && ip === e.ip && object === e.object;
+  const left = open.get(key)?.filter((hook) => !isIts(hook));
+  if (left !== undefined) open.set(key, left);
 }
 
 function registerShown(found: Findings, e: EventOf<'regs'>): void {
@@ -261,7 +304,8 @@ function registerShown(found: Findings, e: EventOf<'regs'>): void {
   if (!ARGUMENT.test(e.register)) found.full.add(shown);
   const told = truth.get(e.register);
   const { begin, hit } = shown;
-  if (hit !== undefined && e.register === RETURN_ADDRESS && found.taken.has(hit)) return;
+  const isTaken = hit !== undefined && (found.taken.has(hit) || isTailOfTaken(found, shown, hit));
+  if (isTaken && e.register === RETURN_ADDRESS) return;
   const written = hit === undefined ? undefined : found.written.get(hit)?.get(e.register);
   if ((written ?? told?.value) === e.value) return;
   const why =

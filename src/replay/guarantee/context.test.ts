@@ -151,3 +151,15 @@ test('the callback of an ops with RCU runs only where RCU watches; where it does
     status: 'held',
   });
 });
+
+test('broken: call_rcu where RCU does not watch (H-36)', () => {
+  const away: Told = ['rcu_watching', { watching: false }];
+  const queues: Told = ['call_rcu', { callback: 1 }];
+  expect(reasonOf(judge(context, [...START, away, queues]))).toMatch(
+    /^broken: call_rcu was called \(.*\) where RCU was not watching$/u,
+  );
+  expect(reasonOf(judge(context, [...START, queues, away]))).not.toMatch(/^broken/u);
+  const dead: Told = ['sched_switch', { prev: 2, next: 1, state: 'dead', step: 7 }];
+  const buries: Told = ['call_rcu', { callback: 1, step: 7 }];
+  expect(reasonOf(judge(context, [...START, dead, away, buries]))).not.toMatch(/^broken/u);
+});

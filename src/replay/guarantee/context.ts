@@ -5,7 +5,7 @@
 // By a callback that ends on another CPU than it began on, in another context, or after the interrupt in which it
 // ran; and by interrupts that are on at its end and were off at its beginning, or the reverse, although it did
 // not ask for that. By a callback of an ops with RECURSION in a task that can be preempted there; and by one of an ops
-// with RCU where RCU does not watch (FT-55). Handlers of fprobes: context-fprobe.ts.
+// with RCU where RCU does not watch (FT-55); and by a call_rcu there (H-36). Handlers of fprobes: context-fprobe.ts.
 //
 // Exercised, for each time: a recursion lock is taken where only it keeps preemption off (part `locks`), a callback that
 // ran in an interrupt ends there (`interrupts`), or a function is entered where RCU does not watch and an ops with RCU
@@ -28,6 +28,7 @@ import {
   heldInParts,
   type Verdict,
 } from './judge.ts';
+import type { Listeners } from './listen.ts';
 import { FLAG_RCU, FLAG_RECURSION, isRegistered } from './ops.ts';
 import { selects, spares } from './selection.ts';
 import type { Callback, Story } from './story.ts';
@@ -38,6 +39,8 @@ interface Cpu {
   /** The event that opened its region; undefined while it can be preempted (CC-M3). */
   region: EventOf<'region_open'> | undefined;
   irqsOn: boolean;
+  /** The step in which it last left a task that was over. */
+  buried: number;
   /** What they were below each interrupt that is open, outermost first. */
   readonly irqsBelow: boolean[];
 }
@@ -75,7 +78,7 @@ export const context: Guarantee = {
     'From a recursion trylock that succeeded to its unlock preemption is off, and so it is around ' +
     'callbacks that the list function calls or whose ops has RECURSION; a callback ends on the CPU, in ' +
     'the interrupt and with the interrupt state in which it began; one whose ops has RCU runs only ' +
-    'where RCU watches. Handlers of an fprobe run with preemption off, and with interrupts as they were.',
+    'where RCU watches, and nobody calls call_rcu elsewhere. Handlers of an fprobe run with preemption off, and with interrupts as they were.',
   document: 'Using ftrace to hook to functions',
   section: 'Protect your callback',
   rules: ['FT-22', 'FT-53', 'FT-55', 'FP-11', 'CC-G23'],
@@ -103,17 +106,12 @@ export const context: Guarantee = {
           found.turns.push({ event: e, wereOn: cpu.irqsOn });
           cpu.irqsOn = e.on;
         },
-        irq_enter: (e) => {
-          interrupted(found, e);
+        ...interruptListeners(found),
+        sched_switch: (e) => {
+          if (e.state === 'dead') cpuOf(found, e.cpu).buried = e.step;
         },
-        trap_enter: (e) => {
-          interrupted(found, e);
-        },
-        irq_exit: (e) => {
-          interruptEnded(found, e);
-        },
-        trap_exit: (e) => {
-          interruptEnded(found, e);
+        call_rcu: (e) => {
+          rcuCalled(found, e);
         },
         func_enter: (e) => {
           if (story.entered !== undefined) functionEntered(found, story.entered.site, e);
@@ -152,7 +150,7 @@ function newFindings(story: Story): Findings {
 }
 
 function cpuOf({ cpus }: Findings, number: number): Cpu {
-  return (cpus[number] ??= { region: undefined, irqsOn: true, irqsBelow: [] });
+  return (cpus[number] ??= { region: undefined, irqsOn: true, buried: -1, irqsBelow: [] });
 }
 
 function keyOf({
@@ -207,6 +205,26 @@ function callbackBegan(found: Findings, callback: Callback, e: EventOf<'cb_begin
     report(found, e.index, `${began()} where RCU was not watching`, [callback.hitBegan]);
   if ((given.flags & FLAG_RECURSION) !== 0 && e.level === TASK && region === undefined)
     report(found, e.index, `${began()} with preemption on`, [callback.hitBegan]);
+}
+
+function interruptListeners(found: Findings): Listeners {
+  const opens = (e: EventOf<'irq_enter'> | EventOf<'trap_enter'>): void => {
+    interrupted(found, e);
+  };
+  const closes = (e: EventOf<'irq_exit'> | EventOf<'trap_exit'>): void => {
+    interruptEnded(found, e);
+  };
+  return { irq_enter: opens, trap_enter: opens, irq_exit: closes, trap_exit: closes };
+}
+
+/**
+ * What is queued there is nobody's grace period (CC-M13). A switch from a task that is over to a program in user mode is
+ * one step: what the kernel still does for the former (CC-H18) is told behind the latter's mode.
+ */
+function rcuCalled(found: Findings, e: EventOf<'call_rcu'>): void {
+  if (!found.story.unwatched.has(e.cpu) || cpuOf(found, e.cpu).buried === e.step) return;
+  const what = `call_rcu was called (${where(found.story, e)}) where RCU was not watching`;
+  report(found, e.index, what, []);
 }
 
 function interrupted(found: Findings, e: EventOf<'irq_enter'> | EventOf<'trap_enter'>): void {

@@ -15,9 +15,18 @@ import {
 } from './recursion-words.ts';
 import { contextOf, type Story } from './story.ts';
 
+/** A kprobe, or the dummy, runs on a CPU. */
+interface Busy {
+  readonly since: EventOf<'current_kprobe'>;
+  /** One ran already. */
+  readonly before: EventOf<'current_kprobe'> | undefined;
+}
+
 export interface Reasons {
   readonly story: Story;
   readonly words: RecursionWords;
+  /** What makes each CPU busy with a kprobe: nothing else does. */
+  readonly busy: Map<number, Busy>;
   /** Returns that are taken, of each registration. */
   readonly taken: Map<number, number>;
   /** The last answer of an entry handler, by flow and fprobe. */
@@ -33,6 +42,7 @@ export interface Reasons {
 
 const GENERATIONS_MAX = 0x100000;
 const RETHOOK = 'rethook';
+const NO_KPROBE = -1;
 /** Words of a shadow stack, and the most that one call needs: a frame, its descriptor, all data, its trailer. */
 const STACK_WORDS = 512;
 const TASK_VARIABLES = 16;
@@ -42,6 +52,7 @@ export function newReasons(story: Story): Reasons {
   return {
     story,
     words: newRecursionWords(),
+    busy: new Map(),
     taken: new Map(),
     answers: new Map(),
     lastRegister: -1,
@@ -52,9 +63,13 @@ export function newReasons(story: Story): Reasons {
 }
 
 export function reasonListeners(reasons: Reasons): Listeners {
-  const { answers, taken } = reasons;
+  const { answers, busy, taken } = reasons;
   return {
     ...wordListeners(reasons.words),
+    current_kprobe: (e) => {
+      if (e.kprobe === NO_KPROBE) busy.delete(e.cpu);
+      else busy.set(e.cpu, { since: e, before: busy.get(e.cpu)?.since });
+    },
     task_new: (e) => {
       reasons.cpus = Math.max(reasons.cpus, e.on_cpu + 1);
     },
@@ -136,7 +151,8 @@ export function whyNot(
       return isFull(reasons.words, e) ? undefined : 'a recursion bit was free';
     case 'kprobe_running': {
       const flags = fprobe.told?.flags ?? 0;
-      return (flags & FPROBE_FL_KPROBE_SHARED) === 0 ? 'it is not KPROBE_SHARED' : undefined;
+      if ((flags & FPROBE_FL_KPROBE_SHARED) === 0) return 'it is not KPROBE_SHARED';
+      return reasons.busy.has(e.cpu) ? undefined : 'no kprobe ran there';
     }
     case 'not_watching':
       return reasons.story.unwatched.has(e.cpu) ? undefined : 'RCU was watching';
@@ -153,6 +169,19 @@ export function whyNot(
     default:
       return whyNotShort(reasons, e, fprobe);
   }
+}
+
+/** The kprobe that kept the handler that begins at `e` from running (FP-30.3, FP-70.5), and did not; undefined: none did. */
+export function ignoredKprobe(
+  { busy, story }: Reasons,
+  e: EventOf<'cb_begin'>,
+): EventOf<'current_kprobe'> | undefined {
+  const flags = fprobeOf(story.fprobes, e.object).told?.flags ?? 0;
+  const now = busy.get(e.cpu);
+  if ((flags & FPROBE_FL_KPROBE_SHARED) === 0 || now === undefined) return undefined;
+  // The fprobe itself made the CPU busy, for its handler: where nobody else comes in between.
+  const { level, pid } = now.since;
+  return level === e.level && pid === e.pid ? now.before : undefined;
 }
 
 function isRegistering({ story }: Reasons): boolean {

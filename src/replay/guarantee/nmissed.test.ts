@@ -8,13 +8,14 @@ import {
   entry,
   exit,
   FP,
+  hook,
   OTHER,
   registered,
   skips,
   unhook,
   world,
 } from './example-fprobe.ts';
-import { judge, leaves, reasonOf, type Told } from './example-run.ts';
+import { judge, leaves, reasonOf, type Told, type Where } from './example-run.ts';
 import { nmissed } from './nmissed.ts';
 
 /** The parts of a verdict that held; else why not. */
@@ -126,6 +127,35 @@ test('never exercised without an fprobe', () => {
 });
 
 const ONE = { maxactive: 1 };
+const SHARED = { flags: 2 };
+const BUSY = 0x250000;
+
+function kprobe(which: number, where: Where = {}): Told {
+  return ['current_kprobe', { kprobe: which, pid: 1, ...where }];
+}
+
+test('FP-30.3: held where a kprobe runs, and where the fprobe itself makes the CPU busy', () => {
+  const busy = [kprobe(BUSY), ...missed('kprobe_running', 0), kprobe(-1)];
+  const own = [
+    ...enters('vfs_open'),
+    kprobe(BUSY),
+    ...entry('vfs_open'),
+    kprobe(-1),
+    hook('vfs_open'),
+  ];
+  expect(finding(world(SHARED), busy, own, ended('vfs_open'), [state(1), END])).toEqual({
+    handled: 2,
+    missed: 1,
+    uncounted: 0,
+  });
+  // An interrupt has its own: the end of it leaves nobody busy.
+  const irq = { level: 2 } as const;
+  const between = [kprobe(BUSY, irq), kprobe(-1, irq)];
+  const late = [...enters('vfs_open'), kprobe(BUSY), ...between, ...entry('vfs_open')];
+  expect(finding(world(SHARED), late, [hook('vfs_open')], ended('vfs_open'))).toMatchObject({
+    handled: 1,
+  });
+});
 
 test.each<[string, RegExp, readonly Told[], readonly (readonly Told[])[]]>([
   [
@@ -188,6 +218,24 @@ test.each<[string, RegExp, readonly Told[], readonly (readonly Told[])[]]>([
     /the shadow stack had room/u,
     world({ hook: 'fgraph' }),
     [[...enters('vfs_open'), skips('no_data', 'vfs_open')]],
+  ],
+  [
+    'no kprobe ran',
+    /no kprobe ran there/u,
+    world(SHARED),
+    [[kprobe(BUSY), kprobe(-1), ...enters('vfs_open'), skips('kprobe_running', 'vfs_open')]],
+  ],
+  [
+    'a kprobe ran on another CPU',
+    /no kprobe ran there/u,
+    world(SHARED),
+    [[kprobe(BUSY, { cpu: 1 }), ...enters('vfs_open'), skips('kprobe_running', 'vfs_open')]],
+  ],
+  [
+    'a kprobe ran, and nobody cared (M-45)',
+    /the entry handler of fp0 ran although a kprobe did, and it is KPROBE_SHARED/u,
+    world(SHARED),
+    [[kprobe(BUSY), ...enters('vfs_open'), kprobe(BUSY), ...entry('vfs_open')]],
   ],
   [
     'shared, but it is not',

@@ -4,7 +4,9 @@
 // Broken by a call of a hooked function that returns without its entry handler, or its return taken, or a word why not; by
 // a reason that the judge's own account rules out (`miss-reasons.ts`); by a miss that is not counted, a count without
 // a miss, a count of what does not count in this era; by a counter that is not one more than before, or ends
-// as something else than it was counted to; and by a handler that runs although its fprobe was disabled before (FP-9). Which functions are hooked is computed anew from the calls.
+// as something else than it was counted to; and by a handler that runs although its fprobe was disabled before (FP-9), or
+// although a kprobe ran on its CPU and the fprobe is KPROBE_SHARED (FP-30.3). Which functions are hooked is computed anew
+// from the calls.
 //
 // Left alone: hits of a function that was entered while a call on the fprobe was under way (FP-5); and, with
 // `racyCounters`, counts that two CPUs overwrite.
@@ -16,7 +18,14 @@ import { type Fprobe, ENTRY, fprobeOf, type Handler, isInForce, NOBODY } from '.
 import { nameOfSite } from './functions.ts';
 import { contextKey, type Frame, innermost } from './hit.ts';
 import { broken, type Broken, type Guarantee, heldInParts, type Verdict } from './judge.ts';
-import { isCounted, newReasons, reasonListeners, type Reasons, whyNot } from './miss-reasons.ts';
+import {
+  ignoredKprobe,
+  isCounted,
+  newReasons,
+  reasonListeners,
+  type Reasons,
+  whyNot,
+} from './miss-reasons.ts';
 import { contextOf, type Story } from './story.ts';
 import { where } from './wording.ts';
 
@@ -60,7 +69,7 @@ export const nmissed: Guarantee = {
     'kprobe ran; every other hit of a registered fprobe runs its handler, unless it is disabled.',
   document: 'Fprobe - Function entry/exit probe',
   section: 'The missed counter',
-  rules: ['FP-4', 'FP-9', 'FP-32', 'FP-72', 'CC-G10', 'CC-O6'],
+  rules: ['FP-4', 'FP-9', 'FP-30.3', 'FP-32', 'FP-72', 'CC-G10', 'CC-O6'],
   start(story) {
     const found: Findings = {
       story,
@@ -192,6 +201,11 @@ function isHandler({ fprobes }: Story, func: number): boolean {
 
 /** FP-9: who was switched off before the flow came here runs neither handler. */
 function handlerBegan(found: Findings, { begin, fprobe }: Handler): void {
+  const kprobe = begin.kind === ENTRY ? ignoredKprobe(found.reasons, begin) : undefined;
+  if (kprobe !== undefined) {
+    const why = `the entry handler of ${fprobe.name} ran although a kprobe did, and it is KPROBE_SHARED`;
+    report(found, begin, why, [kprobe.index]);
+  }
   const ran = found.ran.get(keyOf(begin)) ?? -1;
   if (fprobe.disabled !== true || fprobe.disabledSince > ran) return;
   const which = begin.kind === ENTRY ? 'entry' : 'exit';

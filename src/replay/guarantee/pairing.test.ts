@@ -63,6 +63,15 @@ test('held: probes of one call, in either order (FP-35, FP-75)', () => {
   expect(finding(...start, its, own, back)).toEqual({ paired: 2, nested: 0, refused: 0 });
 });
 
+test('held: an exit handler for an entry handler that was skipped as a kprobe ran, with the graph hook (FP-76)', () => {
+  const rest = [[hook('vfs_open')], exit('vfs_open'), [unhook('vfs_open'), leaves('vfs_open')]];
+  const run = [enters('vfs_open'), [skips('kprobe_running', 'vfs_open')], ...rest];
+  expect(finding(world({ hook: 'fgraph', flags: 2 }), ...run)).toMatchObject({ paired: 1 });
+  for (const start of [world({ hook: 'fgraph' }), world({ flags: 2 })]) {
+    expect(finding(start, ...run)).toMatch(/although its entry handler did not run/u);
+  }
+});
+
 test('held: a tail call returns to where the return of its caller is taken', () => {
   const trampoline = 0x9f000;
   const callee = { ret: trampoline };

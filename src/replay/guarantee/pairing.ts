@@ -9,12 +9,19 @@
 //
 // Left alone: calls that never return, with all that they owe (FP-36); the order among probes of one call, which
 // differs from era to era (FP-35, FP-75); with the graph hook an exit under the next registration of the same
-// struct (FP-77).
+// struct (FP-77), and the exit handler of an entry handler that was skipped because a kprobe ran (FP-76).
 //
 // Exercised, for each time: an exit handler runs (part `paired`), runs while an outer call is hooked too
 // (`nested`), or an entry handler refuses and its function returns (`refused`).
 import type { Event, EventOf } from '../schema.ts';
-import { ENTRY, EXIT, type Fprobe, fprobeOf, type Handler } from './fprobes.ts';
+import {
+  ENTRY,
+  EXIT,
+  type Fprobe,
+  FPROBE_FL_KPROBE_SHARED,
+  fprobeOf,
+  type Handler,
+} from './fprobes.ts';
 import { nameOfSite } from './functions.ts';
 import { contextKey } from './hit.ts';
 import { broken, type Broken, type Guarantee, heldInParts, type Verdict } from './judge.ts';
@@ -59,6 +66,8 @@ interface Findings {
 }
 
 const NONE = -1;
+/** A reason of `skip`. */
+const KPROBE_RUNNING = 'kprobe_running';
 
 export const pairing: Guarantee = {
   name: 'pairing',
@@ -266,11 +275,24 @@ function exitEnds(found: Findings, e: EventOf<'cb_end'>): void {
 
 /** Whether it may be passed over is for `nmissed` to say. */
 function skipped(found: Findings, e: EventOf<'skip'>): void {
+  if (e.reason === KPROBE_RUNNING) {
+    if (countsAsZero(found, e)) {
+      const { ip, index, object } = e;
+      flowOf(found, e).answers.push({ object, ip, refused: false, data: undefined, index });
+    }
+    return;
+  }
   if (e.reason !== 'removed' && !e.reason.startsWith('exit_')) return;
   for (const hook of flowOf(found, e).hooks) {
     const isMeant = e.object === 0 || hook.fprobe.object === e.object;
     if (isMeant && hook.taken.ip === e.ip && hook.exit === 'owed') hook.exit = 'over';
   }
+}
+
+/** FP-76: the graph hook takes an entry handler that is skipped because a kprobe runs for one that returned 0. */
+function countsAsZero({ story }: Findings, { object }: EventOf<'skip'>): boolean {
+  const { told } = fprobeOf(story.fprobes, object);
+  return told?.hook === 'fgraph' && (told.flags & FPROBE_FL_KPROBE_SHARED) !== 0;
 }
 
 function givenBack(found: Findings, e: EventOf<'unhook'>): void {

@@ -1,6 +1,15 @@
 import { expect, test } from 'vitest';
 import { exitBegins, exitEnds, world } from './example-fprobe.ts';
-import { image, judge, reasonOf, shown, type Told, type Where } from './example-run.ts';
+import {
+  enters,
+  image,
+  judge,
+  leaves,
+  reasonOf,
+  shown,
+  type Told,
+  type Where,
+} from './example-run.ts';
 import { recursion } from './recursion.ts';
 
 const irq = { level: 2 };
@@ -143,4 +152,19 @@ test('broken: a third exit handler inside of two others of its context (H-25)', 
   const other = exitBegins('vfs_read', { level: 2 });
   const held = [...world(), ...outer, ...inner, ...other, exitEnds('vfs_read')];
   expect(reasonOf(judge(recursion, held))).toMatch(/^never exercised/u);
+});
+
+const NOT_BROKEN = /^(?:held|never exercised)/u;
+
+test('broken: a function returns, and a bit that its hit has taken stays (H-08)', () => {
+  const [bit, own] = [3, 8];
+  const hit = [...enters('vfs_open'), sets(bit)];
+  expect(verdictOf([...hit, leaves('vfs_open')])).toBe(
+    'broken: vfs_open returned and left NORMAL of trylock set',
+  );
+  expect(verdictOf([...hit, clears(bit), leaves('vfs_open')])).toMatch(NOT_BROKEN);
+  // What guest code takes, and what was taken before, is the affair of others.
+  expect(verdictOf([...hit, letIn(bit), leaves('vfs_open')])).toMatch(NOT_BROKEN);
+  const inner = [...enters('kmalloc', {}, 0x900), leaves('kmalloc')];
+  expect(verdictOf([...enters('vfs_open'), sets(own), ...inner, clears(own)])).toMatch(NOT_BROKEN);
 });

@@ -4,14 +4,16 @@
 // a trylock that sets a bit which is set already, so that nothing bounds the nesting; by one that sets the bit of
 // another level, or TRANSITION while its own is free (FT-51); by a refusal while its own bit or TRANSITION is free,
 // which loses a hit; by a trylock that guest code is told has let it in, without a bit that it has set (H-12); and by an
-// interrupt that is over and leaves a bit of the list function set, so that the next
-// hits are lost. Bits that guest code keeps by its own trylock, and those of callbacks which never returned, are
+// interrupt that is over and leaves a bit of the list function set, or a function that returns while a bit is set that
+// its hit has taken: the next hits are lost. Bits that guest code keeps by its own trylock, and those of callbacks which never returned, are
 // their own affair. Broken also by a third handler of an fprobe within two others of its context (FP-34).
 //
 // Exercised, for each time: a trylock finds its own bit set, and takes TRANSITION (part `let in`) or is refused
 // (`refused`).
 import type { EventOf } from '../schema.ts';
 import { fprobeOf, type Handler } from './fprobes.ts';
+import { nameOfSite } from './functions.ts';
+import type { Frame } from './hit.ts';
 import { broken, type Broken, type Guarantee, heldInParts, type Verdict } from './judge.ts';
 import {
   GROUP,
@@ -84,6 +86,9 @@ export const recursion: Guarantee = {
         },
         func_abandon: (e) => {
           if (story.callbackFunctions.has(e.func)) found.abandoned = true;
+        },
+        func_return: (e) => {
+          if (story.left !== undefined) returned(found, story.left, e);
         },
         irq_exit: (e) => {
           interruptEnded(found, e);
@@ -168,6 +173,19 @@ function interruptEnded(found: Findings, e: EventOf<'irq_exit'>): void {
   );
   if (left === undefined) return;
   const why = `an interrupt ended (${where(found.story, e)}) and left ${nameOfBit(left.bit)} set`;
+  report(found, e.index, why, [left.set.index]);
+}
+
+/** What a hit has taken, at the entry or on the way back, is given back before the caller goes on (H-08). */
+function returned(found: Findings, { entered, site }: Frame, e: EventOf<'func_return'>): void {
+  if (found.abandoned) return;
+  const left = heldBy(found.words, e).find(
+    ({ set }) => set.level === e.level && set.index > entered && !found.told.has(set.index),
+  );
+  if (left === undefined) return;
+  const { story } = found;
+  const name = nameOfSite(story.functions, site);
+  const why = `${name} returned (${where(story, e)}) and left ${nameOfBit(left.bit)} set`;
   report(found, e.index, why, [left.set.index]);
 }
 

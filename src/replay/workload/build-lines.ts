@@ -10,6 +10,8 @@ export interface FunctionLines {
   /** So many instructions that nobody else can see. */
   work(count: number): Line;
   call(target: Callable): Line;
+  /** Ends the function: another one of the workload goes on, and returns to its caller. */
+  tail(target: Callable): Line;
   load(data: Data): Line;
   store(data: Data, value: number): Line;
   /** A load, an addition and a store: others can come between them. */
@@ -54,6 +56,7 @@ export function linesWith(nameOf: (target: Callable) => string): CallbackLines {
   return {
     work: (count) => `work ${count}`,
     call: (target) => `call ${nameOf(target)}`,
+    tail: (target) => `tail ${nameOf(target)}`,
     load: ({ name }) => `load ${name}`,
     store: ({ name }, value) => `store ${name} ${value}`,
     add: ({ name }, value) => `add ${name} ${value}`,

@@ -145,6 +145,7 @@ function checkLine(scope: Scope, text: string, path: KeyPath): Finding[] {
   if (!('op' in reading)) return [];
   const { op } = reading;
   if (op.op === 'call' || op.op === 'redirect') return checkCall(scope, op.target, path);
+  if (op.op === 'tail') return checkFunction(scope, op.target, path);
   return 'symbol' in op ? checkSymbol(scope, text.trim().split(/\s+/u)[1] ?? '', path) : [];
 }
 

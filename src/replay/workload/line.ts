@@ -16,6 +16,7 @@ export const INT32_MIN: number = -(2 ** 31);
 const FORMS = {
   work: ['count'],
   call: ['function'],
+  tail: ['function'],
   load: ['symbol'],
   store: ['symbol', 'value'],
   add: ['symbol', 'value'],
@@ -171,7 +172,8 @@ function toOp(word: Word, first: string, second: string): ScriptOp {
     case 'work':
       return { op: 'work', count: Number(first) };
     case 'call':
-      return { op: 'call', target: first };
+    case 'tail':
+      return { op: word, target: first };
     case 'load':
       return { op: 'load', ...readSymbol(first) };
     case 'store':
