@@ -11,8 +11,6 @@ export const NOT_EXERCISED: Readonly<Record<string, string>> = {
   'event oops': ENDING,
   'event deadlock': ENDING,
   'event no_progress': ENDING,
-  'event func_abandon':
-    'functions of these runs return; those of src/trace/abandoned.test.ts do not',
   'step ftrace-modify: ftraceBug': KILL,
   'step fprobe-callback: callFprobeVoidEntry callGuest(cx.cpu.state, call.handler, words(fp, call, CA ...':
     FPROBE,
