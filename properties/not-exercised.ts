@@ -31,8 +31,8 @@ export const NOT_EXERCISED: Readonly<Record<string, string>> = {
   'step fgraph-unwind: unwindShadowStack act(task.words, () => unwindFrame(cx, k, { task, end: at ...':
     FPROBE,
   'step fgraph-unwind: unwindShadowStack readOnce(task.curr)': FPROBE,
-  'step fprobe-fgraph-hit: fprobeShortage': FPROBE,
-  'step fprobe-fgraph-hit: fprobeShortageOf': FPROBE,
+  'step fprobe-shortage: fprobeShortage': FPROBE,
+  'step fprobe-shortage: fprobeShortageOf': FPROBE,
   'step fprobe-fgraph: fprobeIsRegistered readOnce(existence)': FPROBE,
   'step CC-H18.2 rethook-return: rethookFlushTask preemptDisable(cx)': FPROBE,
   'step CC-H18.2 rethook-return: rethookFlushTask preemptEnable(cx)': FPROBE,

@@ -6,6 +6,8 @@
 // a miss, a count of what does not count in this era; by a counter that is not one more than before, or ends
 // as something else than it was counted to; and by a handler that runs although its fprobe was disabled before (FP-9). Which functions are hooked is computed anew from the calls.
 //
+// Broken, too, by an entry handler that runs, or does not, against what `missPolicy` says of a shortage (`miss-policy.ts`).
+//
 // Left alone: hits of a function that was entered while a call on the fprobe was under way (FP-5); and, with
 // `racyCounters`, counts that two CPUs overwrite.
 //
@@ -16,6 +18,7 @@ import { type Fprobe, ENTRY, fprobeOf, type Handler, isInForce, NOBODY } from '.
 import { nameOfSite } from './functions.ts';
 import { contextKey, type Frame, innermost } from './hit.ts';
 import { broken, type Broken, type Guarantee, heldInParts, type Verdict } from './judge.ts';
+import { type Report, withMissPolicy } from './miss-policy.ts';
 import { isCounted, newReasons, reasonListeners, type Reasons, whyNot } from './miss-reasons.ts';
 import { contextOf, type Story } from './story.ts';
 import { where } from './wording.ts';
@@ -77,7 +80,7 @@ export const nmissed: Guarantee = {
     };
     const follow = reasonListeners(found.reasons);
     return {
-      on: {
+      on: withMissPolicy(story, reporter(found), {
         ...follow,
         func_enter: (e) => {
           follow.func_enter?.(e);
@@ -112,7 +115,7 @@ export const nmissed: Guarantee = {
         run_end: () => {
           found.ended = true;
         },
-      },
+      }),
       end: () => verdict(found),
     };
   },
@@ -263,6 +266,12 @@ function reportUncounted(found: Findings): void {
       );
     }
   }
+}
+
+function reporter(found: Findings): Report {
+  return (e, why, shows) => {
+    report(found, e, why, shows);
+  };
 }
 
 function report(found: Findings, e: Event, why: string, shows: readonly number[]): void {
