@@ -125,6 +125,8 @@ export function isCounted({ story: { fprobes } }: Reasons, e: EventOf<'skip'>): 
     case 'exit_recursion':
     case 'not_watching':
       return isRethook;
+    case 'no_frame':
+      return e.object !== NOBODY;
     case 'kprobe_running':
     case 'no_node':
     case 'no_data':

@@ -8,6 +8,8 @@
 // although a kprobe ran on its CPU and the fprobe is KPROBE_SHARED (FP-30.3). Which functions are hooked is computed anew
 // from the calls.
 //
+// Broken, too, by an entry handler that runs, or does not, against what `missPolicy` says of a shortage (`miss-policy.ts`).
+//
 // Left alone: hits of a function that was entered while a call on the fprobe was under way (FP-5); and, with
 // `racyCounters`, counts that two CPUs overwrite.
 //
@@ -18,6 +20,7 @@ import { type Fprobe, ENTRY, fprobeOf, type Handler, isInForce, NOBODY } from '.
 import { nameOfSite } from './functions.ts';
 import { contextKey, type Frame, innermost } from './hit.ts';
 import { broken, type Broken, type Guarantee, heldInParts, type Verdict } from './judge.ts';
+import { type Report, withMissPolicy } from './miss-policy.ts';
 import {
   ignoredKprobe,
   isCounted,
@@ -86,7 +89,7 @@ export const nmissed: Guarantee = {
     };
     const follow = reasonListeners(found.reasons);
     return {
-      on: {
+      on: withMissPolicy(story, reporter(found), {
         ...follow,
         func_enter: (e) => {
           follow.func_enter?.(e);
@@ -121,7 +124,7 @@ export const nmissed: Guarantee = {
         run_end: () => {
           found.ended = true;
         },
-      },
+      }),
       end: () => verdict(found),
     };
   },
@@ -277,6 +280,12 @@ function reportUncounted(found: Findings): void {
       );
     }
   }
+}
+
+function reporter(found: Findings): Report {
+  return (e, why, shows) => {
+    report(found, e, why, shows);
+  };
 }
 
 function report(found: Findings, e: Event, why: string, shows: readonly number[]): void {
