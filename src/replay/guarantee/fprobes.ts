@@ -65,6 +65,8 @@ export interface Fprobes {
   readonly open: Handler[];
   readonly calls: UnderWay[];
   rules: EventOf<'fprobe_rules'> | undefined;
+  /** Without an entry that a kprobe kept away there is no exit either (`sharedStrict`). */
+  isStrict: boolean;
   /** Of the `cb_begin` or `cb_end` at hand, if it is a handler's. */
   handler: Handler | undefined;
   /** Of the `ctl_end` at hand, if it is of a waiting unregister that returned 0. */
@@ -78,7 +80,15 @@ interface UnderWay {
 }
 
 export function newFprobes(): Fprobes {
-  return { all: [], open: [], calls: [], rules: undefined, handler: undefined, ending: undefined };
+  return {
+    all: [],
+    open: [],
+    calls: [],
+    rules: undefined,
+    isStrict: false,
+    handler: undefined,
+    ending: undefined,
+  };
 }
 
 /** What `fprobes` hears, when `functions` has heard it. */
@@ -90,6 +100,9 @@ export function fprobeListeners(fprobes: Fprobes, functions: FunctionTable): Lis
     },
     fprobe_rules: (e) => {
       fprobes.rules = e;
+    },
+    fprobe_strict: () => {
+      fprobes.isStrict = true;
     },
     fprobe: (e) => {
       const fprobe = fprobeOf(fprobes, e.object);

@@ -184,6 +184,13 @@ export function ignoredKprobe(
   return level === e.level && pid === e.pid ? now.before : undefined;
 }
 
+/** As `whyNot`, of a hit that the ftrace_ops behind an fprobe kept away (FP-20): by the rules of FT-54 and FT-55. */
+export function whyNotOps(reasons: Reasons, e: EventOf<'skip'>): string | undefined {
+  if (e.reason === 'recursion' && !isFull(reasons.words, e)) return 'a recursion bit was free';
+  if (e.reason === 'rcu' && !reasons.unwatched.has(e.cpu)) return 'RCU was watching';
+  return undefined;
+}
+
 function isRegistering({ story }: Reasons): boolean {
   return story.fprobes.all.some(({ registering }) => registering > 0);
 }

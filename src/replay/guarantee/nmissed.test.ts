@@ -116,6 +116,41 @@ test('FP-4: registration sets the counter to 0', () => {
   });
 });
 
+test('FP-4: a registration that leaves the counter as it was', () => {
+  const pool = { maxactive: 1 };
+  const first = [world(pool), missed('no_node', 0), call('unregister_fprobe', 0)];
+  const second = registered({ generation: 2, ...pool });
+  expect(finding(...first, second, [state(1), END])).toMatch(
+    /fp0.nmissed is 1 at the end, but since it was registered it was counted to 0/u,
+  );
+  expect(finding(...first, second, missed('no_node', 1))).toMatch(
+    /fp0.nmissed went from 1 to 2, but since it was registered it had been counted to 0/u,
+  );
+  // A call that is refused may change nothing.
+  const refused = call('register_fprobe', -17);
+  expect(finding(world(pool), missed('no_node', 0), refused, [state(1), END])).toMatchObject({
+    missed: 1,
+  });
+});
+
+test('FP-20: what its ops keeps away is no miss of the fprobe', () => {
+  const ops = 77;
+  const refusal: Told[] = [skips('recursion', 'vfs_open', { object: ops })];
+  const hit = [...enters('vfs_open'), ...refusal, leaves('vfs_open')];
+  expect(finding(world({ ops }), full, hit, [state(0), END])).toEqual({
+    handled: 1,
+    missed: 0,
+    uncounted: 1,
+  });
+  expect(finding(world({ ops }), hit)).toMatch(
+    /passed over \(recursion\), but a recursion bit was free/u,
+  );
+  const counting = [...enters('vfs_open'), ...refusal, counts(0)];
+  expect(finding(world({ ops }), full, counting)).toMatch(/but nothing was missed that counts/u);
+  const unwatched: Told[] = [...enters('vfs_open'), skips('rcu', 'vfs_open', { object: ops })];
+  expect(finding(world({ ops }), unwatched)).toMatch(/passed over \(rcu\), but RCU was watching/u);
+});
+
 test('racyCounters: two CPUs may overwrite each other', () => {
   const rules: Told = ['fprobe_rules', { era: 'v6.12', racy: true }];
   const run = [missed('no_node', 0), missed('no_node', 0), [state(1), END]];
@@ -179,7 +214,7 @@ test.each<[string, RegExp, readonly Told[], readonly (readonly Told[])[]]>([
   ],
   [
     'a lost count (M-96)',
-    /but it had been counted to 1/u,
+    /but since it was registered it had been counted to 1/u,
     world(ONE),
     [missed('no_node', 0), missed('no_node', 0)],
   ],
@@ -191,7 +226,7 @@ test.each<[string, RegExp, readonly Told[], readonly (readonly Told[])[]]>([
   ],
   [
     'another value at the end',
-    /nmissed is 3 at the end, but it was counted to 1/u,
+    /nmissed is 3 at the end, but since it was registered it was counted to 1/u,
     world(ONE),
     [missed('no_node', 0), [state(3)]],
   ],

@@ -203,3 +203,16 @@ test('broken: the return is taken for a probe without an exit handler', () => {
   const run = [enters('vfs_open'), entry('vfs_open'), [hook('vfs_open')]];
   expect(finding(world({ exit: -1 }), ...run)).toMatch(/which has no exit handler/u);
 });
+
+test('FP-76: with the graph hook an entry that a kprobe kept away has its exit; with a rethook not', () => {
+  const run = [
+    [...enters('vfs_open'), skips('kprobe_running', 'vfs_open'), hook('vfs_open')],
+    ended('vfs_open'),
+  ];
+  expect(finding(world({ hook: 'fgraph', flags: 2 }), ...run)).toMatchObject({ paired: 1 });
+  expect(finding(world({ flags: 2 }), ...run)).toMatch(/although its entry handler did not run/u);
+  const strict: Told[] = [['fprobe_strict', {}]];
+  expect(finding(strict, world({ hook: 'fgraph', flags: 2 }), ...run)).toMatch(
+    /although its entry handler did not run/u,
+  );
+});

@@ -289,9 +289,13 @@ function skipped(found: Findings, e: EventOf<'skip'>): void {
   }
 }
 
-/** FP-76: the graph hook takes an entry handler that is skipped because a kprobe runs for one that returned 0. */
+/**
+ * FP-76: the graph hook takes an entry handler that is skipped because a kprobe runs for one that returned 0, unless
+ * `sharedStrict` says otherwise.
+ */
 function countsAsZero({ story }: Findings, { object }: EventOf<'skip'>): boolean {
   const { told } = fprobeOf(story.fprobes, object);
+  if (story.fprobes.isStrict) return false;
   return told?.hook === 'fgraph' && (told.flags & FPROBE_FL_KPROBE_SHARED) !== 0;
 }
 

@@ -1,0 +1,109 @@
+// What judges of fprobes find, and what they do not take for a fault, in small workloads (CC-O1, CC-O2, CC-O5, CC-O6).
+import { expect, test } from 'vitest';
+import { judgeEvents } from '../src/replay/guarantee/index.ts';
+import { registerFprobe } from '../src/trace/fprobe-fgraph.ts';
+import { loadNmissed, nmissedAddress } from '../src/trace/fprobe-miss.ts';
+import { FTRACE_OPS_FL_RECURSION } from '../src/trace/ftrace-ops-flags.ts';
+import { fprobeRun } from './fprobe-faults.ts';
+import { smallFprobes } from './small-fprobe.ts';
+
+const WORLD = {
+  machine: { cpus: 1 },
+  functions: {
+    main: { body: ['call vfs_open', 'sleep 20'], notrace: true },
+    vfs_open: { body: ['work 2'] },
+  },
+  tasks: { t: { cpu: 0, run: 'main', times: 4 } },
+};
+const REGISTER = { at: 'start', register: 'fp0' };
+
+/** An entry handler that leads back to what it hooks. */
+const AGAIN = {
+  ...WORLD,
+  callbacks: { again: { body: ['call vfs_open'] } },
+  timeline: [REGISTER],
+};
+const SHARED = { kind: 'fprobe', syms: ['vfs_open'], entry: 'again', exit: 'count' };
+
+test.each(['today', 'v6.18', 'v6.14', 'v6.12', 'v6.1'])(
+  'FP-76: nobody is blamed where a kprobe keeps an entry handler away, in %s',
+  (era) => {
+    const fp0 = { ...SHARED, flags: ['KPROBE_SHARED'] };
+    const { faults, log } = fprobeRun({ era, model: { ...AGAIN, probes: { fp0 } } });
+    expect(faults).toEqual([]);
+    const reasons = [...log.events()].flatMap((e) => (e.event === 'skip' ? [e.reason] : []));
+    expect(reasons).toContain('kprobe_running');
+  },
+);
+
+test('FP-76: with sharedStrict its exit handler stays away, too', () => {
+  const fp0 = { ...SHARED, flags: ['KPROBE_SHARED'] };
+  const machine = { cpus: 1, sharedStrict: true };
+  const { faults, log } = fprobeRun({
+    era: 'today',
+    model: { ...AGAIN, machine, probes: { fp0 } },
+  });
+  expect(faults).toEqual([]);
+  expect([...log.events()].filter((e) => e.event === 'fprobe_strict')).toHaveLength(1);
+});
+
+/** Two registrations; in the first one the handler's own hits are refused. */
+const TWICE = {
+  ...AGAIN,
+  timeline: [
+    REGISTER,
+    { at: { step: 500 }, unregister: 'fp0' },
+    { at: { step: 1000 }, register: 'fp0' },
+  ],
+};
+
+test('FP-4: a registration that does not set nmissed to 0', () => {
+  const fp0 = { ...SHARED, flags: ['KPROBE_SHARED'] };
+  const model = { ...TWICE, probes: { fp0 } };
+  expect(fprobeRun({ era: 'today', model }).faults).toEqual([]);
+  const planted = fprobeRun({
+    era: 'today',
+    model,
+    links: {
+      *registerFprobe(cx, k, fp, target) {
+        const store = (value: number): void => {
+          cx.make(() => {
+            k.machine.memory.store64(nmissedAddress(k, fp), value, 0);
+            fp.nmissed.set(value);
+          });
+        };
+        const before = cx.make(() => loadNmissed(k, fp));
+        store(0); // What is 0 already is not told.
+        const result = yield* registerFprobe(cx, k, fp, target);
+        store(before);
+        return result;
+      },
+    },
+  });
+  expect(planted.says('nmissed')).toMatch(
+    /fp0.nmissed is \d+ at the end, but since it was registered it was counted to \d+/u,
+  );
+});
+
+test('FP-20: nobody is blamed where the ops of an fprobe refuses a hit', () => {
+  const m = smallFprobes({
+    functions: { f: [{ op: 'work', count: 2 }], g: [{ op: 'work', count: 2 }] },
+    callbacks: {
+      entry: [
+        { op: 'call', target: 'g' },
+        { op: 'return', value: 0 },
+      ],
+    },
+  });
+  const fp = m.fprobe('A', { exit: null });
+  m.machine.memory.store64(fp.address + 8, FTRACE_OPS_FL_RECURSION, 0);
+  m.control(function* (cx) {
+    yield* m.register(cx, fp, '*');
+    yield* m.call(cx, 'f');
+  });
+  const verdicts = judgeEvents(m.log.events());
+  expect(m.events('skip').map(({ reason }) => reason)).toEqual(['recursion']);
+  expect(verdicts.filter(({ verdict }) => verdict.status === 'broken')).toEqual([]);
+  const counters = verdicts.find(({ guarantee }) => guarantee.name === 'nmissed');
+  expect(counters?.verdict).toMatchObject({ status: 'held', parts: { uncounted: 1 } });
+});
