@@ -1,10 +1,12 @@
 // What judges of fprobes find, and what they do not take for a fault, in small workloads (CC-O1, CC-O2, CC-O5, CC-O6).
 import { expect, test } from 'vitest';
 import { judgeEvents } from '../src/replay/guarantee/index.ts';
+import { fgraphReserveData } from '../src/trace/fgraph.ts';
 import { registerFprobe } from '../src/trace/fprobe-fgraph.ts';
 import { loadNmissed, nmissedAddress } from '../src/trace/fprobe-miss.ts';
 import { FTRACE_OPS_FL_RECURSION } from '../src/trace/ftrace-ops-flags.ts';
-import { fprobeRun } from './fprobe-faults.ts';
+import { rethookAlloc } from '../src/trace/rethook.ts';
+import { type FprobeRun, fprobeRun } from './fprobe-faults.ts';
 import { smallFprobes } from './small-fprobe.ts';
 
 const WORLD = {
@@ -107,3 +109,70 @@ test('FP-20: nobody is blamed where the ops of an fprobe refuses a hit', () => {
   const counters = verdicts.find(({ guarantee }) => guarantee.name === 'nmissed');
   expect(counters?.verdict).toMatchObject({ status: 'held', parts: { uncounted: 1 } });
 });
+
+test('FP-22: a pool of half its size', () => {
+  const model = {
+    machine: { cpus: 1 },
+    functions: {
+      main: { body: ['call vfs_open'], notrace: true },
+      vfs_open: { body: ['sleep 90'] },
+    },
+    tasks: { t: { cpu: 0, run: 'main', times: 4 }, u: { cpu: 0, run: 'main', times: 4 } },
+    probes: { fp0: { kind: 'fprobe', filter: 'vfs_*', exit: 'count' } },
+    timeline: [REGISTER],
+  };
+  const planted: FprobeRun = {
+    era: 'v6.12',
+    model,
+    links: {
+      rethookAlloc: (cx, k, request) =>
+        rethookAlloc(cx, k, { ...request, nodes: request.nodes / 2 }),
+    },
+  };
+  expect(fprobeRun({ era: 'v6.12', model }).faults).toEqual([]);
+  expect(fprobeRun(planted).says('nmissed')).toMatch(
+    /\(no_node\), but nodes of its pool were free/u,
+  );
+});
+
+/** Functions that call each other, so many deep. */
+function chain(depth: number): Readonly<Record<string, object>> {
+  const functions: Record<string, object> = { main: { body: ['call vfs_0'], notrace: true } };
+  for (let i = 0; i < depth; i++) {
+    functions[`vfs_${i}`] = { body: [i + 1 < depth ? `call vfs_${i + 1}` : 'work 1'] };
+  }
+  return functions;
+}
+
+test.each([
+  [22, 0],
+  [23, 1],
+])(
+  'FP-70.4, FP-73: %i calls with 15 words of data, %i without room; a stack of 300 words',
+  (depth, short) => {
+    const model = {
+      machine: { cpus: 1 },
+      functions: chain(depth),
+      tasks: { t: { cpu: 0, run: 'main', times: 2 } },
+      probes: { fp0: { kind: 'fprobe', filter: 'vfs_*', exit: 'count', entry_data_size: 120 } },
+      timeline: [REGISTER],
+    };
+    const sound = fprobeRun({ era: 'today', model });
+    expect(sound.faults).toEqual([]);
+    const misses = [...sound.log.events()].filter((e) => e.event === 'skip');
+    expect(misses.length / 2).toBe(short);
+    const planted: FprobeRun = {
+      era: 'today',
+      model,
+      links: {
+        *fgraphReserveData(cx, k, call, room) {
+          if (call.end + room.words + 1 >= 300 - 21) return undefined;
+          return yield* fgraphReserveData(cx, k, call, room);
+        },
+      },
+    };
+    expect(fprobeRun(planted).says('nmissed')).toMatch(
+      /\(no_data\), but the shadow stack had room/u,
+    );
+  },
+);

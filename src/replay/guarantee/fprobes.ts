@@ -33,6 +33,8 @@ export interface Fprobe {
   disabledSince: number;
   /** What it hooks for certain; undefined: not known. */
   sites: ReadonlySet<number> | undefined;
+  /** How many functions a pool is made for (FP-22): notfilter takes none away. */
+  counted: number | undefined;
   /** The registration that is in force for certain; 0: none. */
   generation: number;
   registering: number;
@@ -77,6 +79,7 @@ interface UnderWay {
   readonly fprobe: Fprobe;
   readonly begin: EventOf<'ctl_begin'>;
   sites: ReadonlySet<number> | undefined;
+  readonly counted: number | undefined;
 }
 
 export function newFprobes(): Fprobes {
@@ -159,6 +162,7 @@ export function fprobeOf({ all }: Fprobes, object: number): Fprobe {
     disabled: undefined,
     disabledSince: -1,
     sites: undefined,
+    counted: undefined,
     generation: 0,
     registering: 0,
     unregistering: 0,
@@ -212,7 +216,8 @@ function callBegins(fprobes: Fprobes, functions: FunctionTable, begin: EventOf<'
   if (REGISTER.test(begin.op)) fprobe.registering++;
   else if (isUnregister(begin.op)) fprobe.unregistering++;
   else fprobe.disabled = undefined;
-  fprobes.calls.push({ fprobe, begin, sites: sitesOf(functions, begin) });
+  const counted = countOf(functions, begin);
+  fprobes.calls.push({ fprobe, begin, sites: sitesOf(functions, begin), counted });
 }
 
 function isUnregister(op: string): boolean {
@@ -245,11 +250,12 @@ function isSwitched(calls: Fprobes['calls'], fprobe: Fprobe): boolean {
   );
 }
 
-function registerEnds(fprobe: Fprobe, { sites }: UnderWay, end: EventOf<'ctl_end'>): void {
+function registerEnds(fprobe: Fprobe, { counted, sites }: UnderWay, end: EventOf<'ctl_end'>): void {
   fprobe.registering--;
   if (end.result !== 0 || fprobe.ended.has(end.generation)) return;
   fprobe.generation = end.generation;
   fprobe.sites = sites;
+  fprobe.counted = sites === undefined ? undefined : counted;
 }
 
 function unregisterEnds(
@@ -282,6 +288,12 @@ function sitesOf(
       : functions.traceable.filter(({ name }) => words.has(name)).map(({ site }) => site);
   // A name that several functions bear stands for one of them.
   return named.includes(-1) || named.length !== words.size ? undefined : new Set(named);
+}
+
+/** How many entries an array has, or functions the filter selects. */
+function countOf(functions: FunctionTable, { op, text }: EventOf<'ctl_begin'>): number | undefined {
+  if (op !== 'register_fprobe') return text.split(' ').length;
+  return sitesMatching(functions, text.split('\n')[0] ?? '')?.size;
 }
 
 /** Of `filter`, or filter, newline, notfilter. */

@@ -18,7 +18,7 @@ import { type Fprobe, ENTRY, fprobeOf, type Handler, isInForce, NOBODY } from '.
 import { nameOfSite } from './functions.ts';
 import { contextKey, type Frame, innermost } from './hit.ts';
 import { broken, type Broken, type Guarantee, heldInParts, type Verdict } from './judge.ts';
-import type { Listeners } from './listen.ts';
+import { type Listeners, together } from './listen.ts';
 import {
   ignoredKprobe,
   isCounted,
@@ -27,6 +27,7 @@ import {
   type Reasons,
   whyNot,
   whyNotOps,
+  whyNotTaken,
 } from './miss-reasons.ts';
 import { contextOf, type Story } from './story.ts';
 import { where } from './wording.ts';
@@ -89,7 +90,8 @@ export const nmissed: Guarantee = {
       missed: 0,
       uncounted: 0,
     };
-    const on = { ...hitListeners(found), ...counterListeners(found) };
+    const own = [hitListeners(found), counterListeners(found)];
+    const on = together([...reasonListeners(found.reasons), ...own]);
     return { on, end: () => verdict(found) };
   },
 };
@@ -97,36 +99,30 @@ export const nmissed: Guarantee = {
 /** What becomes of hits. */
 function hitListeners(found: Findings): Listeners {
   const { story } = found;
-  const follow = reasonListeners(found.reasons);
   return {
-    ...follow,
     func_enter: (e) => {
-      follow.func_enter?.(e);
       if (!isHandler(story, e.func)) found.ran.set(keyOf(e), e.index);
       if (story.entered !== undefined && story.fprobes.all.length > 0) entered(found, e);
     },
     func_return: (e) => {
       found.ran.set(keyOf(e), e.index);
       if (story.left !== undefined) returned(found, story.left, e);
-      follow.func_return?.(e);
     },
     cb_begin: (e) => {
       if (e.kind === ENTRY) settle(found, e);
       if (story.fprobes.handler !== undefined) handlerBegan(found, story.fprobes.handler);
     },
     hook: (e) => {
-      follow.hook?.(e);
       settle(found, e);
+      hooked(found, e);
     },
     skip: (e) => {
       skipped(found, e);
     },
     ctl_begin: (e) => {
-      follow.ctl_begin?.(e);
       if (isRegister(e)) registerBegan(found, e);
     },
     ctl_end: (e) => {
-      follow.ctl_end?.(e);
       if (isRegister(e) && e.result === 0) registered(found, e);
     },
   };
@@ -218,6 +214,15 @@ function skipped(found: Findings, e: EventOf<'skip'>): void {
   for (const fprobe of story.fprobes.all) {
     if (e.object === fprobe.object) counterOf(found, fprobe).owed.set(keyOf(e), e);
   }
+}
+
+/** FP-22, FP-73: nothing is taken that there is not. */
+function hooked(found: Findings, e: EventOf<'hook'>): void {
+  const wrong = whyNotTaken(found.reasons, e);
+  if (wrong === undefined) return;
+  const { functions, fprobes } = found.story;
+  const what = `the return of ${nameOfSite(functions, e.ip)} was taken for ${fprobeOf(fprobes, e.object).name}`;
+  report(found, e, `${what}, but ${wrong}`, []);
 }
 
 /** Its entry comes with the call of it, when the flag has been looked at. */
