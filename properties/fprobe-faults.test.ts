@@ -1,11 +1,14 @@
 // What judges of fprobes find, and what they do not take for a fault, in small workloads (CC-O1, CC-O2, CC-O5, CC-O6).
 import { expect, test } from 'vitest';
+import type { Path } from '../src/emu/path.ts';
 import { judgeEvents } from '../src/replay/guarantee/index.ts';
+import { startGraphTracing } from '../src/trace/fgraph-register.ts';
 import { fgraphReserveData } from '../src/trace/fgraph.ts';
 import { registerFprobe } from '../src/trace/fprobe-fgraph.ts';
 import { loadNmissed, nmissedAddress } from '../src/trace/fprobe-miss.ts';
 import { FTRACE_OPS_FL_RECURSION } from '../src/trace/ftrace-ops-flags.ts';
-import { rethookAlloc } from '../src/trace/rethook.ts';
+import type { LinkTable } from '../src/trace/link.ts';
+import { rethookAlloc, rethookStop } from '../src/trace/rethook.ts';
 import { type FprobeRun, fprobeRun } from './fprobe-faults.ts';
 import { smallFprobes } from './small-fprobe.ts';
 
@@ -176,3 +179,53 @@ test.each([
     );
   },
 );
+
+function* nothing(): Path<void> {
+  // What was there stays.
+}
+
+/** One fprobe goes and is gone, another one stays. */
+const GOES = {
+  ...WORLD,
+  tasks: { t: { cpu: 0, run: 'main', times: 9 } },
+  probes: {
+    fp0: { kind: 'fprobe', syms: ['vfs_open'], exit: 'count' },
+    fp1: { kind: 'fprobe', syms: ['vfs_open'], exit: 'count' },
+  },
+  timeline: [REGISTER, { at: 'start', register: 'fp1' }, { at: { step: 600 }, unregister: 'fp0' }],
+};
+
+test.each<[string, string, RegExp, Partial<LinkTable>]>([
+  ['nodes of the tables', 'today', /the nodes of fp0 lived on/u, { fprobeFreeHlist: nothing }],
+  [
+    'a rethook',
+    'v6.12',
+    /the rethook of fp0 lived on/u,
+    { rethookFree: (cx, _k, rethook) => rethookStop(cx, rethook) },
+  ],
+  [
+    'the shadow stack of a task that is over',
+    'today',
+    /\d+ shadow stacks lived, but there were \d+ tasks/u,
+    {
+      *startGraphTracing(cx, k) {
+        const result = yield* startGraphTracing(cx, k);
+        k.machine.taskGone = undefined;
+        return result;
+      },
+    },
+  ],
+])('CC-O11: %s is left while another fprobe goes on', (_what, era, why, links) => {
+  expect(fprobeRun({ era, model: GOES }).faults).toEqual([]);
+  expect(fprobeRun({ era, model: GOES, links }).says('quiescence')).toMatch(why);
+});
+
+test('CC-G16: a rethook of a registration that finds no memory for its nodes', () => {
+  const fp0 = { kind: 'fprobe', syms: ['vfs_open'], exit: 'count', entry_data_size: 70_000 };
+  const model = { ...WORLD, probes: { fp0 }, timeline: [REGISTER] };
+  expect(fprobeRun({ era: 'v6.12', model }).faults).toEqual([]);
+  const links = { rethookAllocFailed: nothing };
+  expect(fprobeRun({ era: 'v6.12', model, links }).says('quiescence')).toMatch(
+    /the rethook of fp0 was kept/u,
+  );
+});
