@@ -6,8 +6,10 @@ import { startGraphTracing } from '../src/trace/fgraph-register.ts';
 import { fgraphReserveData } from '../src/trace/fgraph.ts';
 import { registerFprobe } from '../src/trace/fprobe-fgraph.ts';
 import { loadNmissed, nmissedAddress } from '../src/trace/fprobe-miss.ts';
+import { tablesOf } from '../src/trace/fprobe-table.ts';
 import { FTRACE_OPS_FL_RECURSION } from '../src/trace/ftrace-ops-flags.ts';
 import type { LinkTable } from '../src/trace/link.ts';
+import { rethookRunHandlers } from '../src/trace/rethook-return.ts';
 import { rethookAlloc, rethookStop } from '../src/trace/rethook.ts';
 import { type FprobeRun, fprobeRun } from './fprobe-faults.ts';
 import { smallFprobes } from './small-fprobe.ts';
@@ -228,4 +230,49 @@ test('CC-G16: a rethook of a registration that finds no memory for its nodes', (
   expect(fprobeRun({ era: 'v6.12', model, links }).says('quiescence')).toMatch(
     /the rethook of fp0 was kept/u,
   );
+});
+
+/** Two fprobes on one function that stay. */
+const STAY = { ...GOES, timeline: [REGISTER, { at: 'start', register: 'fp1' }] };
+
+test.each<[string, string, RegExp, Partial<LinkTable>]>([
+  [
+    'FP-75: a node that stands behind its equals',
+    'today',
+    /the entry handler of fp1 for vfs_open ran after that of fp0, which had been registered before it/u,
+    {
+      *registerFprobe(cx, k, fp, target) {
+        const result = yield* registerFprobe(cx, k, fp, target);
+        cx.make(() => {
+          for (const head of tablesOf(k).byIp.values()) {
+            const newest = head.value;
+            let last = newest?.next.value;
+            if (newest === undefined || last === undefined) continue;
+            while (last.next.value !== undefined) last = last.next.value;
+            head.set(newest.next.value);
+            last.next.set(newest);
+            newest.next.set(undefined);
+          }
+        });
+        return result;
+      },
+    },
+  ],
+  [
+    'FP-35: exit handlers in the order of the entries',
+    'v6.12',
+    /the exit handler of fp1 for vfs_open ran before that of fp0, and not in the reverse order/u,
+    {
+      rethookRunHandlers: (cx, k, nodes, taken) =>
+        rethookRunHandlers(cx, k, nodes.toReversed(), taken),
+    },
+  ],
+])('%s, in %s', (_what, era, why, links) => {
+  const probes = {
+    fp0: { kind: 'fprobe', syms: ['vfs_open'], entry: 'count', exit: 'count' },
+    fp1: { kind: 'fprobe', syms: ['vfs_open'], entry: 'count', exit: 'count' },
+  };
+  const model = { ...STAY, probes };
+  expect(fprobeRun({ era, model }).faults).toEqual([]);
+  expect(fprobeRun({ era, model, links }).says('pairing')).toMatch(why);
 });

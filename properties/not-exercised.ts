@@ -11,6 +11,7 @@ export const NOT_EXERCISED: Readonly<Record<string, string>> = {
   'event oops': ENDING,
   'event deadlock': ENDING,
   'event no_progress': ENDING,
+  'event fprobe_strict': FPROBE,
   'event func_abandon':
     'functions of these runs return; those of src/trace/abandoned.test.ts do not',
   'step ftrace-modify: ftraceBug': KILL,

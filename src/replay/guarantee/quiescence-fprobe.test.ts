@@ -81,8 +81,10 @@ test('memory of an fprobe goes with it', () => {
 });
 
 test('as many shadow stacks as tasks', () => {
-  const stack = (object: number): Told => ['alloc', { kind: 'ret_stack', object, generation: 1 }];
-  const all = [1, 2, 3, 4].map(stack);
+  const all = [1, 2, 3, 4].map((object): Told => [
+    'alloc',
+    { kind: 'ret_stack', object, generation: 1 },
+  ]);
   const run = [...world(), ...all, ['run_end', {}]] as Told[];
   expect(reasonOf(judge(quiescence, run))).toMatch(/^never exercised/u);
   const gone: Told = ['task_exit', {}];
