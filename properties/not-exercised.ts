@@ -11,6 +11,7 @@ export const NOT_EXERCISED: Readonly<Record<string, string>> = {
   'event oops': ENDING,
   'event deadlock': ENDING,
   'event no_progress': ENDING,
+  'event fprobe_strict': FPROBE,
   'step ftrace-modify: ftraceBug': KILL,
   'step fprobe-callback: callFprobeVoidEntry callGuest(cx.cpu.state, call.handler, words(fp, call, CA ...':
     FPROBE,

@@ -225,4 +225,10 @@ export const TRACE_EVENTS = {
       'From here on this kprobe runs on the CPU, or the dummy of `kprobe_busy_begin`; none: no kprobe runs.',
     fields: { kprobe: 'address' },
   },
+  fprobe_strict: {
+    id: 149,
+    about:
+      'At boot, with the option `sharedStrict`: an entry handler that is skipped as a kprobe runs keeps the exit handler of its call away, too.',
+    fields: {},
+  },
 } as const satisfies Record<string, EventShape>;
