@@ -12,8 +12,7 @@ export const NOT_EXERCISED: Readonly<Record<string, string>> = {
   'event oops': ENDING,
   'event deadlock': ENDING,
   'event no_progress': ENDING,
-  'event func_abandon':
-    'functions of these runs return; those of src/trace/abandoned.test.ts do not',
+  'event fprobe_strict': FPROBE,
   'step ftrace-modify: ftraceBug': KILL,
   'step fprobe-callback: callFprobeVoidEntry callGuest(cx.cpu.state, call.handler, words(fp, call, CA ...':
     FPROBE,
@@ -21,8 +20,8 @@ export const NOT_EXERCISED: Readonly<Record<string, string>> = {
   'step CC-S18.2 fgraph-register: startGraphTracing release(cx, unused)': FPROBE,
   'step fgraph-register: startGraph writeOnce(direct, undefined)': FPROBE,
   'step fgraph-register: stopGraph writeOnce(direct, only)': FPROBE,
-  'step fprobe-fgraph-hit: fprobeShortage': FPROBE,
-  'step fprobe-fgraph-hit: fprobeShortageOf': FPROBE,
+  'step fprobe-shortage: fprobeShortage': FPROBE,
+  'step fprobe-shortage: fprobeShortageOf': FPROBE,
   'step fprobe-fgraph: fprobeIsRegistered readOnce(existence)': FPROBE,
   'step CC-H18.2 rethook-return: rethookFlushTask preemptDisable(cx)': FPROBE,
   'step CC-H18.2 rethook-return: rethookFlushTask preemptEnable(cx)': FPROBE,

@@ -135,6 +135,21 @@ export function counted(...hooks: readonly string[]): Situation {
   });
 }
 
+/** The return of a call is taken for one more fprobe of this hook. */
+export function callShared(hook: string): Situation {
+  return ({ fprobes }, met) => {
+    let last: EventOf<'hook'> | undefined;
+    return {
+      hook: (e) => {
+        const isSame = last?.frame === e.frame && last.ip === e.ip && last.pid === e.pid;
+        const { told } = fprobes.all.find(({ object }) => object === e.object) ?? {};
+        if (isSame && last?.object !== e.object && told?.hook === hook) met();
+        last = e;
+      },
+    };
+  };
+}
+
 /** An fprobe that counted misses is registered again. */
 export const counterStartsAgain: Situation = (_story, met) => {
   const missed = new Set<number>();

@@ -5,6 +5,7 @@
 import type { GuaranteeName } from '../src/replay/workload/model.ts';
 import {
   calls,
+  callShared,
   controlEnds,
   counted,
   counterStartsAgain,
@@ -199,6 +200,8 @@ export const RULE_SITUATIONS: Readonly<Record<GuaranteeName, Readonly<Record<str
     'FP-2': exitGetsData,
     'FP-7': ['refused'],
     'FP-8': ['nested'],
+    'FP-35': callShared('rethook'),
+    'FP-75': callShared('fgraph'),
     'CC-G9': 'whole',
     'CC-O5': 'whole',
   },

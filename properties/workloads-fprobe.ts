@@ -124,8 +124,8 @@ export function fprobeCases(features: FprobeFeatures = {}): fc.Arbitrary<FprobeC
     .map(({ fprobes, interrupts, isAlone, profile, situations, workload }) => {
       const alone = isAlone ? withoutHooks(workload) : workload;
       const plain = (features.busy ?? features.grows) === true ? busier(alone) : alone;
-      const lasting = fprobes.map((raw, index) =>
-        features.busy === true || (features.everywhere === true && index > 0) ? staying(raw) : raw,
+      const lasting = fprobes.map((one, index) =>
+        features.busy === true || (features.everywhere === true && index > 0) ? staying(one) : one,
       );
       const raws = features.mixed === true ? fprobes.map(mixed) : lasting;
       const hooked = addFprobes(features.fails === true ? failing(plain) : plain, raws, profile);
@@ -265,8 +265,9 @@ function addFprobes(workload: Workload, raws: readonly RawFprobe[], profile: Era
 /** All that fprobes have to stand; and some of them are shared with kprobes. */
 function everywhere(workload: Workload, raw: RawSituations): Workload {
   const probes = Object.entries(workload.probes ?? {}).map(([name, probe], index) => {
-    const isShared = probe.kind === 'fprobe' && (raw.shared & (1 << (index % 3))) !== 0;
-    if (!isShared) return [name, probe] as const;
+    const sharesKprobes = probe.kind === 'fprobe' && (raw.shared & (1 << (index % 3))) !== 0;
+    if (!sharesKprobes || probe.flags?.includes('KPROBE_SHARED') === true)
+      return [name, probe] as const;
     return [name, { ...probe, flags: [...(probe.flags ?? []), 'KPROBE_SHARED'] }] as const;
   });
   return withSituations({ ...workload, probes: Object.fromEntries(probes) }, raw);

@@ -14,6 +14,8 @@ export const LIMITS = {
   contextsMax: 16,
   /** True calls that have not returned in one context. */
   callsMax: 4096,
+  /** Bytes of all objects of the kernel's own that guest code cannot see; the heap has as much for what it can. */
+  kernelBytesMax: 0x1000000,
   /** Activities (guest calls and paths) stacked in one context. */
   activitiesMax: 512,
 } as const;

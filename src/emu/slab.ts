@@ -5,6 +5,7 @@ import { type Address, HEAP_BASE, HEAP_BYTES_MAX, NO_ADDRESS } from './address.t
 import { CHOICE } from './choose.ts';
 import type { Context } from './context.ts';
 import { EMU_EVENTS } from './event.ts';
+import { LIMITS } from './limits.ts';
 import type { Machine } from './machine.ts';
 import type { Segment } from './memory.ts';
 import { act, type Path } from './path.ts';
@@ -12,6 +13,8 @@ import { act, type Path } from './path.ts';
 /** Granule of guest heap objects, and of liveness. */
 const GRANULE = 16;
 const POISON = 0x6b;
+/** An event tells no greater number; who asks for more is told as asking for this much. */
+const INT_MAX = 0x7fffffff;
 
 export interface KObject {
   readonly kind: string;
@@ -38,6 +41,8 @@ export class Slab {
   private readonly machine: Machine;
   private readonly heap: Segment;
   private heapEnd = 0;
+  /** Of live objects without an address. */
+  private kernelBytes = 0;
   private objectCount = 0;
   /** Free heap places by size, longest free first, so that reuse is late. */
   private readonly free = new Map<number, Address[]>();
@@ -58,7 +63,8 @@ export class Slab {
     const fails = mayFail && machine.chooseAt(cx.cpu, CHOICE.alloc, 2) === 1;
     const address = fails ? undefined : this.place(request);
     if (address === undefined) {
-      cx.emit(EMU_EVENTS.alloc_failed.id, machine.strings.id(request.kind), request.bytes);
+      const bytes = Math.min(request.bytes, INT_MAX);
+      cx.emit(EMU_EVENTS.alloc_failed.id, machine.strings.id(request.kind), bytes);
       return undefined;
     }
     const before = address === NO_ADDRESS ? undefined : this.places.get(address);
@@ -83,6 +89,7 @@ export class Slab {
     made.live = false;
     cx.emit(EMU_EVENTS.free.id, made.object, made.generation);
     const { address } = made;
+    if (address === NO_ADDRESS) this.kernelBytes -= made.bytes;
     if (address < HEAP_BASE) return;
     const bytes = roundUp(made.bytes);
     for (let at = address; at < address + bytes; at++) this.machine.memory.store8(at, POISON);
@@ -113,13 +120,20 @@ export class Slab {
 
   private place(request: Request): Address | undefined {
     if (request.address !== undefined) return request.address;
-    if (request.kind !== 'heap' && request.shown !== true) return NO_ADDRESS;
+    if (request.kind !== 'heap' && request.shown !== true) return this.placeHidden(request.bytes);
     const bytes = roundUp(request.bytes);
     const reused = this.free.get(bytes)?.shift();
     const address = reused ?? this.extend(bytes);
     if (address !== undefined) this.machine.memory.setLive(address, bytes, true);
     if (address !== undefined && request.shown === true) this.clear(address, bytes);
     return address;
+  }
+
+  /** Nobody sees where it lies; it takes memory all the same. */
+  private placeHidden(bytes: number): Address | undefined {
+    if (bytes > LIMITS.kernelBytesMax - this.kernelBytes) return undefined;
+    this.kernelBytes += bytes;
+    return NO_ADDRESS;
   }
 
   private clear(address: Address, bytes: number): void {

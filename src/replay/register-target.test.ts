@@ -1,7 +1,8 @@
-// An fprobe that is registered again for something else (`register: { probe, ... }`), in both eras.
+// An fprobe that is registered again: for something else (`register: { probe, ... }`), in both eras, and after it was
+// refused.
 import { expect, test } from 'vitest';
 import { InputError } from '../assert.ts';
-import { calmChooser } from '../emu/choose.ts';
+import { calmChooser, CHOICE, type Chooser } from '../emu/choose.ts';
 import { openSession, prepareModel } from './prepare.ts';
 import type { EventOf } from './schema.ts';
 import { workload } from './workload/build.ts';
@@ -95,4 +96,42 @@ test('the builder takes things for their names', () => {
   const fp = w.probe('fp', { kind: 'fprobe', filter: 'a1', entry: 'count' });
   w.at('start', { register: { probe: fp, ips: [a1] } });
   expect(w.build().timeline).toEqual([{ at: 'start', register: { probe: 'fp', ips: ['a1'] } }]);
+});
+
+/** What `register` returns, three times in a row: the first time for want of memory. */
+function afterRefusal(profile: string, kind: string): readonly number[] {
+  const model = {
+    name: 'refused',
+    machine: { cpus: 1, fail_alloc: [kind] },
+    functions: FUNCTIONS,
+    probes: { fp: { kind: 'fprobe', filter: 'a*', entry: 'count', exit: 'count' } },
+    timeline: [
+      { at: 'start', register: 'fp' },
+      { at: { step: 1000 }, register: 'fp' },
+      { at: { step: 8000 }, unregister: 'fp' },
+      { at: { step: 16_000 }, register: 'fp' },
+    ],
+  };
+  const { plan } = prepareModel(model, {}, 'test');
+  let failures = 0;
+  const chooser: Chooser = {
+    choose: (point) => (point.kind === CHOICE.alloc && failures++ === 0 ? 1 : 0),
+  };
+  const session = openSession(plan, { profile, variants: [] }, chooser);
+  while (session.tick());
+  expect(session.ending).toBe('run_end');
+  const events = [...session.log.events(0, session.log.count)];
+  return events.flatMap((e) => (e.event === 'ctl_end' ? [e.result] : []));
+}
+
+test.each(['v6.12', 'v6.1', 'v5.18'])(
+  '%s: who was refused is registered like a new one (FP-21)',
+  (profile) => {
+    expect(afterRefusal(profile, 'rethook')).toEqual([-12, 0, 0, 0]);
+    expect(afterRefusal(profile, 'rethook_node')).toEqual([-12, 0, 0, 0]);
+  },
+);
+
+test.each(['today', 'v6.18', 'v6.14'])('%s: who was refused can be registered', (profile) => {
+  expect(afterRefusal(profile, 'fprobe_ip_table')).toEqual([-12, 0, 0, 0]);
 });

@@ -259,4 +259,10 @@ export const TRACE_EVENTS = {
       'From here on this kprobe, planted at `ip`, runs on the CPU, or the dummy of `kprobe_busy_begin` (no ip); none: no kprobe runs. `status` as KP-5 has it; 0: none.',
     fields: { kprobe: 'address', ip: 'address', status: 'int' },
   },
+  fprobe_strict: {
+    id: 149,
+    about:
+      'At boot, with the option `sharedStrict`: an entry handler that is skipped as a kprobe runs keeps the exit handler of its call away, too.',
+    fields: {},
+  },
 } as const satisfies Record<string, EventShape>;

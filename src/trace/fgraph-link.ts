@@ -30,8 +30,6 @@ import {
   fprobeFgraphEntry,
   fprobeHasGrown,
   fprobeReturn,
-  fprobeShortage,
-  fprobeShortageOf,
 } from './fprobe-fgraph-hit.ts';
 import {
   fprobeDataFits,
@@ -47,6 +45,12 @@ import {
   fprobeIpIsUsed,
   fprobeModuleCallback,
 } from './fprobe-hook.ts';
+import {
+  fgraphNoFrame,
+  fprobeNoData,
+  fprobeShortage,
+  fprobeShortageOf,
+} from './fprobe-shortage.ts';
 import { fprobeStillExists } from './fprobe-table.ts';
 
 export interface FgraphLinks {
@@ -69,6 +73,7 @@ export interface FgraphLinks {
   readonly ftraceUpdateManager: typeof ftraceUpdateManager;
   readonly subopsFilter: typeof subopsFilter;
   readonly fgraphEntryRefused: typeof fgraphEntryRefused;
+  readonly fgraphNoFrame: typeof fgraphNoFrame;
   readonly fprobeFtraceEntry: typeof fprobeFtraceEntry;
   readonly fprobeDataFits: typeof fprobeDataFits;
   readonly fprobeFreeHlist: typeof fprobeFreeHlist;
@@ -79,6 +84,7 @@ export interface FgraphLinks {
   readonly fprobeClearTail: typeof fprobeClearTail;
   readonly fprobeFgraphEntry: typeof fprobeFgraphEntry;
   readonly fprobeHasGrown: typeof fprobeHasGrown;
+  readonly fprobeNoData: typeof fprobeNoData;
   readonly fprobeReturn: typeof fprobeReturn;
   readonly fprobeShortage: typeof fprobeShortage;
   readonly fprobeShortageOf: typeof fprobeShortageOf;
@@ -110,6 +116,7 @@ export const FGRAPH_LINKS: FgraphLinks = {
   ftraceUpdateManager,
   subopsFilter,
   fgraphEntryRefused,
+  fgraphNoFrame,
   fprobeFtraceEntry,
   fprobeDataFits,
   fprobeFreeHlist,
@@ -120,6 +127,7 @@ export const FGRAPH_LINKS: FgraphLinks = {
   fprobeClearTail,
   fprobeFgraphEntry,
   fprobeHasGrown,
+  fprobeNoData,
   fprobeReturn,
   fprobeShortage,
   fprobeShortageOf,

@@ -95,8 +95,9 @@ export function* functionGraphEnter(cx: Context, k: Kernel, hit: GraphHit): Path
 export function* ftracePushReturnTrace(
   cx: Context,
   k: Kernel,
-  { ip, parentIp, regs }: GraphHit,
+  hit: GraphHit,
 ): Path<GraphCall | undefined> {
+  const { ip, parentIp, regs } = hit;
   const { frameWords, overrun } = fgraphOf(k);
   const task = taskStack(k, cx.task);
   const start = yield* readOnce(task.curr); // CC-H14.2
@@ -104,7 +105,7 @@ export function* ftracePushReturnTrace(
   const hasRoom = hasRoomForFrame(frameWords, start);
   if (isThere && !hasRoom) yield* fetchAdd(overrun, 1); // CC-H14.2
   if (!isThere || !hasRoom) {
-    skip(cx, { object: NOBODY, generation: 0, reason: 'no_frame', ip });
+    yield* enter(k.fn.fgraphNoFrame(cx, k, hit));
     return undefined;
   }
   const sp = cx.make(() => stackPointer(k, regs));

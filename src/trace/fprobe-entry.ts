@@ -40,17 +40,39 @@ export function* runEntryHandler(
   fp: Fprobe,
   call: EntryCall,
 ): Path<boolean> {
-  const isShared = (call.flags & FPROBE_FL_KPROBE_SHARED) !== 0;
-  if (isShared && (yield* kprobeRunning(cx, k)) !== NO_ADDRESS) {
-    yield* missFprobe(cx, k, fp, { reason: 'kprobe_running', ip: call.entryIp });
-    return !k.fprobeOptions.sharedStrict;
-  }
-  if (isShared) yield* kprobeBusyBegin(cx, k);
-  const result = call.struct.entryHandler === NO_ADDRESS ? 0 : yield* callHandler(cx, fp, call);
-  if (isShared) yield* kprobeBusyEnd(cx, k);
-  const hasExit = call.struct.exitHandler !== NO_ADDRESS;
-  if (result !== 0 && hasExit) skipFprobe(cx, fp, 'rejected', call.entryIp);
-  return result === 0;
+  if (yield* missesForKprobe(cx, k, fp, call)) return !k.fprobeOptions.sharedStrict;
+  return (yield* callEntryHandler(cx, k, fp, call)) === 0;
+}
+
+/** FP-70.5: a kprobe runs where the handler of an fprobe that is shared with kprobes would have to; that counts. */
+export function* missesForKprobe(
+  cx: Context,
+  k: Kernel,
+  fp: Fprobe,
+  { flags, entryIp: ip }: EntryCall,
+): Path<boolean> {
+  if (!isShared(flags) || (yield* kprobeRunning(cx, k)) === NO_ADDRESS) return false;
+  yield* missFprobe(cx, k, fp, { reason: 'kprobe_running', ip });
+  return true;
+}
+
+function isShared(flags: number): boolean {
+  return (flags & FPROBE_FL_KPROBE_SHARED) !== 0;
+}
+
+/** What it returned; 0 without one. */
+export function* callEntryHandler(
+  cx: Context,
+  k: Kernel,
+  fp: Fprobe,
+  call: EntryCall,
+): Path<number> {
+  const { entryIp, flags, struct } = call;
+  if (isShared(flags)) yield* kprobeBusyBegin(cx, k);
+  const result = struct.entryHandler === NO_ADDRESS ? 0 : yield* callHandler(cx, fp, call);
+  if (isShared(flags)) yield* kprobeBusyEnd(cx, k);
+  if (result !== 0 && struct.exitHandler !== NO_ADDRESS) skipFprobe(cx, fp, 'rejected', entryIp);
+  return result;
 }
 
 function callHandler(

@@ -8,6 +8,7 @@ import {
   WORK,
 } from '../../properties/fgraph-kernel.ts';
 import { known } from '../assert.ts';
+import { NO_ADDRESS } from '../emu/address.ts';
 import { CHOICE, type Chooser } from '../emu/choose.ts';
 import type { ScriptOp } from '../emu/script.ts';
 import { sleepFor } from '../emu/timer.ts';
@@ -39,8 +40,8 @@ function counted(m: FprobeKernel): Readonly<Record<string, number>> {
 }
 
 /** What becomes of one hit of four fprobes, three of which want more data than there may be. */
-function withoutRoom(era: string): readonly unknown[] {
-  const m = small({ era });
+function withoutRoom(era: string, missPolicy: 'both' | 'exitOnly' = 'both'): readonly unknown[] {
+  const m = small({ era, fprobe: { missPolicy } });
   const probes = ['fp0', 'fp1', 'out0'].map((name) => m.fprobe(name, { entryDataSize: 120 }));
   const plain = m.fprobe('in0');
   m.control(function* (cx) {
@@ -62,6 +63,57 @@ test('FP-70.4, FP-72, FP-74: without room for the data of all, all who are enabl
     ['in0 no_data a1', ...misses],
     [1, 0, 1, 1],
   ]);
+});
+
+test('missPolicy exitOnly: without room for the data of all the entry handlers run, and exits are missed', () => {
+  const called = ['out0 no_data a1', 'fp1 disabled a1', 'fp0 no_data a1', 'fp0 > a1'];
+  expect(withoutRoom('today', 'exitOnly')).toEqual([
+    ['in0 > a1', ...called],
+    [1, 0, 1, 0],
+  ]);
+  expect(withoutRoom('v6.18', 'exitOnly')).toEqual([
+    ['in0 > a1', ...called],
+    [1, 0, 1, 0],
+  ]);
+  // Who has no exit handler has lost nothing.
+  expect(withoutRoom('v6.14', 'exitOnly')).toEqual([
+    ['in0 > a1', ...called],
+    [1, 0, 1, 0],
+  ]);
+});
+
+test('missPolicy exitOnly: so it is where there is no room for a frame, and it counts', () => {
+  const m = small({ fprobe: { missPolicy: 'exitOnly' } });
+  const fp = m.fprobe('fp0', { entryDataSize: 8 });
+  m.machine.memory.store64(m.data('depth'), 80, 0);
+  m.control(function* (cx) {
+    yield* m.register(cx, fp, ['r1']);
+    yield* m.call(cx, 'r1');
+  });
+  const { 'fp0 > r1': entries, 'fp0 < r1': exits, ...skips } = counted(m);
+  expect(entries).toBe(81);
+  expect(exits).toBe(81 - m.nmissed(fp));
+  expect(skips).toEqual({ 'fp0 no_frame r1': m.nmissed(fp) });
+  const data = m.events('fprobe_data').filter(({ entry_data: at }) => at === NO_ADDRESS);
+  expect(data).toHaveLength(m.nmissed(fp));
+});
+
+test('missPolicy exitOnly: a call is missed once, be it for a kprobe', () => {
+  const m = small({ fprobe: { missPolicy: 'exitOnly' } });
+  const probes = ['fp0', 'fp1', 'out0'].map((name) =>
+    m.fprobe(name, { entryDataSize: 120, flags: FPROBE_FL_KPROBE_SHARED }),
+  );
+  m.control(function* (cx) {
+    for (const fp of probes) yield* m.register(cx, fp, ['a1']);
+    yield* kprobeBusyBegin(cx, m.k);
+    yield* m.call(cx, 'a1');
+    yield* kprobeBusyEnd(cx, m.k);
+    yield* m.call(cx, 'a1');
+  });
+  const shared = ['out0', 'fp1', 'fp0'].map((name) => `${name} kprobe_running a1`);
+  const short = ['out0 no_data a1', 'fp1 no_data a1', 'fp1 > a1', 'fp0 no_data a1', 'fp0 > a1'];
+  expect(m.story()).toEqual([...shared, ...short]);
+  expect(probes.map((fp) => m.nmissed(fp))).toEqual([2, 2, 2]);
 });
 
 test('FP-70.2, FP-72: without room for a frame nobody is counted, and calls return to where they came from', () => {

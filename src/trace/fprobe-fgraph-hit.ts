@@ -1,7 +1,7 @@
 // Layer trace. Hits of fprobes on the function-graph machine (FP-70.3 to FP-70.7, FP-71.3 to FP-71.5), after
 // `fprobe_fgraph_entry` and `fprobe_return` of kernel/trace/fprobe.c. All fprobes of a site share one reservation on the
 // shadow stack (FP-74).
-import { type Address, NO_ADDRESS } from '../emu/address.ts';
+import { NO_ADDRESS } from '../emu/address.ts';
 import type { Context } from '../emu/context.ts';
 import { act, andThen, enter, type Path } from '../emu/path.ts';
 import { preemptDisable, preemptEnable } from '../emu/preempt.ts';
@@ -12,7 +12,8 @@ import type { GraphCall, GraphReturn } from './fgraph.ts';
 import { callFprobeExit } from './fprobe-callback.ts';
 import { isExcluded, runEntryHandler } from './fprobe-entry.ts';
 import { decodeHeader, encodeHeader, type FprobeHeader } from './fprobe-header.ts';
-import { missFprobe, skipFprobe } from './fprobe-miss.ts';
+import { skipFprobe } from './fprobe-miss.ts';
+import { missExit } from './fprobe-shortage.ts';
 import {
   FPROBE_FL_DISABLED,
   type FprobeStruct,
@@ -39,7 +40,7 @@ export function* fprobeFgraphEntry(
     const room = { idx: cx.make(() => idx.value), words: reserved };
     const found = yield* k.fn.fgraphReserveData(cx, k, call, room);
     if (found === undefined) {
-      yield* k.fn.fprobeShortage(cx, k, first);
+      yield* enter(k.fn.fprobeNoData(cx, k, first, call));
       return false;
     }
     data = found;
@@ -59,29 +60,6 @@ function* reservedWords(cx: Context, k: Kernel, first: FprobeNode): Path<number>
     node = yield* nextNode(cx, node);
   }
   return sum;
-}
-
-/** FP-70.4: no handler runs, and everybody who is enabled and wanted the return is told (FP-72). */
-export function* fprobeShortage(cx: Context, k: Kernel, first: FprobeNode): Path<void> {
-  let node: FprobeNode | undefined = first;
-  while (node !== undefined) {
-    const fp: Fprobe | undefined = yield* nodeFprobe(cx, node);
-    if (fp !== undefined) yield* k.fn.fprobeShortageOf(cx, k, fp, node.addr);
-    node = yield* nextNode(cx, node);
-  }
-}
-
-/** One fprobe's share of `fprobeShortage`. */
-export function* fprobeShortageOf(cx: Context, k: Kernel, fp: Fprobe, ip: Address): Path<void> {
-  const flags = yield* readFprobeFlags(cx, k, fp); // FP-70.4
-  if ((flags & FPROBE_FL_DISABLED) !== 0) {
-    skipFprobe(cx, fp, 'disabled', ip);
-    return;
-  }
-  const struct = readFprobeStruct(cx, k, fp);
-  if (k.fn.fprobeHookType(struct) === 'fgraph') {
-    yield* missFprobe(cx, k, fp, { reason: 'no_data', ip });
-  }
 }
 
 /** What one hit has reserved. */
@@ -127,14 +105,15 @@ function* enterFprobe(
     return 0;
   }
   const words = dataWords(struct);
+  const { ip, ret, regs } = call;
+  const bare = { flags, struct, entryIp: ip, retIp: ret, regs, entryData: NO_ADDRESS };
   if (k.fn.fprobeHasGrown(used + words, reserved)) {
-    yield* missFprobe(cx, k, fp, { reason: 'grew', ip: call.ip }); // FP-70.7
+    yield* missExit(cx, k, fp, { at: bare, reason: 'grew' }); // FP-70.7
     return 0;
   }
   const entryData =
     words > 1 ? cx.make(() => wordAt(wordsOf(cx, k, call.task), data + used + 1)) : NO_ADDRESS;
-  const { ip, ret, regs } = call;
-  const at = { flags, struct, entryIp: ip, retIp: ret, regs, entryData };
+  const at = { ...bare, entryData };
   const wants = yield* runEntryHandler(cx, k, fp, at);
   if (!wants || words === 0) return 0;
   yield* writeHeader(cx, k, fp, { call, at: data + used, words: words - 1 });

@@ -74,6 +74,20 @@ test('FP-30.4: in v5.18 a shortage of nodes skips the exit handler only', () => 
   expect(run('v5.18')).toEqual(['A.entry f', 'A.entry g', missed, ...rest]);
 });
 
+test('missPolicy: what a shortage skips is for the option to say, whatever the era is used to', () => {
+  const functions = { f: [{ op: 'call', target: 'g' }], g: WORK } as const;
+  const run = (era: string, missPolicy: 'both' | 'exitOnly'): readonly string[] =>
+    callOf(smallFprobes({ era, functions, fprobe: { missPolicy } }), { nrMaxactive: 1 });
+  for (const era of ['v6.12', 'v6.1', 'v5.18']) {
+    const rest = ['g returns', 'A.exit f', 'f returns', 'nmissed 1'];
+    expect(run(era, 'both')).toEqual(['A.entry f', 'A skips g: no_node', ...rest]);
+    // In v5.18 the node comes after the entry handler.
+    const missed = ['A skips g: no_node', 'A.entry g'];
+    const order = era === 'v5.18' ? missed.toReversed() : missed;
+    expect(run(era, 'exitOnly')).toEqual(['A.entry f', ...order, ...rest]);
+  }
+});
+
 function busyCall(era: string): readonly string[] {
   const m = smallFprobes({ era, functions: { f: WORK } });
   const fp = m.fprobe('A', { flags: FPROBE_FL_KPROBE_SHARED | FPROBE_FL_DISABLED });

@@ -7,7 +7,7 @@ import { enter, type Path } from '../emu/path.ts';
 import { EINVAL, type Errno } from './errno.ts';
 import { callFprobeVoidEntry } from './fprobe-callback.ts';
 import { missFprobe, skipFprobe } from './fprobe-miss.ts';
-import { callExit, entryCall, type FprobeEntry } from './fprobe-rethook-hit.ts';
+import { callExit, entryCall, fprobeEnter, type FprobeEntry } from './fprobe-rethook-hit.ts';
 import { type FprobeRethook, ownRethook, unregisterFprobe } from './fprobe-rethook.ts';
 import { readFprobeStruct } from './fprobe-struct.ts';
 import type { Fprobe } from './fprobe.ts';
@@ -58,8 +58,12 @@ export function* fprobeExitUnlocked(
   skipFprobe(cx, fp, 'exit_disabled', ip);
 }
 
-/** v5.18: the node comes after the entry handler, so a shortage skips the exit handler only. */
+/** v5.18: the node comes after the entry handler, so a shortage skips the exit handler only; unless it is to skip both. */
 function* enterBeforeNode(cx: Context, k: Kernel, fp: Fprobe, hit: HookRequest): Path<void> {
+  if (k.fprobeOptions.missPolicy === 'both') {
+    yield* fprobeEnter(cx, k, fp, hit);
+    return;
+  }
   const result = yield* k.fn.fprobeCallEntry(cx, k, fp, { hit, node: undefined });
   const { exitHandler } = readFprobeStruct(cx, k, fp);
   if (exitHandler === NO_ADDRESS) return;

@@ -3,10 +3,12 @@
 import { expect, test } from 'vitest';
 import { smallFprobes, type SmallFprobes } from '../../properties/small-fprobe.ts';
 import { CHOICE } from '../emu/choose.ts';
+import { synchronize } from '../emu/rcu.ts';
 import { start } from '../emu/schedule.ts';
 import type { ScriptOp } from '../emu/script.ts';
 import { EBUSY, EINVAL, ENODEV, ENOENT, ENOMEM } from './errno.ts';
 import type { FprobeRequest } from './fprobe-operation.ts';
+import { zeroUsedOps } from './fprobe-rethook.ts';
 import type { Fprobe } from './fprobe.ts';
 
 const WORK: readonly ScriptOp[] = [{ op: 'work', count: 2 }];
@@ -104,6 +106,32 @@ test('FP-22: the pool has nr_maxactive nodes, or two for each CPU and function o
   expect(poolOf({ nrMaxactive: -1, exit: null }, asking('a*'))).toBe(0);
   expect(poolOf({ entryDataSize: 1000 }, asking('a1'))).toBe(4);
   expect(poolOf({ entryDataSize: 65536 }, asking('a1'))).toBe(-ENOMEM);
+});
+
+test('FP-22, FP-23: a pool that is larger than the memory of the kernel is -ENOMEM, and takes none of it', () => {
+  const huge = 2_000_000_000;
+  expect(poolOf({ nrMaxactive: huge }, asking('a*'))).toBe(-ENOMEM);
+  expect(poolOf({ nrMaxactive: huge, entryDataSize: 8 }, asking('a*'))).toBe(-ENOMEM);
+  expect(poolOf({ nrMaxactive: 10_000 }, asking('a*'))).toBe(10_000);
+
+  const m = smallFprobes({ functions: FUNCTIONS });
+  const [large, larger] = [
+    m.fprobe('A', { nrMaxactive: 200_000 }),
+    m.fprobe('B', { nrMaxactive: 200_000 }),
+  ];
+  const results: number[] = [];
+  m.control(function* (cx) {
+    results.push(yield* m.register(cx, large, 'a1'));
+    results.push(yield* m.register(cx, larger, 'a1'));
+    results.push(yield* m.unregister(cx, large));
+    yield* synchronize(cx, 'synchronize_rcu');
+    cx.make(() => {
+      zeroUsedOps(m.k, larger);
+    });
+    results.push(yield* m.register(cx, larger, 'a1'));
+  });
+  expect(results).toEqual([0, -ENOMEM, 0, 0]);
+  expect(m.events('alloc_failed').map(({ bytes }) => bytes)).toEqual([200_000 * 64]);
 });
 
 test('FP-4: registration sets nmissed to 0', () => {

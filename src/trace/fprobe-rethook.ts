@@ -24,7 +24,7 @@ export interface FprobeRethook {
   readonly rethook: Cell<Rethook | undefined>;
   /** Is the callback of the ops `fprobe_kprobe_handler` (FP-3)? */
   readonly shared: Cell<boolean>;
-  /** It is unregistered, and the ops points to hashes that are gone (FP-21). */
+  /** It is unregistered, or was refused late, and the ops points to hashes that are gone (FP-21). */
   readonly over: Cell<boolean>;
 }
 
@@ -58,7 +58,14 @@ function* registerFound(cx: Context, k: Kernel, fp: Fprobe, target: Found): Path
   if (set < 0) return set; // What the hash holds from before stays (FP-21).
   const result = yield* registerFiltered(cx, k, fp, { own, target });
   if (result < 0) yield* fprobeFailCleanup(cx, k, own);
+  cx.make(() => {
+    own.over.set(result < 0 && !isInForce(own));
+  });
   return result;
+}
+
+function isInForce({ ops }: FprobeRethook): boolean {
+  return (ops.flags.value & FTRACE_OPS_FL_ENABLED) !== 0;
 }
 
 /** What follows once the filter is set: whatever fails frees it. */
@@ -92,7 +99,7 @@ function* fprobeInit(cx: Context, k: Kernel, fp: Fprobe): Path<FprobeRethook> {
   const own = cx.make(() => bindFprobeRethook(cx, k, fp));
   const { ops } = own;
   // On top of a registration that is in force no new one begins; it ends with -EBUSY (FP-21).
-  const isNew = cx.make(() => (ops.flags.value & FTRACE_OPS_FL_ENABLED) === 0);
+  const isNew = cx.make(() => !isInForce(own));
   const { flags } = isNew
     ? beginRegistration(cx, k, fp, { hook: 'rethook', ops: ops.object })
     : readFprobeStruct(cx, k, fp);
@@ -182,8 +189,8 @@ export function* unregisterFprobe(cx: Context, k: Kernel, fp: Fprobe): Path<Errn
 }
 
 /**
- * What a careful user does before he registers a struct that was unregistered: he zeroes its ops, which makes it a new
- * one (FP-21). Part of the present step.
+ * What a careful user does before he registers a struct again that was unregistered, or that was refused: he zeroes its
+ * ops, which makes it a new one (FP-21). One that is in force he leaves alone. Part of the present step.
  */
 export function zeroUsedOps(k: Kernel, fp: Fprobe): void {
   const { address } = fp;
@@ -230,7 +237,7 @@ export function* fprobeIsRegistered(cx: Context, k: Kernel, fp: Fprobe): Path<bo
 /** For the end of a run. Of a pool that is on its way out no node is free, and those count that are not given up yet. */
 export function fprobeState(k: Kernel, fp: Fprobe): FprobeState {
   const own = k.rethook.fprobes.get(fp);
-  const registered = own !== undefined && (own.ops.flags.value & FTRACE_OPS_FL_ENABLED) !== 0;
+  const registered = own !== undefined && isInForce(own);
   const rethook = own === undefined ? undefined : ownRethook(own);
   if (rethook === undefined) return { registered, free: 0, nodes: 0, entries: 0 };
   const { handler, nodes, pool, refs } = rethook;

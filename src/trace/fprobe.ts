@@ -86,6 +86,7 @@ export function newFprobe(k: Kernel, request: FprobeRequest): Fprobe {
   const cpu = known(k.machine.cpus[0], 'there is a first CPU');
   if (k.fprobes.byAddress.size === 1) {
     k.machine.report(cpu, TRACE_EVENTS.fprobe_rules.id, ...rulesWords(k));
+    if (k.fprobeOptions.sharedStrict) k.machine.report(cpu, TRACE_EVENTS.fprobe_strict.id);
   }
   k.machine.report(cpu, TRACE_EVENTS.object.id, ...objectWords(k, fp));
   return fp;
@@ -129,7 +130,10 @@ function newGuestFprobe(cx: Context, k: Kernel, address: Address): Fprobe {
   const mark = k.ops.numbered + 1;
   const fp = makeFprobe(k, address, { name: k.machine.nameOf(address), mark });
   k.machine.memory.store64(address + layoutOf(k).mark, mark, 0);
-  if (k.fprobes.byAddress.size === 1) cx.emit(TRACE_EVENTS.fprobe_rules.id, ...rulesWords(k));
+  if (k.fprobes.byAddress.size === 1) {
+    cx.emit(TRACE_EVENTS.fprobe_rules.id, ...rulesWords(k));
+    if (k.fprobeOptions.sharedStrict) cx.emit(TRACE_EVENTS.fprobe_strict.id);
+  }
   cx.emit(TRACE_EVENTS.object.id, ...objectWords(k, fp));
   return fp;
 }

@@ -14,7 +14,7 @@ interface Call {
   hook: EventOf<'hook'> | undefined;
 }
 
-export interface BusyCpu {
+interface BusyCpu {
   readonly since: EventOf<'current_kprobe'>;
   /** Its address. */
   readonly by: number | undefined;

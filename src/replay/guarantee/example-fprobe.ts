@@ -20,6 +20,9 @@ interface Registered {
   readonly entry?: number;
   readonly exit?: number;
   readonly maxactive?: number;
+  readonly data?: number;
+  /** The ftrace_ops behind it. */
+  readonly ops?: number;
 }
 
 /** Symbols, tasks, and an fprobe with both handlers that is registered for `vfs_*`. */
@@ -49,9 +52,11 @@ function fieldsOf({
   exit: last,
   flags = 0,
   hook: by,
+  data = 0,
   maxactive,
+  ops = 0,
 }: Registered): object {
-  return { entry: first, exit: last, flags, hook: by, maxactive };
+  return { entry: first, exit: last, flags, hook: by, maxactive, data_size: data, ops };
 }
 
 export function world(told: Registered = {}): Told[] {

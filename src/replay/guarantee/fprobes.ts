@@ -33,6 +33,8 @@ export interface Fprobe {
   disabledSince: number;
   /** What it hooks for certain; undefined: not known. */
   sites: ReadonlySet<number> | undefined;
+  /** How many functions a pool is made for (FP-22): notfilter takes none away. */
+  counted: number | undefined;
   /** The registration that is in force for certain; 0: none. */
   generation: number;
   registering: number;
@@ -65,6 +67,8 @@ export interface Fprobes {
   readonly open: Handler[];
   readonly calls: UnderWay[];
   rules: EventOf<'fprobe_rules'> | undefined;
+  /** Without an entry that a kprobe kept away there is no exit either (`sharedStrict`). */
+  isStrict: boolean;
   /** Of the `cb_begin` or `cb_end` at hand, if it is a handler's. */
   handler: Handler | undefined;
   /** Of the `ctl_end` at hand, if it is of a waiting unregister that returned 0. */
@@ -75,10 +79,19 @@ interface UnderWay {
   readonly fprobe: Fprobe;
   readonly begin: EventOf<'ctl_begin'>;
   sites: ReadonlySet<number> | undefined;
+  readonly counted: number | undefined;
 }
 
 export function newFprobes(): Fprobes {
-  return { all: [], open: [], calls: [], rules: undefined, handler: undefined, ending: undefined };
+  return {
+    all: [],
+    open: [],
+    calls: [],
+    rules: undefined,
+    isStrict: false,
+    handler: undefined,
+    ending: undefined,
+  };
 }
 
 /** What `fprobes` hears, when `functions` has heard it. */
@@ -90,6 +103,9 @@ export function fprobeListeners(fprobes: Fprobes, functions: FunctionTable): Lis
     },
     fprobe_rules: (e) => {
       fprobes.rules = e;
+    },
+    fprobe_strict: () => {
+      fprobes.isStrict = true;
     },
     fprobe: (e) => {
       const fprobe = fprobeOf(fprobes, e.object);
@@ -146,6 +162,7 @@ export function fprobeOf({ all }: Fprobes, object: number): Fprobe {
     disabled: undefined,
     disabledSince: -1,
     sites: undefined,
+    counted: undefined,
     generation: 0,
     registering: 0,
     unregistering: 0,
@@ -199,7 +216,8 @@ function callBegins(fprobes: Fprobes, functions: FunctionTable, begin: EventOf<'
   if (REGISTER.test(begin.op)) fprobe.registering++;
   else if (isUnregister(begin.op)) fprobe.unregistering++;
   else fprobe.disabled = undefined;
-  fprobes.calls.push({ fprobe, begin, sites: sitesOf(functions, begin) });
+  const counted = countOf(functions, begin);
+  fprobes.calls.push({ fprobe, begin, sites: sitesOf(functions, begin), counted });
 }
 
 function isUnregister(op: string): boolean {
@@ -232,11 +250,12 @@ function isSwitched(calls: Fprobes['calls'], fprobe: Fprobe): boolean {
   );
 }
 
-function registerEnds(fprobe: Fprobe, { sites }: UnderWay, end: EventOf<'ctl_end'>): void {
+function registerEnds(fprobe: Fprobe, { counted, sites }: UnderWay, end: EventOf<'ctl_end'>): void {
   fprobe.registering--;
   if (end.result !== 0 || fprobe.ended.has(end.generation)) return;
   fprobe.generation = end.generation;
   fprobe.sites = sites;
+  fprobe.counted = sites === undefined ? undefined : counted;
 }
 
 function unregisterEnds(
@@ -269,6 +288,12 @@ function sitesOf(
       : functions.traceable.filter(({ name }) => words.has(name)).map(({ site }) => site);
   // A name that several functions bear stands for one of them.
   return named.includes(-1) || named.length !== words.size ? undefined : new Set(named);
+}
+
+/** How many entries an array has, or functions the filter selects. */
+function countOf(functions: FunctionTable, { op, text }: EventOf<'ctl_begin'>): number | undefined {
+  if (op !== 'register_fprobe') return text.split(' ').length;
+  return sitesMatching(functions, text.split('\n')[0] ?? '')?.size;
 }
 
 /** Of `filter`, or filter, newline, notfilter. */

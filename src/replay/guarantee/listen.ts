@@ -1,5 +1,12 @@
 // Layer replay. Handing events to those who asked for them: the one loop that all judges share.
-import { type Event, EVENT_ID_COUNT, type EventName, type EventOf, EVENTS } from '../schema.ts';
+import {
+  type Event,
+  EVENT_ID_COUNT,
+  EVENT_KINDS,
+  type EventName,
+  type EventOf,
+  EVENTS,
+} from '../schema.ts';
 
 /** What somebody does with the events that it cares about; the others never reach it. */
 export type Listeners = { readonly [N in EventName]?: (event: EventOf<N>) => void };
@@ -39,4 +46,24 @@ function listenersById(all: readonly Listeners[]): ListenersById {
     }
   }
   return byId;
+}
+
+/** One that does what all of them do, for one event in their order. */
+export function together(all: readonly Listeners[]): Listeners {
+  const joined = listenersById(all).flatMap((listeners, id): [string, Listener][] => {
+    const name = EVENT_KINDS.find((kind) => kind.id === id)?.name;
+    if (listeners === undefined || name === undefined) return [];
+    const [only, ...others] = listeners;
+    if (only === undefined) return [];
+    if (others.length === 0) return [[name, only]];
+    return [
+      [
+        name,
+        (event): void => {
+          for (const listener of listeners) listener(event);
+        },
+      ],
+    ];
+  });
+  return Object.fromEntries(joined);
 }

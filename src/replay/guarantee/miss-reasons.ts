@@ -2,18 +2,34 @@
 // the events of the machine and of the calls (CC-G10). Which reasons count in `nmissed` is a rule of the era
 // (ARCHITECTURE.md, "fprobe").
 //
-// A reason is refuted only for certain: pools and shadow stacks are bounded from above by all that may lie there.
+// A reason is refuted only for certain: pools (`node-pools.ts`) and shadow stacks (`shadow-stacks.ts`) are bounded from
+// above by all that may lie there.
 import type { EventOf } from '../schema.ts';
 import { type Fprobe, FPROBE_FL_KPROBE_SHARED, fprobeOf, NOBODY } from './fprobes.ts';
 import { contextKey, type Frame } from './hit.ts';
 import type { Listeners } from './listen.ts';
+import {
+  areNodesLeft,
+  newNodePools,
+  type NodePools,
+  nodePoolListeners,
+  nodesTooMany,
+} from './node-pools.ts';
+import { newOpenHits } from './open-hits.ts';
 import {
   isFull,
   newRecursionWords,
   type RecursionWords,
   wordListeners,
 } from './recursion-words.ts';
-import { contextOf, type Story } from './story.ts';
+import {
+  isRoomLeft,
+  newShadowStacks,
+  type ShadowStacks,
+  shadowStackListeners,
+  wordsTooMany,
+} from './shadow-stacks.ts';
+import type { Story } from './story.ts';
 
 /** A kprobe, or the dummy, runs on a CPU. */
 interface Busy {
@@ -27,83 +43,46 @@ export interface Reasons {
   readonly words: RecursionWords;
   /** What makes each CPU busy with a kprobe: nothing else does. */
   readonly busy: Map<number, Busy>;
-  /** Returns that are taken, of each registration. */
-  readonly taken: Map<number, number>;
+  readonly pools: NodePools;
+  readonly stacks: ShadowStacks;
   /** The last answer of an entry handler, by flow and fprobe. */
   readonly answers: Map<string, EventOf<'entry_result'>>;
-  /** Index of the last call that registered an fprobe. */
-  lastRegister: number;
-  /** Memory was short some time: a task may have no shadow stack. */
-  wasShort: boolean;
   /** Returns are taken by the graph hook. */
   isGraph: boolean;
-  cpus: number;
 }
 
-const GENERATIONS_MAX = 0x100000;
 const RETHOOK = 'rethook';
 const NO_KPROBE = -1;
-/** Words of a shadow stack, and the most that one call needs: a frame, its descriptor, all data, its trailer. */
-const STACK_WORDS = 512;
-const TASK_VARIABLES = 16;
-const CALL_WORDS_MAX: number = 4 + 1 + 32 + 1;
 
 export function newReasons(story: Story): Reasons {
+  const words = newRecursionWords();
+  const hits = newOpenHits(story, words);
   return {
     story,
-    words: newRecursionWords(),
+    words,
     busy: new Map(),
-    taken: new Map(),
+    pools: newNodePools(hits),
+    stacks: newShadowStacks(hits),
     answers: new Map(),
-    lastRegister: -1,
-    wasShort: false,
     isGraph: false,
-    cpus: 1,
   };
 }
 
-export function reasonListeners(reasons: Reasons): Listeners {
-  const { answers, busy, taken } = reasons;
-  return {
-    ...wordListeners(reasons.words),
+export function reasonListeners(reasons: Reasons): readonly Listeners[] {
+  const { answers, busy, pools, stacks, words } = reasons;
+  const own: Listeners = {
     current_kprobe: (e) => {
       if (e.kprobe === NO_KPROBE) busy.delete(e.cpu);
       else busy.set(e.cpu, { since: e, before: busy.get(e.cpu)?.since });
     },
-    task_new: (e) => {
-      reasons.cpus = Math.max(reasons.cpus, e.on_cpu + 1);
-    },
     fprobe: (e) => {
       reasons.isGraph ||= e.hook !== RETHOOK;
-    },
-    ctl_begin: (e) => {
-      if (e.op.startsWith('register_fprobe')) reasons.lastRegister = e.index;
-    },
-    ctl_end: (e) => {
-      if (e.op.startsWith('register_fprobe')) reasons.lastRegister = e.index;
-    },
-    alloc_failed: () => {
-      reasons.wasShort = true;
-    },
-    hook: (e) => {
-      taken.set(lifeOf(e), (taken.get(lifeOf(e)) ?? 0) + 1);
-    },
-    unhook: (e) => {
-      taken.set(lifeOf(e), (taken.get(lifeOf(e)) ?? 1) - 1);
     },
     entry_result: (e) => {
       answers.set(answerKey(e), e);
     },
   };
-}
-
-interface Life {
-  readonly object: number;
-  readonly generation: number;
-}
-
-function lifeOf({ generation, object }: Life): number {
-  return object * GENERATIONS_MAX + generation;
+  return [wordListeners(words), nodePoolListeners(pools), shadowStackListeners(stacks), own];
 }
 
 interface Place {
@@ -125,6 +104,8 @@ export function isCounted({ story: { fprobes } }: Reasons, e: EventOf<'skip'>): 
     case 'exit_recursion':
     case 'not_watching':
       return isRethook;
+    case 'no_frame':
+      return e.object !== NOBODY;
     case 'kprobe_running':
     case 'no_node':
     case 'no_data':
@@ -163,11 +144,11 @@ export function whyNot(
     case 'removed':
       return isStillThere(fprobe, e) ? 'it was registered all the time' : undefined;
     case 'grew':
-      return isRegistering(reasons) || reasons.lastRegister >= (frame?.began ?? -1)
+      return isRegistering(reasons) || reasons.stacks.lastRegister >= (frame?.began ?? -1)
         ? undefined
         : 'no fprobe was registered meanwhile';
     default:
-      return whyNotShort(reasons, e, fprobe);
+      return whyNotShort(reasons, e, { fprobe, frame });
   }
 }
 
@@ -184,6 +165,13 @@ export function ignoredKprobe(
   return level === e.level && pid === e.pid ? now.before : undefined;
 }
 
+/** As `whyNot`, of a hit that the ftrace_ops behind an fprobe kept away (FP-20): by the rules of FT-54 and FT-55. */
+export function whyNotOps(reasons: Reasons, e: EventOf<'skip'>): string | undefined {
+  if (e.reason === 'recursion' && !isFull(reasons.words, e)) return 'a recursion bit was free';
+  if (e.reason === 'rcu' && !reasons.story.unwatched.has(e.cpu)) return 'RCU was watching';
+  return undefined;
+}
+
 function isRegistering({ story }: Reasons): boolean {
   return story.fprobes.all.some(({ registering }) => registering > 0);
 }
@@ -194,61 +182,31 @@ function isStillThere(fprobe: Fprobe, { generation }: EventOf<'skip'>): boolean 
 }
 
 /** Of what may be short: nodes, or words of the shadow stack. */
-function whyNotShort(reasons: Reasons, e: EventOf<'skip'>, fprobe: Fprobe): string | undefined {
+function whyNotShort(
+  { pools, stacks }: Reasons,
+  e: EventOf<'skip'>,
+  { fprobe, frame }: { readonly fprobe: Fprobe; readonly frame: Frame | undefined },
+): string | undefined {
   switch (e.reason) {
     case 'no_node':
-      return areNodesLeft(reasons, e, fprobe) ? 'nodes of its pool were free' : undefined;
+      return areNodesLeft(pools, e, fprobe, frame) ? 'nodes of its pool were free' : undefined;
     case 'no_frame':
     case 'no_data':
       if (e.reason === 'no_data' && fprobe.disabled === true) return 'it was disabled';
-      return isRoomLeft(reasons, e) ? 'the shadow stack had room' : undefined;
+      return isRoomLeft(stacks, e, frame) ? 'the shadow stack had room' : undefined;
     default:
       return undefined;
   }
 }
 
-/** Those that lie in a pool, and those that a call may have in its hands. */
-function areNodesLeft(
-  { cpus, story, taken }: Reasons,
-  e: EventOf<'skip'>,
-  fprobe: Fprobe,
-): boolean {
-  if (fprobe.unregistering > 0) return false;
-  let busy = taken.get(lifeOf(e)) ?? 0;
-  for (const { top } of story.contexts.values()) {
-    for (let frame = top; frame !== undefined; frame = frame.below) if (frame.fetched) busy++;
-  }
-  return busy < poolSize(fprobe, cpus);
-}
-
-/** Nodes that the pool has at least (FP-22): what was asked for, or two for each function and CPU. */
-function poolSize({ sites, told }: Fprobe, cpus: number): number {
-  const asked = told?.maxactive ?? 0;
-  return asked === 0 ? 2 * cpus * (sites?.size ?? 0) : asked;
-}
-
-function isRoomLeft({ story, wasShort }: Reasons, e: EventOf<'skip'>): boolean {
-  if (wasShort) return false;
-  let calls = 1;
-  for (const level of [0, 1, 2, 3, 4]) {
-    const key = contextKey(e.pid, e.cpu, level);
-    for (let frame = story.contexts.get(key)?.top; frame !== undefined; frame = frame.below)
-      calls++;
-  }
-  const { top } = contextOf(story, e);
-  // One call alone can want more than there is for all probes of its function (FP-74).
-  if (e.reason === 'no_data' && wantsTooMuch(story, top?.site ?? -1)) return false;
-  return calls * CALL_WORDS_MAX < STACK_WORDS - TASK_VARIABLES - CALL_WORDS_MAX;
-}
-
-/** Data words that one call may have, over all its fprobes. */
-const DATA_WORDS_MAX = 32;
-
-function wantsTooMuch({ fprobes }: Story, site: number): boolean {
-  let words = 0;
-  for (const { sites, told } of fprobes.all) {
-    if (told === undefined || told.exit === -1) continue;
-    if (sites === undefined || sites.has(site)) words += 1 + Math.ceil(told.data_size / 8);
-  }
-  return words > DATA_WORDS_MAX;
+/** Why the return of a call cannot have been taken; undefined: it can. */
+export function whyNotTaken(
+  { pools, stacks, story }: Reasons,
+  e: EventOf<'hook'>,
+): string | undefined {
+  const fprobe = fprobeOf(story.fprobes, e.object);
+  const nodes = nodesTooMany(pools, fprobe);
+  if (nodes !== undefined) return `${nodes} calls had a node of its pool then`;
+  const words = wordsTooMany(stacks, e);
+  return words === undefined ? undefined : `the shadow stack had no room for ${words} words`;
 }

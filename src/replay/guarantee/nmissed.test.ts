@@ -12,6 +12,7 @@ import {
   OTHER,
   registered,
   skips,
+  SP,
   unhook,
   world,
 } from './example-fprobe.ts';
@@ -40,14 +41,34 @@ function missed(reason: string, old: number): Told[] {
   return [...enters('vfs_open'), skips(reason, 'vfs_open'), counts(old), leaves('vfs_open')];
 }
 
+const ONE = { maxactive: 1 };
+
+/** The only node of a pool is taken by a call that goes on. */
+function spent(generation = 1): Told[] {
+  const told = { ...ONE, generation };
+  const at = { generation, pid: 3, sp: SP - 64 * generation };
+  return [...(generation === 1 ? world(told) : registered(told)), ...begun('vfs_read', at)];
+}
+
+/** As many calls of `vfs_read`, one within the other, whose returns are taken. */
+function deep(count: number, hit: { readonly pid?: number } = {}): Told[] {
+  return Array.from({ length: count }, (_, i) =>
+    begun('vfs_read', { sp: SP - 64 * (i + 1), ...hit }),
+  ).flat();
+}
+
 function passed(reason: string): Told[] {
   return [...enters('vfs_open'), skips(reason, 'vfs_open'), leaves('vfs_open')];
 }
 
 test('held: handled, missed and passed over, and the counter at the end', () => {
-  const pool = world({ maxactive: 1 });
-  const run = [begun('vfs_open'), ended('vfs_open'), missed('no_node', 0)];
-  expect(finding(pool, ...run, [state(1), END])).toEqual({ handled: 2, missed: 1, uncounted: 0 });
+  const at = { pid: 2 };
+  const run = [begun('vfs_open', at), missed('no_node', 0), ended('vfs_open', at)];
+  expect(finding(world(ONE), ...run, [state(1), END])).toEqual({
+    handled: 2,
+    missed: 1,
+    uncounted: 0,
+  });
   const disabled = call('disable_fprobe', 0);
   expect(finding(world(), disabled, passed('disabled'))).toEqual({
     handled: 1,
@@ -83,7 +104,7 @@ test('held: a miss that is counted later than another CPU counts its own', () =>
     counts(0, 1, far),
     counts(1),
   ];
-  expect(finding(world({ maxactive: 1 }), run, [state(2), END])).toMatchObject({ missed: 2 });
+  expect(finding(spent(), run, [state(2), END])).toMatchObject({ missed: 2 });
 });
 
 test('held: a call under way on the fprobe, and functions that it does not hook, owe nothing', () => {
@@ -108,25 +129,55 @@ test('FP-4: registration sets the counter to 0', () => {
   const again = [begin, told, zero, end].filter((one) => one !== undefined);
   expect(object).toBeDefined();
   const first = [...world({ maxactive: 1 }), ...call('unregister_fprobe', 0)];
-  const pool = { maxactive: 1 };
-  expect(
-    finding(first, again, registered({ generation: 2, ...pool }), missed('no_node', 0), [state(1)]),
-  ).toMatchObject({
+  expect(finding(first, again, spent(2), missed('no_node', 0), [state(1)])).toMatchObject({
     missed: 1,
   });
+});
+
+test('FP-4: a registration that leaves the counter as it was', () => {
+  const first = [spent(), missed('no_node', 0), call('unregister_fprobe', 0)];
+  const second = spent(2);
+  expect(finding(...first, second, [state(1), END])).toMatch(
+    /fp0.nmissed is 1 at the end, but since it was registered it was counted to 0/u,
+  );
+  expect(finding(...first, second, missed('no_node', 1))).toMatch(
+    /fp0.nmissed went from 1 to 2, but since it was registered it had been counted to 0/u,
+  );
+  // A call that is refused may change nothing.
+  const refused = call('register_fprobe', -17);
+  expect(finding(spent(), missed('no_node', 0), refused, [state(1), END])).toMatchObject({
+    missed: 1,
+  });
+});
+
+test('FP-20: what its ops keeps away is no miss of the fprobe', () => {
+  const ops = 77;
+  const refusal: Told[] = [skips('recursion', 'vfs_open', { object: ops })];
+  const hit = [...enters('vfs_open'), ...refusal, leaves('vfs_open')];
+  expect(finding(world({ ops }), full, hit, [state(0), END])).toEqual({
+    handled: 1,
+    missed: 0,
+    uncounted: 1,
+  });
+  expect(finding(world({ ops }), hit)).toMatch(
+    /passed over \(recursion\), but a recursion bit was free/u,
+  );
+  const counting = [...enters('vfs_open'), ...refusal, counts(0)];
+  expect(finding(world({ ops }), full, counting)).toMatch(/but nothing was missed that counts/u);
+  const unwatched: Told[] = [...enters('vfs_open'), skips('rcu', 'vfs_open', { object: ops })];
+  expect(finding(world({ ops }), unwatched)).toMatch(/passed over \(rcu\), but RCU was watching/u);
 });
 
 test('racyCounters: two CPUs may overwrite each other', () => {
   const rules: Told = ['fprobe_rules', { era: 'v6.12', racy: true }];
   const run = [missed('no_node', 0), missed('no_node', 0), [state(1), END]];
-  expect(finding([rules], world({ maxactive: 1 }), ...run)).toMatchObject({ missed: 2 });
+  expect(finding([rules], spent(), ...run)).toMatchObject({ missed: 2 });
 });
 
 test('never exercised without an fprobe', () => {
   expect(finding()).toBe('never exercised: There was no fprobe.');
 });
 
-const ONE = { maxactive: 1 };
 const SHARED = { flags: 2 };
 const BUSY = 0x250000;
 
@@ -167,7 +218,7 @@ test.each<[string, RegExp, readonly Told[], readonly (readonly Told[])[]]>([
   [
     'a miss that is not counted (M-38)',
     /fp0 missed a hit \(no_node\) and nmissed was not increased/u,
-    world(ONE),
+    spent(),
     [enters('vfs_open'), [skips('no_node', 'vfs_open'), leaves('vfs_open'), END]],
   ],
   ['a count without a miss', /but nothing was missed that counts/u, world(), [[counts(0)]]],
@@ -179,20 +230,20 @@ test.each<[string, RegExp, readonly Told[], readonly (readonly Told[])[]]>([
   ],
   [
     'a lost count (M-96)',
-    /but it had been counted to 1/u,
-    world(ONE),
+    /but since it was registered it had been counted to 1/u,
+    spent(),
     [missed('no_node', 0), missed('no_node', 0)],
   ],
   [
     'two for one miss',
     /went from 0 to 2 for one miss/u,
-    world(ONE),
+    spent(),
     [[...enters('vfs_open'), skips('no_node', 'vfs_open'), counts(0, 2)]],
   ],
   [
     'another value at the end',
-    /nmissed is 3 at the end, but it was counted to 1/u,
-    world(ONE),
+    /nmissed is 3 at the end, but since it was registered it was counted to 1/u,
+    spent(),
     [missed('no_node', 0), [state(3)]],
   ],
   [
@@ -271,6 +322,32 @@ test.each<[string, RegExp, readonly Told[], readonly (readonly Told[])[]]>([
   expect(finding(start, ...run)).toMatch(why);
 });
 
+/** A call for which there is no node, in a run with this option; its entry handler runs before or behind that, or not. */
+function shortOfNodes(policy: string, order: 'before' | 'behind' | 'never'): unknown {
+  const rules: Told = ['fprobe_rules', { era: 'v6.12', miss_policy: policy }];
+  const handler = entry('vfs_open');
+  const run = [
+    ...enters('vfs_open'),
+    ...(order === 'before' ? handler : []),
+    skips('no_node', 'vfs_open'),
+    counts(0),
+    ...(order === 'behind' ? handler : []),
+    leaves('vfs_open'),
+  ];
+  return finding([rules], spent(), run);
+}
+
+test('missPolicy: a shortage skips both handlers, or the exit handler alone', () => {
+  const held = { handled: 1, missed: 1, uncounted: 0 };
+  expect(shortOfNodes('both', 'never')).toEqual(held);
+  const ran = /the entry handler of fp0 ran for a call that was missed \(no_node\)/u;
+  expect(shortOfNodes('both', 'before')).toMatch(ran);
+  expect(shortOfNodes('both', 'behind')).toMatch(ran);
+  expect(shortOfNodes('exitOnly', 'before')).toEqual(held);
+  expect(shortOfNodes('exitOnly', 'behind')).toEqual(held);
+  expect(shortOfNodes('exitOnly', 'never')).toMatch(/the entry handler of fp0 did not run/u);
+});
+
 test('FP-9, M-44: whoever is disabled before the function goes on runs neither handler', () => {
   const off = call('disable_fprobe', 0);
   const on: Told[] = [...enters('kmalloc', { sp: 0x8000 }), leaves('kmalloc')];
@@ -294,19 +371,57 @@ test('FP-9, M-44: whoever is disabled before the function goes on runs neither h
 
 test('M-57: a shortage that only the first fprobe of the function is told of', () => {
   const other = registered({ object: OTHER, hook: 'fgraph' });
-  const deep = Array.from({ length: 14 }, (_, i) =>
-    begun('vfs_read', { sp: 0x8000 - 64 * i }),
-  ).flat();
   const short = [
     ...enters('vfs_open', { sp: 0x100 }),
     skips('no_data', 'vfs_open'),
     counts(0),
     leaves('vfs_open'),
   ];
-  const only = registered({ object: FP, text: 'vfs_read', hook: 'fgraph' });
-  expect(only).toHaveLength(4);
-  expect(finding(world({ hook: 'fgraph' }), deep, other, short)).toMatch(
+  expect(finding(world({ hook: 'fgraph', data: 120 }), deep(22), other, short)).toMatch(
     /without a handler of fp1/u,
+  );
+});
+
+test('FP-22: two nodes for each function and CPU are there, and no more are said to be taken', () => {
+  const pool = { maxactive: 0 };
+  const short = missed('no_node', 0);
+  expect(finding(world(pool), deep(4, { pid: 2 }), short)).toMatchObject({ missed: 1 });
+  expect(finding(world(pool), deep(3, { pid: 2 }), short)).toMatch(/nodes of its pool were free/u);
+  // Functions of notfilter have nodes, too; a call under way that was missed has none.
+  const filter = { ...pool, text: '*\nkmalloc' };
+  expect(finding(world(filter), deep(7, { pid: 2 }), short)).toMatch(
+    /nodes of its pool were free/u,
+  );
+  expect(finding(world(filter), deep(8, { pid: 2 }), short)).toMatchObject({ missed: 1 });
+  const outer = [...enters('vfs_open'), skips('no_node', 'vfs_open'), counts(0)];
+  const inner = [...enters('vfs_read', { sp: SP - 64 }), skips('no_node', 'vfs_read'), counts(1)];
+  const back = ended('vfs_read', { pid: 2 });
+  expect(finding(world(ONE), deep(1, { pid: 2 }), outer, back, inner)).toMatch(
+    /nodes of its pool were free/u,
+  );
+  // A hit whose handler runs has one.
+  const bit: Told[] = [['recursion_set', { bit: 3 }]];
+  const runs = [...enters('vfs_open'), ...bit, ...entry('vfs_open')];
+  expect(finding(world(ONE), runs, inner.slice(0, 3))).toMatch(/^never exercised/u);
+  expect(finding(world({ ...ONE, maxactive: 2 }), deep(3, { pid: 2 }))).toMatch(
+    /vfs_read was taken for fp0, but 3 calls had a node of its pool then/u,
+  );
+});
+
+test.each([
+  // Calls that fit, words of data, and what the next one has no room for: FP-73 with frames of 4 words.
+  [70, 0, 'no_frame'],
+  [22, 15, 'no_data'],
+])('FP-73: %i calls with %i words of data fit, and no more', (fit, words, reason) => {
+  const graph = world({ hook: 'fgraph', data: 8 * words });
+  const at = { sp: 0x100 };
+  const own = reason === 'no_frame' ? { ...at, object: 0 } : at;
+  const short = [...enters('vfs_open', at), skips(reason, 'vfs_open', own)];
+  const next = reason === 'no_frame' ? short : [...short, counts(0)];
+  expect(finding(graph, deep(fit), next)).toMatchObject({ handled: 0 });
+  expect(finding(graph, deep(fit - 1), next)).toMatch(/the shadow stack had room/u);
+  expect(finding(graph, deep(fit), begun('vfs_open', at))).toMatch(
+    /vfs_open was taken for fp0, but the shadow stack had no room for \d+ words/u,
   );
 });
 

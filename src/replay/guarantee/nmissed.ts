@@ -4,9 +4,11 @@
 // Broken by a call of a hooked function that returns without its entry handler, or its return taken, or a word why not; by
 // a reason that the judge's own account rules out (`miss-reasons.ts`); by a miss that is not counted, a count without
 // a miss, a count of what does not count in this era; by a counter that is not one more than before, or ends
-// as something else than it was counted to; and by a handler that runs although its fprobe was disabled before (FP-9), or
-// although a kprobe ran on its CPU and the fprobe is KPROBE_SHARED (FP-30.3). Which functions are hooked is computed anew
-// from the calls.
+// as something else than it was counted to since it was registered, which makes it 0 (FP-4); and by a handler that runs
+// although its fprobe was disabled before (FP-9), or although a kprobe ran on its CPU and the fprobe is KPROBE_SHARED
+// (FP-30.3). Which functions are hooked is computed anew from the calls.
+//
+// Broken, too, by an entry handler that runs, or does not, against what `missPolicy` says of a shortage (`miss-policy.ts`).
 //
 // Left alone: hits of a function that was entered while a call on the fprobe was under way (FP-5); and, with
 // `racyCounters`, counts that two CPUs overwrite.
@@ -18,6 +20,8 @@ import { type Fprobe, ENTRY, fprobeOf, type Handler, isInForce, NOBODY } from '.
 import { nameOfSite } from './functions.ts';
 import { contextKey, type Frame, innermost } from './hit.ts';
 import { broken, type Broken, type Guarantee, heldInParts, type Verdict } from './judge.ts';
+import { type Listeners, together } from './listen.ts';
+import { type Report, withMissPolicy } from './miss-policy.ts';
 import {
   ignoredKprobe,
   isCounted,
@@ -25,6 +29,8 @@ import {
   reasonListeners,
   type Reasons,
   whyNot,
+  whyNotOps,
+  whyNotTaken,
 } from './miss-reasons.ts';
 import { contextOf, type Story } from './story.ts';
 import { where } from './wording.ts';
@@ -43,6 +49,9 @@ interface Counter {
   value: number | undefined;
   /** Misses that are still to be counted, by flow. */
   readonly owed: Map<number, EventOf<'skip'>>;
+  /** While a call registers it: misses counted since that began, and whether the counter was seen to become 0. */
+  since: number;
+  isReset: boolean;
 }
 
 interface Findings {
@@ -84,48 +93,62 @@ export const nmissed: Guarantee = {
       missed: 0,
       uncounted: 0,
     };
-    const follow = reasonListeners(found.reasons);
-    return {
-      on: {
-        ...follow,
-        func_enter: (e) => {
-          follow.func_enter?.(e);
-          if (!isHandler(story, e.func)) found.ran.set(keyOf(e), e.index);
-          if (story.entered !== undefined && story.fprobes.all.length > 0) entered(found, e);
-        },
-        func_return: (e) => {
-          found.ran.set(keyOf(e), e.index);
-          if (story.left !== undefined) returned(found, story.left, e);
-          follow.func_return?.(e);
-        },
-        cb_begin: (e) => {
-          if (e.kind === ENTRY) settle(found, e);
-          if (story.fprobes.handler !== undefined) handlerBegan(found, story.fprobes.handler);
-        },
-        hook: (e) => {
-          follow.hook?.(e);
-          settle(found, e);
-        },
-        skip: (e) => {
-          skipped(found, e);
-        },
-        count: (e) => {
-          if (e.counter === COUNTER) counted(found, e);
-        },
-        fprobe_state: (e) => {
-          stateTold(found, e);
-        },
-        kill: () => {
-          found.dead = true;
-        },
-        run_end: () => {
-          found.ended = true;
-        },
-      },
-      end: () => verdict(found),
-    };
+    const own = [hitListeners(found), counterListeners(found)];
+    const all = together([...reasonListeners(found.reasons), ...own]);
+    const on = withMissPolicy(story, reporter(found), all);
+    return { on, end: () => verdict(found) };
   },
 };
+
+/** What becomes of hits. */
+function hitListeners(found: Findings): Listeners {
+  const { story } = found;
+  return {
+    func_enter: (e) => {
+      if (!isHandler(story, e.func)) found.ran.set(keyOf(e), e.index);
+      if (story.entered !== undefined && story.fprobes.all.length > 0) entered(found, e);
+    },
+    func_return: (e) => {
+      found.ran.set(keyOf(e), e.index);
+      if (story.left !== undefined) returned(found, story.left, e);
+    },
+    cb_begin: (e) => {
+      if (e.kind === ENTRY) settle(found, e);
+      if (story.fprobes.handler !== undefined) handlerBegan(found, story.fprobes.handler);
+    },
+    hook: (e) => {
+      settle(found, e);
+      hooked(found, e);
+    },
+    skip: (e) => {
+      skipped(found, e);
+    },
+    ctl_begin: (e) => {
+      if (isRegister(e)) registerBegan(found, e);
+    },
+    ctl_end: (e) => {
+      if (isRegister(e) && e.result === 0) registered(found, e);
+    },
+  };
+}
+
+/** What becomes of counters, and of the run. */
+function counterListeners(found: Findings): Listeners {
+  return {
+    count: (e) => {
+      if (e.counter === COUNTER) counted(found, e);
+    },
+    fprobe_state: (e) => {
+      stateTold(found, e);
+    },
+    kill: () => {
+      found.dead = true;
+    },
+    run_end: () => {
+      found.ended = true;
+    },
+  };
+}
 
 function entered(found: Findings, e: EventOf<'func_enter'>): void {
   const { debts, story } = found;
@@ -141,7 +164,8 @@ function entered(found: Findings, e: EventOf<'func_enter'>): void {
 function settle(found: Findings, e: EventOf<'cb_begin' | 'hook' | 'skip'>): void {
   const frame = frameAt(found, e);
   for (const debt of (frame === undefined ? undefined : found.debts.get(frame)) ?? []) {
-    if (e.object === NOBODY || debt.fprobe.object === e.object) debt.settled = true;
+    const { object, told } = debt.fprobe;
+    if (e.object === NOBODY || object === e.object || told?.ops === e.object) debt.settled = true;
   }
 }
 
@@ -174,24 +198,35 @@ function returned(found: Findings, frame: Frame, e: EventOf<'func_return'>): voi
 
 function skipped(found: Findings, e: EventOf<'skip'>): void {
   const { reasons, story } = found;
-  const isFprobes =
-    e.object === NOBODY || story.fprobes.all.some(({ object }) => object === e.object);
-  if (!isFprobes || story.fprobes.all.length === 0) return;
+  const whose = story.fprobes.all.find(
+    ({ object, told }) => object === e.object || (told?.ops === e.object && e.object !== NOBODY),
+  );
+  if (whose === undefined && (e.object !== NOBODY || story.fprobes.all.length === 0)) return;
   settle(found, e);
   if (e.object === NOBODY && !reasons.isGraph) return;
-  const wrong = whyNot(reasons, e, frameAt(found, e));
+  const isOfOps = whose !== undefined && whose.object !== e.object;
+  const wrong = isOfOps ? whyNotOps(reasons, e) : whyNot(reasons, e, frameAt(found, e));
   if (wrong !== undefined) {
-    const who =
-      e.object === NOBODY ? 'a hit' : `a hit of ${fprobeOf(story.fprobes, e.object).name}`;
+    const who = whose === undefined ? 'a hit' : `a hit of ${whose.name}`;
     report(found, e, `${who} was passed over (${e.reason}), but ${wrong}`, []);
   }
-  if (!isCounted(reasons, e)) {
+  // What its ops keeps away the fprobe never hears of (FP-20).
+  if (isOfOps || !isCounted(reasons, e)) {
     found.uncounted++;
     return;
   }
   for (const fprobe of story.fprobes.all) {
     if (e.object === fprobe.object) counterOf(found, fprobe).owed.set(keyOf(e), e);
   }
+}
+
+/** FP-22, FP-73: nothing is taken that there is not. */
+function hooked(found: Findings, e: EventOf<'hook'>): void {
+  const wrong = whyNotTaken(found.reasons, e);
+  if (wrong === undefined) return;
+  const { functions, fprobes } = found.story;
+  const what = `the return of ${nameOfSite(functions, e.ip)} was taken for ${fprobeOf(fprobes, e.object).name}`;
+  report(found, e, `${what}, but ${wrong}`, []);
 }
 
 /** Its entry comes with the call of it, when the flag has been looked at. */
@@ -220,10 +255,29 @@ function keyOf({ cpu, level, pid }: Event): number {
 function counterOf({ counters }: Findings, fprobe: Fprobe): Counter {
   let counter = counters.get(fprobe);
   if (counter === undefined) {
-    counter = { value: undefined, owed: new Map() };
+    counter = { value: undefined, owed: new Map(), since: 0, isReset: false };
     counters.set(fprobe, counter);
   }
   return counter;
+}
+
+function isRegister({ op }: { readonly op: string }): boolean {
+  return op.startsWith('register_fprobe');
+}
+
+function registerBegan(found: Findings, { object }: EventOf<'ctl_begin'>): void {
+  const fprobe = fprobeOf(found.story.fprobes, object);
+  if (fprobe.registering > 1) return;
+  const counter = counterOf(found, fprobe);
+  counter.since = 0;
+  counter.isReset = false;
+}
+
+/** FP-4: it is 0 now, but for the misses since. A counter that was 0 before is not seen to become it. */
+function registered(found: Findings, { object }: EventOf<'ctl_end'>): void {
+  const counter = counterOf(found, fprobeOf(found.story.fprobes, object));
+  if (!counter.isReset) counter.value = counter.since;
+  counter.isReset = true;
 }
 
 function counted(found: Findings, e: EventOf<'count'>): void {
@@ -232,17 +286,24 @@ function counted(found: Findings, e: EventOf<'count'>): void {
   const counter = counterOf(found, fprobe);
   if (e.new === 0 && fprobe.registering > 0) {
     counter.value = 0; // FP-4
+    counter.isReset = true;
     return;
   }
   const miss = counter.owed.get(keyOf(e));
   const what = `${fprobe.name}.nmissed went from ${e.old} to ${e.new}`;
   if (miss === undefined) report(found, e, `${what}, but nothing was missed that counts`, []);
   counter.owed.delete(keyOf(e));
+  counter.since++;
   found.missed++;
   if (!isRacy(story)) {
     if (e.new !== e.old + 1) report(found, e, `${what} for one miss`, [miss?.index ?? -1]);
     if (counter.value !== undefined && counter.value !== e.old) {
-      report(found, e, `${what}, but it had been counted to ${counter.value}`, []);
+      report(
+        found,
+        e,
+        `${what}, but since it was registered it had been counted to ${counter.value}`,
+        [],
+      );
     }
   }
   counter.value = e.new;
@@ -259,7 +320,7 @@ function stateTold(found: Findings, e: EventOf<'fprobe_state'>): void {
   report(
     found,
     e,
-    `${fprobe.name}.nmissed is ${e.nmissed} at the end, but it was counted to ${value}`,
+    `${fprobe.name}.nmissed is ${e.nmissed} at the end, but since it was registered it was counted to ${value}`,
     [],
   );
 }
@@ -277,6 +338,12 @@ function reportUncounted(found: Findings): void {
       );
     }
   }
+}
+
+function reporter(found: Findings): Report {
+  return (e, why, shows) => {
+    report(found, e, why, shows);
+  };
 }
 
 function report(found: Findings, e: Event, why: string, shows: readonly number[]): void {

@@ -38,7 +38,7 @@ test('held: exits of nested calls, inner calls first; a call that was refused ow
     entry('vfs_read', { result: 1 }),
     [leaves('vfs_read')],
   ];
-  expect(finding(world(), ...run)).toEqual({ paired: 2, nested: 1, refused: 1 });
+  expect(finding(world(), ...run)).toEqual({ paired: 2, nested: 1, refused: 1, ordered: 0 });
 });
 
 test('held: an interrupt has calls of its own, above those of its task', () => {
@@ -49,18 +49,39 @@ test('held: an interrupt has calls of its own, above those of its task', () => {
     ended('vfs_open', irq),
     ended('vfs_open'),
   ];
-  expect(finding(world(), ...run)).toEqual({ paired: 2, nested: 0, refused: 0 });
+  expect(finding(world(), ...run)).toEqual({ paired: 2, nested: 0, refused: 0, ordered: 0 });
 });
 
-test('held: probes of one call, in either order (FP-35, FP-75)', () => {
+test.each(['rethook', 'fgraph'] as const)('FP-35, FP-75: several fprobes on one call, %s', (by) => {
   const other = { object: OTHER };
-  const entries = [...enters('vfs_open'), ...entry('vfs_open'), hook('vfs_open')];
-  const more = [...entry('vfs_open', other), hook('vfs_open', other)];
+  const start = [world({ hook: by }), registered({ hook: by, ...other })];
+  const [first, second] = [
+    [...entry('vfs_open', other), hook('vfs_open', other)],
+    entry('vfs_open'),
+  ];
+  const entries = [enters('vfs_open'), first, second, [hook('vfs_open')]];
   const back = [unhook('vfs_open'), unhook('vfs_open', other), leaves('vfs_open')];
   const [own, its] = [exit('vfs_open'), exit('vfs_open', other)];
-  const start = [world(), registered(other), entries, more];
-  expect(finding(...start, own, its, back)).toEqual({ paired: 2, nested: 0, refused: 0 });
-  expect(finding(...start, its, own, back)).toEqual({ paired: 2, nested: 0, refused: 0 });
+  const [right, wrong] = by === 'rethook' ? [own, its] : [its, own];
+  expect(finding(...start, ...entries, right, wrong, back)).toEqual({
+    paired: 2,
+    nested: 0,
+    refused: 0,
+    ordered: 2,
+  });
+  const name = by === 'rethook' ? 'reverse order' : 'order';
+  expect(finding(...start, ...entries, wrong, right, back)).toMatch(
+    new RegExp(`ran before that of fp\\d, and not in the ${name} of the entries`, 'u'),
+  );
+  const swapped = [enters('vfs_open'), second, first];
+  expect(finding(...start, ...swapped)).toMatch(
+    /the entry handler of fp1 for vfs_open ran after that of fp0, which had been registered before it/u,
+  );
+  // Nobody knows who is the newer one of two that came at the same time.
+  const [object, begin, struct, end] = registered({ hook: by, ...other });
+  const late = [object, begin].filter((one) => one !== undefined);
+  const rest = [struct, end].filter((one) => one !== undefined);
+  expect(finding(late, world({ hook: by }), rest, ...swapped)).not.toMatch(/registered before it/u);
 });
 
 test('held: an exit handler for an entry handler that was skipped as a kprobe ran, with the graph hook (FP-76)', () => {
@@ -83,7 +104,7 @@ test('held: a tail call returns to where the return of its caller is taken', () 
     [unhook('vfs_read')],
     ended('vfs_open'),
   ];
-  expect(finding(world(), ...run)).toEqual({ paired: 2, nested: 1, refused: 0 });
+  expect(finding(world(), ...run)).toEqual({ paired: 2, nested: 1, refused: 0, ordered: 0 });
 });
 
 test('held: what is owed by a call that never returns; a task that ends', () => {
@@ -202,4 +223,17 @@ test.each<[string, RegExp, readonly (readonly Told[])[]]>([
 test('broken: the return is taken for a probe without an exit handler', () => {
   const run = [enters('vfs_open'), entry('vfs_open'), [hook('vfs_open')]];
   expect(finding(world({ exit: -1 }), ...run)).toMatch(/which has no exit handler/u);
+});
+
+test('FP-76: with the graph hook an entry that a kprobe kept away has its exit; with a rethook not', () => {
+  const run = [
+    [...enters('vfs_open'), skips('kprobe_running', 'vfs_open'), hook('vfs_open')],
+    ended('vfs_open'),
+  ];
+  expect(finding(world({ hook: 'fgraph', flags: 2 }), ...run)).toMatchObject({ paired: 1 });
+  expect(finding(world({ flags: 2 }), ...run)).toMatch(/although its entry handler did not run/u);
+  const strict: Told[] = [['fprobe_strict', {}]];
+  expect(finding(strict, world({ hook: 'fgraph', flags: 2 }), ...run)).toMatch(
+    /although its entry handler did not run/u,
+  );
 });

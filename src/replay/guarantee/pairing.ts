@@ -7,12 +7,15 @@
 // run, or no exit handler is wanted; and by a function that returns without what was taken being given back, or whose
 // exit handler is passed over without a word.
 //
-// Left alone: calls that never return, with all that they owe (FP-36); the order among probes of one call, which
-// differs from era to era (FP-35, FP-75); with the graph hook an exit under the next registration of the same
-// struct (FP-77), and the exit handler of an entry handler that was skipped because a kprobe ran (FP-76).
+// And by handlers of several fprobes that run for one call in another order than that of the era (handler-order.ts).
+//
+// Left alone: calls that never return, with all that they owe (FP-36); with the graph hook an exit under the next
+// registration of the same struct (FP-77), and the exit handler of an entry handler that was skipped because a kprobe
+// ran (FP-76).
 //
 // Exercised, for each time: an exit handler runs (part `paired`), runs while an outer call is hooked too
-// (`nested`), or an entry handler refuses and its function returns (`refused`).
+// (`nested`), an entry handler refuses and its function returns (`refused`), or a handler runs for a call for which that
+// of another fprobe has run (`ordered`).
 import type { Event, EventOf } from '../schema.ts';
 import {
   ENTRY,
@@ -23,6 +26,13 @@ import {
   type Handler,
 } from './fprobes.ts';
 import { nameOfSite } from './functions.ts';
+import {
+  entryBefore,
+  exitsBefore,
+  type HandlerOrder,
+  newHandlerOrder,
+  orderListeners,
+} from './handler-order.ts';
 import { contextKey } from './hit.ts';
 import { broken, type Broken, type Guarantee, heldInParts, type Verdict } from './judge.ts';
 import { contextOf, type Story } from './story.ts';
@@ -63,6 +73,8 @@ interface Findings {
   paired: number;
   nested: number;
   refused: number;
+  ordered: number;
+  readonly order: HandlerOrder;
 }
 
 const NONE = -1;
@@ -73,10 +85,11 @@ export const pairing: Guarantee = {
   name: 'pairing',
   sentence:
     'For each call whose entry handler returned 0 the exit handler runs once, when that call returns, ' +
-    'inner calls first, with the same data; for one that it refused, never.',
+    'inner calls first, with the same data; for one that it refused, never. Of several fprobes on a call ' +
+    'the newest enters first; exits come in the reverse order with rethook, in the same with fgraph.',
   document: 'Fprobe - Function entry/exit probe',
   section: 'The fprobe entry/exit handler',
-  rules: ['FP-1', 'FP-2', 'FP-7', 'FP-8', 'CC-G9', 'CC-O5'],
+  rules: ['FP-1', 'FP-2', 'FP-7', 'FP-8', 'FP-35', 'FP-75', 'CC-G9', 'CC-O5'],
   start(story) {
     const { fprobes } = story;
     const found: Findings = {
@@ -86,11 +99,15 @@ export const pairing: Guarantee = {
       paired: 0,
       nested: 0,
       refused: 0,
+      ordered: 0,
+      order: newHandlerOrder(story),
     };
     return {
       on: {
+        ...orderListeners(found.order),
         cb_begin: (e) => {
           if (fprobes.handler !== undefined && e.kind === EXIT) exitBegins(found, e);
+          if (fprobes.handler !== undefined && e.kind === ENTRY) entryBegins(found, e);
         },
         cb_end: (e) => {
           if (fprobes.handler !== undefined && e.kind === EXIT) exitEnds(found, e);
@@ -251,9 +268,31 @@ function exitBegins(found: Findings, e: EventOf<'cb_begin'>): void {
       hook.taken.index,
     );
   }
+  checkExits(found, hook, e);
   hook.exit = 'running';
   found.paired++;
   if (hooks.slice(0, place).some((other) => !sameCall(other, hook))) found.nested++;
+}
+
+function entryBegins(found: Findings, e: EventOf<'cb_begin'>): void {
+  const before = entryBefore(found.order, e);
+  if (before === undefined) return;
+  found.ordered++;
+  if (!before.isWrong) return;
+  const { name } = fprobeOf(found.story.fprobes, e.object);
+  const what = `the entry handler of ${name} for ${nameOf(found, e.ip)} ran after that of ${before.fprobe.name}`;
+  report(found, e, `${what}, which had been registered before it`, before.begin.index);
+}
+
+/** FP-35, FP-75: the exit handlers of those who took the return of one call. */
+function checkExits(found: Findings, hook: Hook, e: EventOf<'cb_begin'>): void {
+  const ofCall = flowOf(found, e).hooks.filter((other) => sameCall(other, hook));
+  if (ofCall.some((other) => other !== hook && other.exit === 'over')) found.ordered++;
+  const first = exitsBefore(ofCall, ofCall.indexOf(hook)).find(({ exit }) => exit === 'owed');
+  if (first === undefined) return;
+  const order = hook.fprobe.told?.hook === 'rethook' ? 'the reverse order' : 'the order';
+  const why = `${theExit(found, hook)} ran before that of ${first.fprobe.name}, and not in ${order} of the entries`;
+  report(found, e, why, first.taken.index);
 }
 
 /** FP-77: who looks up nothing but the pointer finds the next registration. */
@@ -289,9 +328,13 @@ function skipped(found: Findings, e: EventOf<'skip'>): void {
   }
 }
 
-/** FP-76: the graph hook takes an entry handler that is skipped because a kprobe runs for one that returned 0. */
+/**
+ * FP-76: the graph hook takes an entry handler that is skipped because a kprobe runs for one that returned 0, unless
+ * `sharedStrict` says otherwise.
+ */
 function countsAsZero({ story }: Findings, { object }: EventOf<'skip'>): boolean {
   const { told } = fprobeOf(story.fprobes, object);
+  if (story.fprobes.isStrict) return false;
   return told?.hook === 'fgraph' && (told.flags & FPROBE_FL_KPROBE_SHARED) !== 0;
 }
 
@@ -358,11 +401,11 @@ function report(found: Findings, e: Event, why: string, shows = NONE): void {
   found.first ??= broken(e.index, `${why} (${where(found.story, e)})`, [shows]);
 }
 
-function verdict({ first, nested, paired, refused, story }: Findings): Verdict {
+function verdict({ first, nested, ordered, paired, refused, story }: Findings): Verdict {
   if (first !== undefined) return first;
   const why =
     story.fprobes.all.length === 0
       ? 'There was no fprobe.'
       : 'No exit handler ran, and no entry handler refused.';
-  return heldInParts({ paired, nested, refused }, why);
+  return heldInParts({ paired, nested, refused, ordered }, why);
 }

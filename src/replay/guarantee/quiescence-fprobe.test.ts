@@ -52,3 +52,43 @@ test.each<[string, RegExp, readonly Told[]]>([
   const run = [...world({ text: 'vfs_open' }), ...told, ...enters('vfs_read'), ['run_end', {}]];
   expect(reasonOf(judge(quiescence, run as Told[]))).toMatch(verdict);
 });
+
+/** An fprobe that comes, and goes as `goes` says, with this memory; and the end. */
+function lives(kind: string, goes: readonly Told[], result = 0): string {
+  const [object, begin, struct] = world().slice(-4);
+  const op = 'register_fprobe';
+  const made: Told = ['alloc', { kind, object: 9, generation: 1, pid: 3 }];
+  const end: Told = ['ctl_end', { op, object: FP, generation: 1, result, pid: 3 }];
+  const come = [object, begin, struct, made, end].filter((one) => one !== undefined);
+  const run: Told[] = [...world().slice(0, -4), ...come, ...goes, ['run_end', {}]];
+  return reasonOf(judge(quiescence, run));
+}
+
+const FREED: Told = ['free', { object: 9, generation: 1 }];
+
+test('memory of an fprobe goes with it', () => {
+  const goes = call('unregister_fprobe', 0);
+  expect(lives('rethook', [])).toMatch(/^never exercised/u);
+  expect(lives('rethook', [...goes, FREED])).toBe('held');
+  expect(lives('rethook', goes)).toMatch(/the rethook of fp0 lived on/u);
+  expect(lives('fprobe_hlist', goes)).toMatch(/the nodes of fp0 lived on/u);
+  expect(lives('rethook', [], -12)).toMatch(/the rethook of fp0 was kept/u);
+  // What a call in flight needs goes later, or is put off; then it counts for nothing that it is there.
+  const taken = [...enters('vfs_open'), hook('vfs_open'), ...goes];
+  expect(lives('rethook', taken)).toMatch(/return of vfs_open was still taken/u);
+  const later: Told = ['call_rcu', { callback: 1 }];
+  expect(lives('rethook', [...goes, later])).toMatch(/a deferred free had not run/u);
+});
+
+test('as many shadow stacks as tasks', () => {
+  const all = [1, 2, 3, 4].map((object): Told => [
+    'alloc',
+    { kind: 'ret_stack', object, generation: 1 },
+  ]);
+  const run = [...world(), ...all, ['run_end', {}]] as Told[];
+  expect(reasonOf(judge(quiescence, run))).toMatch(/^never exercised/u);
+  const gone: Told = ['task_exit', {}];
+  expect(reasonOf(judge(quiescence, [...world(), ...all, gone, ['run_end', {}]]))).toMatch(
+    /4 shadow stacks lived, but there were 3 tasks/u,
+  );
+});

@@ -8,15 +8,24 @@
 // IPMODIFY claim that is left, or that a call on another ops took away: then it was not there for its owner to give
 // back (CC-G15). A module's call sites go as they are, with their module. What guest code locks itself
 // is its own affair; and when it jumps out of a callback, or ends its task there, it takes what the callback's caller
-// held with it. Of fprobes: broken by entries that are left in the tables, nodes that are not back in their pool, a rethook
-// that lives, and returns that are still taken; and, while others go on, by a call site that is hooked for nobody, when it is
-// hit (quiescence-sites.ts). One that nobody hits again does no harm until all are gone, and then it is no nop.
+// held with it. Of fprobes: broken by entries that are left in the tables, nodes that are not back in their pool, and
+// returns that are still taken; and, while others go on, by memory of one that is gone (quiescence-fprobe.ts), and by a
+// call site that is hooked for nobody, when it is hit (quiescence-sites.ts). One that nobody hits again does no harm until
+// all are gone, and then it is no nop.
 //
 // Exercised, for each registration that was ended in such a run.
 import type { EventOf } from '../schema.ts';
-import { fprobeOf } from './fprobes.ts';
 import { nameOfSite } from './functions.ts';
 import { broken, type Broken, type Guarantee, type Verdict } from './judge.ts';
+import { together } from './listen.ts';
+import {
+  type FprobeMemory,
+  leakOf,
+  leftOfFprobes,
+  type Left,
+  memoryListeners,
+  newFprobeMemory,
+} from './quiescence-fprobe.ts';
 import { unwantedCall } from './quiescence-sites.ts';
 import type { HashHistory } from './selection.ts';
 import type { Story } from './story.ts';
@@ -27,10 +36,10 @@ type Open<E> = Map<string | number, E>;
 
 interface Findings {
   readonly story: Story;
+  readonly memory: FprobeMemory;
   /** Of the kernel's own kinds, by object and generation. */
   readonly trampolines: Open<EventOf<'alloc'>>;
   readonly hashes: Open<EventOf<'alloc'>>;
-  readonly rethooks: Open<EventOf<'alloc'>>;
   /** Objects whose filters were freed: their last operation. */
   readonly freed: Set<number>;
   /** Halfwords of call sites that are not those of a nop: twice the site, and 1 more for the second. */
@@ -49,21 +58,12 @@ interface Findings {
   abandoned: EventOf<'func_abandon'> | undefined;
   readonly cpus: EventOf<'cpu_state'>[];
   readonly words: EventOf<'trace_recursion'>[];
-  readonly fprobes: EventOf<'fprobe_state'>[];
   /** Hashes that a shared hook may have kept: no memory was left to take sites out of them. */
   keptForWant: number;
-  /** Returns that are taken, by stack pointer and probe. */
-  readonly hooks: Open<EventOf<'hook'>>;
   /** The first call of a site that nobody wants. */
   unwanted: Broken | undefined;
   state: EventOf<'ftrace_state'> | undefined;
   end: EventOf<'run_end'> | undefined;
-}
-
-/** What is left over, and the event that shows it. */
-interface Left {
-  readonly what: string;
-  readonly index: number;
 }
 
 /** The halfwords of `addi x0, x0, 0`. */
@@ -82,7 +82,8 @@ export const quiescence: Guarantee = {
   rules: ['FT-2', 'FT-4', 'FT-29', 'FT-45', 'CC-S5', 'CC-G15', 'CC-G16', 'CC-O11'],
   start(story) {
     const found = nothingFound(story);
-    const on = { ...ownListeners(found), ...fprobeListeners(found), ...stateListeners(found) };
+    const own = [ownListeners(found), stateListeners(found)];
+    const on = together([memoryListeners(found.memory), ...own]);
     return { on, end: () => verdict(found) };
   },
 };
@@ -90,9 +91,9 @@ export const quiescence: Guarantee = {
 function nothingFound(story: Story): Findings {
   return {
     story,
+    memory: newFprobeMemory(story),
     trampolines: new Map(),
     hashes: new Map(),
-    rethooks: new Map(),
     freed: new Set(),
     patched: new Map(),
     locks: new Map(),
@@ -105,9 +106,7 @@ function nothingFound(story: Story): Findings {
     abandoned: undefined,
     cpus: [],
     words: [],
-    fprobes: [],
     keptForWant: 0,
-    hooks: new Map(),
     unwanted: undefined,
     state: undefined,
     end: undefined,
@@ -117,19 +116,17 @@ function nothingFound(story: Story): Findings {
 /** What begins and ends during the run. */
 function ownListeners(found: Findings): ReturnType<Guarantee['start']>['on'] {
   const { claims, deferred, hashes, locks, patched, regions, syncs, trampolines, waits } = found;
-  const { rethooks } = found;
   return {
     alloc: (e) => {
       // One of the kind `kernel_trampoline` is there for ever (FT-31).
       if (e.kind === 'trampoline') trampolines.set(lifeOf(e), e);
       if (e.kind === 'ftrace_hash') hashes.set(lifeOf(e), e);
-      if (e.kind === 'rethook') rethooks.set(lifeOf(e), e);
     },
     alloc_failed: (e) => {
       if (e.kind === 'ftrace_hash' && isFprobeCall(found.story, e)) found.keptForWant++;
     },
     free: (e) => {
-      for (const open of [trampolines, hashes, rethooks]) open.delete(lifeOf(e));
+      for (const open of [trampolines, hashes]) open.delete(lifeOf(e));
     },
     ctl_end: (e) => {
       if (e.op === 'ftrace_free_filter') found.freed.add(e.object);
@@ -162,6 +159,9 @@ function ownListeners(found: Findings): ReturnType<Guarantee['start']>['on'] {
     wait_end: (e) => waits.delete(e.wait),
     sync_send: (e) => syncs.set(e.sync, e),
     sync_done: (e) => syncs.delete(e.sync),
+    site_fetch: (e) => {
+      if (found.keptForWant === 0) found.unwanted ??= unwantedCall(found.story, e);
+    },
     call_rcu: (e) => deferred.set(e.callback, e),
     rcu_callback: (e) => deferred.delete(e.callback),
     region_open: (e) => {
@@ -172,17 +172,6 @@ function ownListeners(found: Findings): ReturnType<Guarantee['start']>['on'] {
     },
     func_abandon: (e) => {
       if (found.story.callbackFunctions.has(e.func)) found.abandoned ??= e;
-    },
-  };
-}
-
-/** What fprobes have taken, and what is hooked for them. */
-function fprobeListeners(found: Findings): ReturnType<Guarantee['start']>['on'] {
-  return {
-    hook: (e) => found.hooks.set(`${e.frame} ${e.ip} ${e.object}`, e),
-    unhook: (e) => found.hooks.delete(`${e.frame} ${e.ip} ${e.object}`),
-    site_fetch: (e) => {
-      if (found.keptForWant === 0) found.unwanted ??= unwantedCall(found.story, e);
     },
   };
 }
@@ -202,7 +191,6 @@ function stateListeners(found: Findings): ReturnType<Guarantee['start']>['on'] {
   return {
     cpu_state: (e) => found.cpus.push(e),
     trace_recursion: (e) => found.words.push(e),
-    fprobe_state: (e) => found.fprobes.push(e),
     ftrace_state: (e) => {
       found.state = e;
     },
@@ -220,9 +208,19 @@ function lifeOf(e: { readonly object: number; readonly generation: number }): st
 function verdict(found: Findings): Verdict {
   const { fprobes, ops: all } = found.story;
   const ended = [...all, ...fprobes.all].reduce((sum, one) => sum + one.ended.size, 0);
+  const leak = leakAtEnd(found);
+  if (leak !== undefined) return leak;
   const missing = whatWasMissing(found, ended);
   if (missing !== undefined) return found.unwanted ?? { status: 'never exercised', why: missing };
   return firstLeft(found) ?? found.unwanted ?? { status: 'held', exercised: ended };
+}
+
+/** Of fprobes: others may go on. */
+function leakAtEnd({ abandoned, end, memory, state }: Findings): Broken | undefined {
+  if (end === undefined || abandoned !== undefined || state?.dead === true) return undefined;
+  const leak = leakOf(memory);
+  if (leak === undefined) return undefined;
+  return broken(end.index, `when the run was over, ${leak.what}`, [leak.index]);
 }
 
 function whatWasMissing(found: Findings, ended: number): string | undefined {
@@ -245,7 +243,7 @@ function firstLeft(found: Findings): Broken | undefined {
     ...leftOfMemory(found),
     ...leftOfFtrace(found),
     ...leftOfClaims(found),
-    ...leftOfFprobes(found),
+    ...leftOfFprobes(found.memory),
     ...leftOfTasks(found),
     ...leftOfCpus(found),
     ...leftOfWaits(found),
@@ -323,26 +321,6 @@ function leftOfFtrace({ state }: Findings): Left[] {
     [references, `the patch descriptor had ${references} references`],
   ];
   return counts.filter(([count]) => count !== 0).map(([, what]) => ({ what, index }));
-}
-
-/** Nodes of calls that never return are not back, either. */
-function leftOfFprobes({ fprobes, hooks, rethooks, story }: Findings): Left[] {
-  const nameOf = (object: number): string => fprobeOf(story.fprobes, object).name;
-  return [
-    ...fprobes.flatMap(({ entries, free, index, nodes, object }) => [
-      ...(entries === 0
-        ? []
-        : [{ what: `${entries} entries of ${nameOf(object)} were in the tables`, index }]),
-      ...(free === nodes
-        ? []
-        : [{ what: `${free} of ${nodes} nodes of ${nameOf(object)} were in its pool`, index }]),
-    ]),
-    ...firstOf(rethooks, (e) => `rethook ${lifeOf(e)} was not freed (${where(story, e)})`),
-    ...firstOf(hooks, (e) => {
-      const site = nameOfSite(story.functions, e.ip);
-      return `the return of ${site} was still taken for ${nameOf(e.object)} (${where(story, e)})`;
-    }),
-  ];
 }
 
 function leftOfClaims({ claims, stolen, story }: Findings): Left[] {

@@ -52,8 +52,13 @@ test('held: a handler that slept', () => {
 });
 
 test('never exercised: nothing could have run too late', () => {
-  expect(finding(world(), gone)).toContain('never exercised');
-  expect(finding(world(), call('unregister_fprobe', -22))).toContain('never exercised');
+  expect(finding(world(), gone)).toContain('No callback or handler ran before its probe');
+  expect(finding(world(), call('unregister_fprobe', -22))).toContain(
+    'unregister_fprobe returned 0',
+  );
+  expect(finding(world(), begun('vfs_open'), ended('vfs_open'), gone)).toContain(
+    'No hooked function was entered during or after the unregister',
+  );
 });
 
 test.each<[string, RegExp, readonly (readonly Told[])[]]>([

@@ -214,7 +214,7 @@ test('never exercised: no callback ran', () => {
   const run = [...registered, ...enters('vfs_read'), ...unregisters(1, 1), ...enters('vfs_read')];
   expect(judge(unregister, run)).toEqual({
     status: 'never exercised',
-    why: 'No callback ran before its ops was unregistered.',
+    why: 'No callback or handler ran before its probe was unregistered.',
   });
 });
 
@@ -233,7 +233,7 @@ test('never exercised: only functions that it had not hooked ran afterwards', ()
   ];
   expect(judge(unregister, run)).toEqual({
     status: 'never exercised',
-    why: 'No hooked function was entered during or after the unregister; no callback was open.',
+    why: 'No hooked function was entered during or after the unregister; nothing was running.',
   });
 });
 

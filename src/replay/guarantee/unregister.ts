@@ -70,6 +70,8 @@ export const unregister: Guarantee = {
         },
         ctl_end: (e) => {
           also.ctl_end?.(e);
+          const { ending } = story.fprobes;
+          if (ending !== undefined) noteSuccess(found, ending.fprobe.ran.has(e.generation));
           if (story.control !== undefined && isPromised(story.control))
             end(found, story.control, e);
         },
@@ -111,14 +113,19 @@ function end(found: Findings, control: Control, e: EventOf<'ctl_end'>): void {
     found.endings = found.endings.filter((ending) => ending.control !== control);
     return;
   }
-  found.succeeded++;
-  if (control.ops.ran.has(e.generation)) found.ran++;
+  noteSuccess(found, control.ops.ran.has(e.generation));
   for (const callback of found.story.open) {
     const belongs =
       callback.ops === control.ops && callback.begin.generation === e.generation && !callback.slept;
     if (belongs) reportOpen(found, callback, control);
   }
   count(found);
+}
+
+/** A call returned 0, for a registration that had run something or not. */
+function noteSuccess(found: Findings, ran: boolean): void {
+  found.succeeded++;
+  if (ran) found.ran++;
 }
 
 function callbackBegan(found: Findings, callback: Callback): void {
@@ -188,6 +195,6 @@ function verdict(found: Findings, ofFprobes: FprobeFindings): Verdict {
 
 function whatWasMissing({ succeeded, ran }: Findings): string {
   if (succeeded === 0) return 'No unregister_ftrace_function or unregister_fprobe returned 0.';
-  if (ran === 0) return 'No callback ran before its ops was unregistered.';
-  return 'No hooked function was entered during or after the unregister; no callback was open.';
+  if (ran === 0) return 'No callback or handler ran before its probe was unregistered.';
+  return 'No hooked function was entered during or after the unregister; nothing was running.';
 }
