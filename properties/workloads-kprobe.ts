@@ -19,7 +19,7 @@ import { workloadsWith } from './workloads.ts';
 
 /** Eras in which unregister waits and nothing else is known to be broken. */
 const KPROBE_ERAS = ['today', 'v6.12', 'v6.1'] as const;
-export type KprobeEra = (typeof KPROBE_ERAS)[number] | 'v2.6.31';
+type KprobeEra = (typeof KPROBE_ERAS)[number] | 'v2.6.31';
 
 export interface KprobeFeatures extends Features {
   readonly eras?: readonly KprobeEra[];

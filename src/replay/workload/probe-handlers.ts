@@ -14,7 +14,7 @@ const HANDLERS = {
   kretprobe: { entry: 'kretprobe_entry', handler: 'kretprobe' },
 } as const satisfies Record<ProbeKind, Readonly<Record<string, string>>>;
 
-export type HandlerName = { [K in ProbeKind]: keyof (typeof HANDLERS)[K] }[ProbeKind];
+type HandlerName = { [K in ProbeKind]: keyof (typeof HANDLERS)[K] }[ProbeKind];
 
 /** What handlers of these are given in a0, a1, ... */
 export const CONVENTIONS: Readonly<Record<ProbeKind, Convention>> = {
