@@ -12,6 +12,8 @@ import type { CallbackLines } from '../src/replay/workload/build-lines.ts';
 import type {
   DataReference,
   FprobeReference,
+  KprobeReference,
+  KretprobeReference,
   ProbeReference,
   Reference,
   ReferenceKind,
@@ -25,6 +27,8 @@ import { EVERYTHING, keysIn, SCHEMA, schemaKeys } from './everything.ts';
 import { editedWorkloads } from './workload-edits.ts';
 import { fprobeCases } from './workloads-fprobe.ts';
 import { workloadArbitrary, workloadsWith } from './workloads.ts';
+
+type AnyProbe = ProbeReference | FprobeReference | KprobeReference | KretprobeReference;
 
 /** What was made so far, by kind and name: a program keeps these in variables. */
 class Made {
@@ -53,8 +57,8 @@ class Made {
     return offset === undefined ? data : data.at(Number(offset));
   }
 
-  probe(name: string): ProbeReference | FprobeReference {
-    return known(this.get('probe', name), 'a probe was made') as ProbeReference | FprobeReference;
+  probe(name: string): AnyProbe {
+    return known(this.get('probe', name), 'a probe was made') as AnyProbe;
   }
 
   /** `ops0.callback`, `fp0.entry`, `fp0.nmissed`: what belongs to a probe; undefined for other names. */
@@ -74,11 +78,15 @@ class Made {
       case 'callback':
       case 'entry':
       case 'exit':
+      case 'pre':
+      case 'post':
+      case 'handler':
+      case 'addr':
         return (
           this.get('callback', name) ??
           this.get('run', name) ??
           builtIn(name) ??
-          this.w.external(name)
+          (key === 'addr' ? name : this.w.external(name))
         );
       case 'register':
       case 'unregister':
@@ -113,6 +121,8 @@ class Made {
     if (typeof value === 'string') return this.standsFor(key, value);
     if ((key === 'functions' || key === 'ips') && Array.isArray(value))
       return value.map((name: string) => this.run(name));
+    if ((key === 'register' || key === 'unregister') && Array.isArray(value))
+      return value.map((name: string) => this.probe(name));
     if (Array.isArray(value) || typeof value !== 'object' || value === null) return value;
     return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, this.spec(v, k)]));
   }

@@ -17,7 +17,7 @@ functions:
     body: [work 4, load counter, store counter 1, add counter+8 2, amoadd counter 3, irq_off, irq_on,
       preempt_off, preempt_on, rcu_read_lock, rcu_read_unlock, sleep 5, return 7]
     notrace: false
-  again: { body: [work 1], symbol: late }
+  again: { body: [work 1], symbol: late, nokprobe: true }
   looping: { body: [{ loop: 2, body: [work 1, { loop: 3, body: [call late] }] }], notrace: true }
   gated: { body: [{ if: counter+8, body: [call late] }] }
   m_init: { body: [store lock 1], module: written }
@@ -36,6 +36,8 @@ handlers:
 callbacks:
   note: { body: [regs, set_reg s1 5, redirect late, { trylock: [work 1, call late] }], notrace: false }
   carry: { body: [store_data a1, show_data, regs, return 1] }
+  shows: { body: [regs, set_reg s1 5, redirect late, return 1] }
+  keeps: { body: [store_data a1, show_data] }
   loops: { body: [{ loop: 2, body: [work 1] }, { if: lock, body: [regs] }] }
 typescript: { audit: 3 }
 probes:
@@ -47,6 +49,10 @@ probes:
   fp1: { kind: fprobe, ips: [late, again], entry: count, exit: nothing, entry_returns: -1 }
   fp2: { kind: fprobe, syms: [late], exit: audit }
   fp3: { kind: fprobe, filter: null, entry: nothing }
+  kp0: { kind: kprobe, symbol: early, offset: 8, pre: shows, post: count, flags: [DISABLED], reuse: true }
+  kp1: { kind: kprobe, addr: late+4, pre: count, pre_returns: 0, post: nothing }
+  kr0: { kind: kretprobe, symbol: early, offset: 0, entry: count, entry_returns: 1, handler: keeps, maxactive: 2, data_size: 8 }
+  kr1: { kind: kretprobe, addr: early, handler: count, flags: [DISABLED], reuse: false }
 timeline:
   - { at: start, register: ops0, expect: 0 }
   - { at: { step: 4, cpu: 1 }, set_filter: { probe: ops0, pattern: null, reset: true } }
@@ -75,7 +81,11 @@ timeline:
   - { on: { enter: fp0.entry, cpu: 1 }, disable: fp0 }
   - { on: { return: fp2.exit }, enable: fp0, by: control-1 }
   - { on: { begin: disable, probe: fp0 }, unregister_async: fp1 }
-expect: [unregister, { counter: counter+8, is: 3 }, { counter: ops1.count, at_least: 1 }, { counter: counter, at_most: 9 }, { counter: fp1.entry, is: 1 }, { counter: fp0.nmissed, is: 0 }]
+  - { at: start, register: [kp0, kp1] }
+  - { on: { enter: kp0.pre }, unregister: [kp1] }
+  - { on: { return: kr0.handler }, kprobes_enabled: 'off' }
+  - { on: { end: kprobes_enabled }, kprobes_enabled: 1 }
+expect: [unregister, { counter: kp0.post, is: 1 }, { counter: kr0.nmissed, is: 1 }, { counter: kr0.kp.nmissed, is: 1 }, { counter: counter+8, is: 3 }, { counter: ops1.count, at_least: 1 }, { counter: counter, at_most: 9 }, { counter: fp1.entry, is: 1 }, { counter: fp0.nmissed, is: 0 }]
 `;
 
 /** A node of the JSON schema, as far as it is looked at. */

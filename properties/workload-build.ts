@@ -1,4 +1,5 @@
 // From the plain numbers of `workloads.ts` to a workload: pure, so that a failing workload shrinks well.
+import type { OpsFlag } from '../src/replay/workload/model-ftrace.ts';
 import type {
   AllocKind,
   CallbackModel,
@@ -6,7 +7,6 @@ import type {
   HandlerModel,
   IdleModel,
   Line,
-  OpsFlag,
   ProbeModel,
   TaskModel,
   TimelineItem,

@@ -1,7 +1,7 @@
 // The probes of a random workload as plain numbers: what they select, how often they come and go, what changes meanwhile,
 // and the flags that they ask for.
 import fc from 'fast-check';
-import { OPS_FLAGS, type OpsFlag } from '../src/replay/workload/model.ts';
+import { OPS_FLAGS, type OpsFlag } from '../src/replay/workload/model-ftrace.ts';
 import type { RawChange, RawProbe } from './workload-build.ts';
 import type { Features } from './workload-features.ts';
 import { NAMES, PATTERNS, STEP_MAX } from './workload-names.ts';

@@ -5,12 +5,8 @@ import { expect, test } from 'vitest';
 import { assert } from '../src/assert.ts';
 import { check } from '../src/replay/workload/check.ts';
 import { makePlan } from '../src/replay/workload/make-plan.ts';
-import type {
-  FtraceProbeModel,
-  OpsFlag,
-  ProbeModel,
-  Workload,
-} from '../src/replay/workload/model.ts';
+import type { FtraceProbeModel, OpsFlag } from '../src/replay/workload/model-ftrace.ts';
+import type { ProbeModel, Workload } from '../src/replay/workload/model.ts';
 import { parseWorkload } from '../src/replay/workload/parse.ts';
 import { matches } from '../src/replay/workload/pattern.ts';
 import { toYaml } from '../src/replay/workload/to-yaml.ts';

@@ -47,6 +47,8 @@ export type { Event, EventName, EventOf } from './replay/schema.ts';
 export type {
   DataReference,
   FprobeReference,
+  KprobeReference,
+  KretprobeReference,
   ProbeReference,
   Reference,
 } from './replay/workload/build-reference.ts';

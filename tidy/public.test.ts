@@ -5,65 +5,70 @@ import { commentOf, exampleOf, examplesIn, publicNames } from './examples.ts';
 import { memberNames, membersOf } from './members.ts';
 import { ROOT } from './source.ts';
 
+/** What `reprobe` exports, values and types. */
+const PUBLIC: readonly string[] = [
+  'Choice',
+  'DataReference',
+  'EraComparison',
+  'EraOptions',
+  'EraRow',
+  'EraTopic',
+  'Event',
+  'EventName',
+  'EventOf',
+  'Evidence',
+  'ExpectationResult',
+  'FprobeReference',
+  'GuaranteeInfo',
+  'Handler',
+  'HandlerContext',
+  'HandlerPath',
+  'InputError',
+  'InvariantError',
+  'Judged',
+  'Judgement',
+  'KprobeReference',
+  'KretprobeReference',
+  'MissExplanation',
+  'MissGroup',
+  'ProbeReference',
+  'RecordOptions',
+  'RecordedRun',
+  'RecordingSource',
+  'Recursion',
+  'Reference',
+  'ReplayOptions',
+  'ReplayOutcome',
+  'Step',
+  'Task',
+  'TaskContext',
+  'TaskPath',
+  'Verdict',
+  'Workload',
+  'WorkloadBuilder',
+  'WorkloadInput',
+  'compareEras',
+  'defineHandler',
+  'defineTask',
+  'explainMiss',
+  'fromYaml',
+  'guarantees',
+  'judge',
+  'misses',
+  'profiles',
+  'readEvents',
+  'record',
+  'recursedFunctions',
+  'replay',
+  'toYaml',
+  'variants',
+  'workload',
+  'workloadJsonSchema',
+];
+
 test('these names are public', () => {
   const names = publicNames().map(({ name }) => name);
-  expect(names.toSorted((a, b) => (a < b ? -1 : 1)).join('\n')).toMatchInlineSnapshot(`
-    "Choice
-    DataReference
-    EraComparison
-    EraOptions
-    EraRow
-    EraTopic
-    Event
-    EventName
-    EventOf
-    Evidence
-    ExpectationResult
-    FprobeReference
-    GuaranteeInfo
-    Handler
-    HandlerContext
-    HandlerPath
-    InputError
-    InvariantError
-    Judged
-    Judgement
-    MissExplanation
-    MissGroup
-    ProbeReference
-    RecordOptions
-    RecordedRun
-    RecordingSource
-    Recursion
-    Reference
-    ReplayOptions
-    ReplayOutcome
-    Step
-    Task
-    TaskContext
-    TaskPath
-    Verdict
-    Workload
-    WorkloadBuilder
-    WorkloadInput
-    compareEras
-    defineHandler
-    defineTask
-    explainMiss
-    fromYaml
-    guarantees
-    judge
-    misses
-    profiles
-    readEvents
-    record
-    recursedFunctions
-    replay
-    toYaml
-    variants
-    workload
-    workloadJsonSchema"
-  `);
+  expect(names.toSorted((a, b) => (a < b ? -1 : 1)).join('\n')).toBe(PUBLIC.join('\n'));
 });
 
 test('every public name has a comment with an example that says what it prints', () => {

@@ -366,9 +366,10 @@ function loadArgument(code: Code, register: number, which: Argument): void {
 
 /** The address of the first word of entry_data; NULL where there is none (FP-2). */
 function loadData(code: Code, register: number): void {
-  if (!code.fn.callback || code.fn.convention !== 'fprobe')
-    throw wrong(code, 'store_data and show_data belong into handlers of an fprobe');
-  const imm = argumentOffset(code.frame, ARGUMENTS.fprobe.data);
+  const { callback, convention = 'ftrace' } = code.fn;
+  if (!callback || convention === 'ftrace')
+    throw wrong(code, 'store_data and show_data belong into handlers of an fprobe or kretprobe');
+  const imm = argumentOffset(code.frame, ARGUMENTS[convention].data);
   emit(code, 'ld', { rd: register, rs1: REG.sp, imm });
 }
 

@@ -1,4 +1,5 @@
 // Layer emu. Can a CPU take a step?
+import type { Context } from './context.ts';
 import type { Cpu } from './cpu.ts';
 import { ACCESS } from './path.ts';
 
@@ -19,10 +20,15 @@ export function canGoOn(cpu: Cpu): boolean {
       (cpu.idleRuns !== undefined && cpu.idleRuns.left > 0)
     );
   }
-  const { pending } = activity;
-  if (pending?.kind !== ACCESS.spin) return true;
+  return !spinsInVain(cpu.top) || (cpu.runQueue.length > 0 && cpu.preemptible());
+}
+
+/** It waits without sleeping for what has not come yet. */
+export function spinsInVain({ top: activity }: Pick<Context, 'top'>): boolean {
+  const pending = activity?.kind === 'path' ? activity.pending : undefined;
+  if (pending?.kind !== ACCESS.spin) return false;
   const holds = pending.operand as (value: unknown) => boolean;
-  return holds(pending.cell.value) || (cpu.runQueue.length > 0 && cpu.preemptible());
+  return !holds(pending.cell.value);
 }
 
 /** An IPI, an interrupt, a softirq or an NMI could be taken now. */

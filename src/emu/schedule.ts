@@ -7,6 +7,7 @@ import { EMU_EVENTS } from './event.ts';
 import { hotplugBody, standIn } from './hotplug-idle.ts';
 import { ACCESS, act, callGuest, type Path, type PathStart } from './path.ts';
 import { changePreemptCount } from './preempt.ts';
+import { spinsInVain } from './ready.ts';
 import { restoreFrame, saveFrame } from './regs.ts';
 import { moveTask, type Task } from './task.ts';
 import { abandonCalls } from './true-call.ts';
@@ -118,9 +119,10 @@ function givesWay(cpu: Cpu): boolean {
   return activities.length === 1 && top?.kind === 'path' && top.pending?.kind === ACCESS.call;
 }
 
-/** A ready kernel thread: it is preferred to tasks. */
+/** A ready kernel thread is preferred to tasks; but one that only waits for another CPU would take turns with them for ever. */
 export function urgentTask({ runQueue }: Cpu): Task | undefined {
-  for (const task of runQueue) if (task.kind === 'kthread') return task;
+  for (const task of runQueue)
+    if (task.kind === 'kthread' && !spinsInVain(task.context)) return task;
   return undefined;
 }
 

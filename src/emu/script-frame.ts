@@ -7,10 +7,12 @@ import type { Convention, ScriptFunction, ScriptOp } from './script.ts';
 const NESTING_MAX = 32;
 const SLOT_BYTES = 8;
 const STACK_ALIGNMENT = 16;
-/** Which argument is what: of a callback (ip, parent_ip, ops, regs) or of a handler of an fprobe. */
+/** Which argument is what: of a callback (ip, parent_ip, ops, regs), of a handler of an fprobe, or of one of a kprobe (p, regs,
+ * and out of sight of its prototype the data, the probe and the probed address; there is no parent). */
 export const ARGUMENTS = {
   ftrace: { ip: 0, parentIp: 1, probe: 2, regs: 3, count: 4 },
   fprobe: { probe: 0, ip: 1, parentIp: 2, regs: 3, data: 4, count: 5 },
+  kprobe: { regs: 1, data: 3, probe: 4, ip: 7, parentIp: 7, count: 8 },
 } as const satisfies Record<Convention, Readonly<Record<string, number>>>;
 
 /**

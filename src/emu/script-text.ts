@@ -32,6 +32,7 @@ export function placeScripts(
       size,
       site: offset === undefined ? NO_ADDRESS : address + offset,
       notrace: offset === undefined,
+      ...(fn.nokprobe === true ? { nokprobe: true } : {}),
       callback: fn.callback,
     };
   });

@@ -46,13 +46,13 @@ export type ScriptOp =
   | { readonly op: 'set_reg'; readonly register: number; readonly value: number }
   /** Callbacks only: the traced function goes on in another one. */
   | { readonly op: 'redirect'; readonly target: string }
-  /** Handlers of an fprobe only: keeps a register of the traced function in the first word of entry_data. */
+  /** Handlers with data (of an fprobe, of a kretprobe) only: keeps a register of the traced function in its first word. */
   | { readonly op: 'store_data'; readonly register: number }
-  /** Handlers of an fprobe only: records that word (a `regs` event). */
+  /** Likewise: records that word (a `regs` event). */
   | { readonly op: 'show_data' };
 
 /** Who calls a callback, and so what a0, a1, ... are. */
-export type Convention = 'ftrace' | 'fprobe';
+export type Convention = 'ftrace' | 'fprobe' | 'kprobe';
 
 export interface ScriptFunction {
   readonly name: string;
@@ -61,6 +61,8 @@ export interface ScriptFunction {
   readonly body: readonly ScriptOp[];
   /** No pad, no call site: can never be hooked (FT-4). */
   readonly notrace: boolean;
+  /** `NOKPROBE_SYMBOL` (KP-14). */
+  readonly nokprobe?: boolean | undefined;
   /** A probe callback: its prologue keeps its arguments for `trylock`, `regs` and so on. */
   readonly callback: boolean;
   /** Of callbacks; `ftrace` by default. */

@@ -1,5 +1,5 @@
 // Layer replay. The plan's probes and modules as objects of the tracing subsystem, and its operations as calls.
-import { InputError, InvariantError, known } from '../assert.ts';
+import { assert, InputError, InvariantError, known } from '../assert.ts';
 import { NO_ADDRESS } from '../emu/address.ts';
 import type { Context } from '../emu/context.ts';
 import { functionsNamed, type Image } from '../emu/image.ts';
@@ -20,14 +20,24 @@ import {
 } from '../trace/ftrace-ops-flags.ts';
 import { type FtraceOps, newFtraceOps } from '../trace/ftrace-ops.ts';
 import type { Kernel } from '../trace/kernel.ts';
+import { type KprobeCall, kprobesEnabled } from '../trace/kprobe-operation.ts';
 import { deleteModule, initModule, type Module, newModule } from '../trace/module.ts';
 import { fileOperation, operation, type OperationRequest } from '../trace/operation.ts';
 import type { Profile } from '../trace/profile.ts';
 import { builtForAnother } from './compiled-era.ts';
+import {
+  type KprobeNames,
+  type KprobeProbe,
+  kprobeCall,
+  makeKprobe,
+  performOnKprobes,
+} from './kprobes.ts';
 import type { FprobeFlag } from './workload/model-fprobe.ts';
-import type { OperationName, OpsFlag } from './workload/model.ts';
+import type { OpsFlag } from './workload/model-ftrace.ts';
+import type { OperationName } from './workload/model.ts';
 import type {
   Plan,
+  PlanBatchOperation,
   PlanCpuOperation,
   PlanFprobe,
   PlanFprobeTarget,
@@ -36,7 +46,7 @@ import type {
   PlanProbeOperation,
 } from './workload/plan.ts';
 
-export type Probe = FtraceProbe | FprobeProbe;
+export type Probe = FtraceProbe | FprobeProbe | KprobeProbe;
 
 interface FtraceProbe {
   readonly kind: 'ftrace';
@@ -60,11 +70,22 @@ export const KERNEL_NAMES = {
     'register_fprobe',
     'register_fprobe_ips',
     'register_fprobe_syms',
+    'register_kprobe',
+    'register_kprobes',
+    'register_kretprobe',
+    'register_kretprobes',
   ],
-  unregister: ['unregister_ftrace_function', 'unregister_fprobe'],
+  unregister: [
+    'unregister_ftrace_function',
+    'unregister_fprobe',
+    'unregister_kprobe',
+    'unregister_kprobes',
+    'unregister_kretprobe',
+    'unregister_kretprobes',
+  ],
   unregister_async: ['unregister_fprobe_async'],
-  disable: ['disable_fprobe'],
-  enable: ['enable_fprobe'],
+  disable: ['disable_fprobe', 'disable_kprobe', 'disable_kretprobe'],
+  enable: ['enable_fprobe', 'enable_kprobe', 'enable_kretprobe'],
   set_filter: ['ftrace_set_filter'],
   set_notrace: ['ftrace_set_notrace'],
   set_filter_ip: ['ftrace_set_filter_ip'],
@@ -73,6 +94,7 @@ export const KERNEL_NAMES = {
   init_module: ['init_module'],
   delete_module: ['delete_module'],
   ftrace_enabled: ['ftrace_enabled'],
+  kprobes_enabled: ['kprobes_enabled'],
   set_ftrace_pid: ['set_ftrace_pid'],
   cpu_down: ['cpu_down'],
   cpu_up: ['cpu_up'],
@@ -98,12 +120,23 @@ export function makeProbes(k: Kernel, plan: Plan, image: Image): readonly Probe[
   checkEra(k, plan);
   return plan.probes.map((probe): Probe => {
     if (probe.kind === 'fprobe') return makeFprobe(k, probe, image);
+    if (probe.kind !== 'ftrace') return makeKprobe(k, probe, namesOf(image));
     const { kind, name, callback, flags: asked, static: isStatic } = probe;
     const func = addressOf(image, callback);
     const flags = asked.reduce((bits, flag) => bits | OPS_FLAG_BITS[flag], 0);
     const ops = newFtraceOps(k, { name, func, flags, isStatic });
     return { kind, object: ops.object, ops };
   });
+}
+
+function namesOf(image: Image): KprobeNames {
+  return {
+    func: (name) => addressOf(image, name),
+    symbol: (name) =>
+      functionsNamed(image, name)[0]?.address ??
+      image.dataSymbols.get(name)?.address ??
+      addressOf(image, name),
+  };
 }
 
 function makeFprobe(k: Kernel, planned: PlanFprobe, image: Image): Probe {
@@ -186,8 +219,16 @@ export class Operations {
     this.#standIn(cx, planned);
     if ('which' in planned) return this.#performOnCpu(cx, planned);
     if ('module' in planned) return this.#performOnModule(cx, planned);
+    if ('probes' in planned) {
+      const probes = this.#batch(planned);
+      return performOnKprobes(cx, this.#k, this.#batchCall(planned), probes);
+    }
+    if (planned.op === 'kprobes_enabled') return kprobesEnabled(cx, this.#k, planned.text);
     if (!('probe' in planned)) return fileOperation(cx, this.#k, planned);
     const probe = this.probe(planned.probe);
+    if ('p' in probe) {
+      return performOnKprobes(cx, this.#k, kprobeCall(probe, planned.op, false), [probe]);
+    }
     if (probe.kind === 'fprobe') {
       const { fp } = probe;
       // A workload says nothing of structs: it means that its probes can be registered again.
@@ -202,11 +243,31 @@ export class Operations {
 
   /** The kernel's name of the call that performs it. */
   callOf(planned: PlanOperation): string {
+    if ('probes' in planned) return this.#batchCall(planned);
     if (!('probe' in planned)) return planned.op;
     const probe = this.probe(planned.probe);
-    return probe.kind === 'fprobe'
-      ? this.#fprobeRequest(probe, planned).op
-      : this.#request(planned).op;
+    switch (probe.kind) {
+      case 'ftrace':
+        return this.#request(planned).op;
+      case 'fprobe':
+        return this.#fprobeRequest(probe, planned).op;
+      case 'kprobe':
+      case 'kretprobe':
+        return kprobeCall(probe, planned.op, false);
+    }
+  }
+
+  #batch({ probes }: PlanBatchOperation): readonly KprobeProbe[] {
+    return probes.map((index) => {
+      const probe = this.probe(index);
+      assert(probe.kind === 'kprobe' || probe.kind === 'kretprobe', 'a batch was checked');
+      return probe;
+    });
+  }
+
+  #batchCall(planned: PlanBatchOperation): KprobeCall {
+    const [first] = this.#batch(planned);
+    return kprobeCall(known(first, 'a batch has probes'), planned.op, true);
   }
 
   /**

@@ -236,8 +236,12 @@ function failedIn(session: Session, { plan, positions }: Prepared): readonly str
 /** The probe or the module, or what is written to a file. */
 function aboutWhat({ modules, probes }: Plan, operation: PlanOperation): string {
   if ('which' in operation) return `CPU ${operation.which}`;
-  if (operation.op === 'ftrace_enabled') return operation.text;
+  if (operation.op === 'ftrace_enabled' || operation.op === 'kprobes_enabled')
+    return operation.text;
   if (operation.op === 'set_ftrace_pid') return operation.pids.join(' ');
+  if ('probes' in operation) {
+    return operation.probes.map((index) => known(probes[index], 'it is planned').name).join(', ');
+  }
   const object = 'module' in operation ? modules[operation.module] : probes[operation.probe];
   return known(object, 'an operation has its object').name;
 }

@@ -24,6 +24,7 @@ import { loadPrograms, runProgram, type UserProgram } from '../emu/user.ts';
 import { nmissedAddress } from '../trace/fprobe-miss.ts';
 import { MCOUNT_INSN_SIZE } from '../trace/ftrace-insn.ts';
 import { bootKernel, type Kernel, publishStubs } from '../trace/kernel.ts';
+import { KPROBE, KRETPROBE } from '../trace/kprobe-struct.ts';
 import type { Profile } from '../trace/profile.ts';
 import { TRACE_STUBS } from '../trace/stub-table.ts';
 import type { Variant } from '../trace/variants/variant.ts';
@@ -158,8 +159,12 @@ export class Session {
   readCounter(place: PlanCounter['place']): number {
     if ('symbol' in place) return this.readData(place.symbol, place.offset);
     const probe = this.operations.probe(place.nmissed);
-    assert(probe.kind === 'fprobe', 'nmissed was checked to be that of an fprobe');
-    return this.#readLong(nmissedAddress(this.kernel, probe.fp));
+    assert(probe.kind !== 'ftrace', 'nmissed was checked to be there');
+    if (probe.kind === 'fprobe') return this.#readLong(nmissedAddress(this.kernel, probe.fp));
+    const { address } = probe.p;
+    if (probe.kind === 'kprobe' || place.kp === true)
+      return this.#readLong(address + KPROBE.nmissed);
+    return this.machine.memory.load32(address + KRETPROBE.nmissed);
   }
 
   #readLong(at: number): number {

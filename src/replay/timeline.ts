@@ -174,9 +174,9 @@ function matcher(trigger: EventTrigger, names: TimelineNames): Watch['matches'] 
     }
     case 'callback': {
       const object = names.object(trigger.probe);
-      const { handler } = trigger;
-      if (handler === undefined) return (_kind, found) => found === object;
-      return (kind, found) => found === object && kind === names.string(`fprobe_${handler}`);
+      const { call } = trigger;
+      if (call === undefined) return (_kind, found) => found === object;
+      return (kind, found) => found === object && kind === names.string(call);
     }
     case 'operation': {
       const calls = names.operations(trigger.op);

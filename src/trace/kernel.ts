@@ -30,6 +30,7 @@ import {
 } from './ftrace-trampoline.ts';
 import { writeJprobeReturn } from './jprobe.ts';
 import { kprobeFaultHandler } from './kprobe-fault.ts';
+import { reportKprobes } from './kprobe-state.ts';
 import type { KprobeState } from './kprobe.ts';
 import { type LinkTable, LINKS } from './link.ts';
 import type { Module } from './module.ts';
@@ -226,6 +227,7 @@ function reportState(k: Kernel): void {
     if (word !== undefined) machine.report(first, recursion.id, pid, cpu.id, word.value);
   }
   for (const fp of k.fprobes.byAddress.values()) reportFprobe(k, fp);
+  reportKprobes(k);
 }
 
 /** The newest that has been seen at its address. */

@@ -1,6 +1,6 @@
 // Layer trace. Calling a handler of a kprobe. As for fprobes the machine watches the function, and whether a call of it is
 // a probe's is read off the registers: behind the documented arguments, out of sight of a C prototype, are the probe,
-// its registration, which handler it is, and the probed address.
+// its registration, which handler it is, and the probed address; of a kretprobe also its data.
 import { type Address, addressHi, addressLo, toAddress } from '../emu/address.ts';
 import type { Context } from '../emu/context.ts';
 import { callGuest, type Path } from '../emu/path.ts';
@@ -46,6 +46,8 @@ interface Documented {
   readonly first: Address;
   /** a2. */
   readonly third: number;
+  /** Of a kretprobe, out of sight in a3: the data of its instance. */
+  readonly data?: Address;
 }
 
 /** Calls a handler with its documented arguments in a0..a2. */
@@ -53,7 +55,7 @@ export function* callKprobe(
   cx: Context,
   p: Kprobe,
   { handler, ip, regs }: KprobeHandlerCall,
-  { which, first, third }: Documented,
+  { which, first, third, data }: Documented,
 ): Path<number> {
   const generation = cx.make(() => p.generation.value);
   const documented = [
@@ -72,7 +74,8 @@ export function* callKprobe(
     KPROBE_CALLS[which],
     0,
   ];
-  const args = [...documented, 0, 0, ...hidden, addressLo(ip), addressHi(ip)];
+  const shared = data === undefined ? [0, 0] : [addressLo(data), addressHi(data)];
+  const args = [...documented, ...shared, ...hidden, addressLo(ip), addressHi(ip)];
   return yield* callGuest(cx.cpu.state, handler, args);
 }
 

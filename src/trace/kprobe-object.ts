@@ -43,8 +43,26 @@ export interface KprobeFields {
 
 /** A script's probe: its struct is placed and filled in. For boot, before the first step. */
 export function newKprobe(k: Kernel, fields: KprobeFields): Kprobe {
-  const { memory } = k.machine;
   const address = placeStruct(k);
+  fillStruct(k, address, fields);
+  const p = makeKprobe(k, { address, kind: fields.kind, name: fields.name, mark: 0 });
+  const cpu = known(k.machine.cpus[0], 'there is a first CPU');
+  k.machine.report(cpu, TRACE_EVENTS.object.id, ...objectWords(k, p));
+  return p;
+}
+
+/**
+ * Fills in the struct of a script's probe anew, as it has to be before it is registered again: what the kernel has left in
+ * `addr` and `flags` counts otherwise (KP-10.1, KP-10.5). It is not registered. Part of the present step.
+ */
+export function refillKprobe(k: Kernel, p: Kprobe, fields: KprobeFields): void {
+  assert(p.mark === 0 && p.node.value === undefined, 'it is a script probe that is not planted');
+  fillStruct(k, p.address, fields);
+  p.flags.set(fields.flags ?? 0);
+}
+
+function fillStruct(k: Kernel, address: Address, fields: KprobeFields): void {
+  const { memory } = k.machine;
   const pointer = (offset: number, to: Address | undefined): void => {
     storePointer(k, address + offset, to ?? NO_ADDRESS);
   };
@@ -62,10 +80,6 @@ export function newKprobe(k: Kernel, fields: KprobeFields): Kprobe {
     memory.store64(address + KRETPROBE.dataSize, fields.dataSize ?? 0, 0);
   }
   if (fields.kind === 'jprobe') pointer(JPROBE.entry, fields.entry);
-  const p = makeKprobe(k, { address, kind: fields.kind, name: fields.name, mark: 0 });
-  const cpu = known(k.machine.cpus[0], 'there is a first CPU');
-  k.machine.report(cpu, TRACE_EVENTS.object.id, ...objectWords(k, p));
-  return p;
 }
 
 function storeName(k: Kernel, address: Address, symbol: string): void {

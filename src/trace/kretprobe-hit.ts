@@ -100,7 +100,8 @@ function* callEntry(
   });
   if (handler === NO_ADDRESS) return 0;
   const call = { handler, ip, regs };
-  const result = yield* callKprobe(cx, p, call, { which: 'entry', first: instance, third: 0 });
+  const given = { first: instance, third: 0, data: node.data } as const;
+  const result = yield* callKprobe(cx, p, call, { which: 'entry', ...given });
   const generation = cx.make(() => p.generation.value);
   cx.emit(TRACE_EVENTS.entry_result.id, p.object, generation, result);
   return result;
@@ -120,7 +121,8 @@ export function* kretprobeRethookHandler(
   const { ip } = cx.make(() => hookedCall(node));
   yield* k.fn.kretprobeBusy(cx, k, p);
   const call = { handler, ip, regs };
-  yield* callKprobe(cx, p, call, { which: 'ret', first: instanceOf(node), third: 0 });
+  const given = { first: instanceOf(node), third: 0, data: node.data } as const;
+  yield* callKprobe(cx, p, call, { which: 'ret', ...given });
   yield* setCurrentKprobe(cx, k, undefined);
 }
 

@@ -1,5 +1,5 @@
 // Layer trace. What lines of workload callbacks ask for: registers of the traced function, and an fprobe's data, as
-// events; changes of registers. The probe in a0 is an ftrace_ops or an fprobe. Misuse is an oops event.
+// events; changes of registers. The probe in a0 is an ftrace_ops, an fprobe or a kprobe. Misuse is an oops event.
 import type { Address } from '../emu/address.ts';
 import type { Context } from '../emu/context.ts';
 import { mayUse } from '../emu/kernel-access.ts';
@@ -10,6 +10,7 @@ import { TRACE_EVENTS } from './event.ts';
 import { presentFprobe } from './fprobe.ts';
 import { FTRACE_REGS_BYTES, isFull, PT_REGS, PT_REGS_BYTES, PT_REGS_IP } from './ftrace-regs.ts';
 import type { Kernel } from './kernel.ts';
+import { presentKprobe } from './kprobe-object.ts';
 import type { TraceStub } from './stub-table.ts';
 
 /** As a register of `regs` events: the first word of an fprobe's entry_data. */
@@ -27,7 +28,7 @@ export function recordStubs(k: Kernel): Partial<Record<TraceStub, Stub>> {
 
 interface Found {
   readonly object: number;
-  readonly isFprobe: boolean;
+  readonly kind: 'ftrace_ops' | 'fprobe' | 'kprobe';
 }
 
 /**
@@ -36,9 +37,11 @@ interface Found {
  */
 function probeAt(cx: Context, k: Kernel, address: Address): Found | undefined {
   const fp = presentFprobe(k, address);
-  if (fp !== undefined) return { object: fp.object, isFprobe: true };
+  if (fp !== undefined) return { object: fp.object, kind: 'fprobe' };
   const ops = k.ops.byAddress.get(address);
-  if (ops !== undefined) return { object: ops.object, isFprobe: false };
+  if (ops !== undefined) return { object: ops.object, kind: 'ftrace_ops' };
+  const p = presentKprobe(k, address);
+  if (p !== undefined) return { object: p.object, kind: 'kprobe' };
   oops(cx, 'unmapped', address);
   return undefined;
 }
@@ -54,9 +57,10 @@ function recordRegs(cx: Context, k: Kernel, args: StubArguments): number {
   const regs = args.address(1);
   if (probe === undefined || !mayUse(cx, { at: regs, bytes: FTRACE_REGS_BYTES, writes: false }))
     return 0;
-  const full = isFull(memory, regs);
+  const full = hasAll(k, probe, regs);
   if (full && !mayUse(cx, { at: regs, bytes: PT_REGS_BYTES, writes: false })) return 0;
-  reportArguments(cx.cpu, full ? PT_REGS : PT_REGS.filter(isArgument));
+  // A kprobe stands anywhere in its function: what that came with is another matter.
+  if (probe.kind !== 'kprobe') reportArguments(cx.cpu, full ? PT_REGS : PT_REGS.filter(isArgument));
   for (const { name, offset } of PT_REGS) {
     if (!full && !isArgument({ name })) continue;
     const at = regs + offset;
@@ -78,8 +82,8 @@ function writeReg(cx: Context, k: Kernel, args: StubArguments): number {
   if (probe === undefined || !mayUse(cx, { at: regs, bytes: FTRACE_REGS_BYTES, writes: true }))
     return 0;
   const shown = PT_REGS.find(({ number }) => number === register);
-  const full = isFull(memory, regs);
-  const writable = probe.isFprobe && shown !== undefined && isArgument(shown);
+  const full = hasAll(k, probe, regs);
+  const writable = probe.kind === 'fprobe' && shown !== undefined && isArgument(shown);
   if (!full && !writable) {
     oops(cx, 'no pt_regs', regs);
     return 0;
@@ -103,6 +107,11 @@ function recordData(cx: Context, k: Kernel, args: StubArguments): number {
   const [lo, hi] = [memory.loadLo(at), memory.loadHi(at)];
   cx.emit(TRACE_EVENTS.regs.id, probe.object, strings.id(ENTRY_DATA), lo, hi);
   return 0;
+}
+
+/** A kprobe gets a whole `struct pt_regs` however it is hit; that of a trap has t0 where others have a mark. */
+function hasAll(k: Kernel, { kind }: Found, regs: Address): boolean {
+  return kind === 'kprobe' || isFull(k.machine.memory, regs);
 }
 
 function isArgument({ name }: { readonly name: string }): boolean {

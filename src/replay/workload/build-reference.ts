@@ -5,7 +5,9 @@ import type { TraceStub } from '../../trace/stub-table.ts';
 import type { DefinedPath, Handler } from '../handler.ts';
 import type { EventName } from '../schema.ts';
 import type { FprobeModel, RegisterModel } from './model-fprobe.ts';
-import type { FtraceProbeModel, IdleModel, OnEvent, TaskModel, TimelineItem } from './model.ts';
+import type { FtraceProbeModel } from './model-ftrace.ts';
+import type { KprobeModel, KretprobeModel } from './model-kprobe.ts';
+import type { IdleModel, OnEvent, TaskModel, TimelineItem } from './model.ts';
 import type {
   CounterExpectation,
   HandlerModel,
@@ -116,6 +118,67 @@ export class FprobeReference extends Reference<'probe'> {
   }
 }
 
+/**
+ * A kprobe, with the places and counters that belong to it.
+ *
+ * @example
+ * import { type KprobeReference, workload } from 'reprobe';
+ * const w = workload('small', { cpus: 1 });
+ * const open = w.function('vfs_open', (f) => [f.work(4)]);
+ * const p: KprobeReference = w.probe('p', { kind: 'kprobe', addr: open, offset: 8, pre: 'count' });
+ * console.log(p.pre.name, p.nmissed.name); // → p.pre p.nmissed
+ */
+export class KprobeReference extends Reference<'probe'> {
+  /** For triggers: its pre_handler is entered, or returns. As a counter: how often, if it is `count`. */
+  readonly pre: Reference<'handler'>;
+  /** As `pre`, for its post_handler. */
+  readonly post: Reference<'handler'>;
+  /** Its `nmissed`. */
+  readonly nmissed: Reference<'counter'>;
+
+  constructor(name: string) {
+    super('probe', name);
+    this.pre = new Reference('handler', `${name}.pre`);
+    this.post = new Reference('handler', `${name}.post`);
+    this.nmissed = new Reference('counter', `${name}.nmissed`);
+  }
+}
+
+/**
+ * A kretprobe, with the places and counters that belong to it.
+ *
+ * @example
+ * import { type KretprobeReference, workload } from 'reprobe';
+ * const w = workload('small', { cpus: 1 });
+ * const r: KretprobeReference = w.probe('r', { kind: 'kretprobe', symbol: 'f', handler: 'count' });
+ * console.log(r.handler.name, r.nmissed.name, r.kp.name); // → r.handler r.nmissed r.kp.nmissed
+ */
+export class KretprobeReference extends Reference<'probe'> {
+  /** As of a kprobe: its entry_handler. */
+  readonly entry: Reference<'handler'>;
+  /** The handler that runs at the return. */
+  readonly handler: Reference<'handler'>;
+  /** Its own `nmissed`: calls that found no instance. */
+  readonly nmissed: Reference<'counter'>;
+  /** That of its kprobe: hits while another one ran. */
+  readonly kp: Reference<'counter'>;
+
+  constructor(name: string) {
+    super('probe', name);
+    this.entry = new Reference('handler', `${name}.entry`);
+    this.handler = new Reference('handler', `${name}.handler`);
+    this.nmissed = new Reference('counter', `${name}.nmissed`);
+    this.kp = new Reference('counter', `${name}.kp.nmissed`);
+  }
+}
+
+/** Any probe. */
+type AnyProbe = ProbeReference | FprobeReference | KprobeReference | KretprobeReference;
+/** What one call registers or unregisters. */
+type Several = AnyProbe | readonly KprobeReference[] | readonly KretprobeReference[];
+/** Probes that can be switched off and on. */
+type Able = FprobeReference | KprobeReference | KretprobeReference;
+
 /** What an interrupt or an idle CPU can run. */
 type Runs = Reference<'function' | 'external'> | Handler;
 /** What a line can call. */
@@ -149,15 +212,21 @@ interface Stands {
   readonly callback: Called;
   readonly entry: Called;
   readonly exit: Called;
-  readonly register: ProbeReference | FprobeReference | RegisterSpec;
-  readonly unregister: ProbeReference | FprobeReference;
-  readonly probe: ProbeReference | FprobeReference;
+  readonly pre: Called;
+  readonly post: Called;
+  readonly handler: Called;
+  /** By its symbol in the symbol table; of a function without another one that is its name. */
+  readonly symbol: string | Reference<'function' | 'external' | 'callback'>;
+  readonly addr: string | Reference<'function' | 'external' | 'callback' | 'data'>;
+  readonly register: Several | RegisterSpec;
+  readonly unregister: Several;
+  readonly probe: AnyProbe;
   readonly function: Reference<'function' | 'external'>;
   readonly functions: readonly Reference<'function' | 'external'>[];
   readonly free_filter: ProbeReference;
   readonly unregister_async: FprobeReference;
-  readonly disable: FprobeReference;
-  readonly enable: FprobeReference;
+  readonly disable: Able;
+  readonly enable: Able;
   readonly ips: readonly Reference<'function' | 'external'>[];
   readonly enter: Runs | Reference<'point' | 'handler'>;
   readonly return: Runs | Reference<'point' | 'handler'>;
@@ -206,6 +275,8 @@ interface UserSpec extends Omit<UserModel, 'entry' | 'exit'> {
 export type IdleSpec = With<IdleModel>;
 export type ProbeSpec = With<FtraceProbeModel>;
 export type FprobeSpec = With<FprobeModel>;
+export type KprobeSpec = With<KprobeModel>;
+export type KretprobeSpec = With<KretprobeModel>;
 export interface InterruptSpec extends Pick<HandlerModel, 'cpu' | 'inject'> {
   readonly run: Runs;
   /** Runs in the interrupt before its level shows, and again after (CC-H5). */

@@ -120,6 +120,34 @@ test('a caller in JavaScript may hand over undefined for what it does not say', 
   expect(w.build().handlers).toEqual({ tick: { irq: 'vfs_open' } });
 });
 
+test('kprobes and kretprobes, alone and together', () => {
+  const w = workload('kprobes', { cpus: 1 });
+  const open = w.function('vfs_open', (f) => [f.work(4)]);
+  const away = w.callback('away', (f) => [f.redirect(open), f.return(1)]);
+  w.function('entry_code', [], { nokprobe: true });
+  const p = w.probe('p', { kind: 'kprobe', addr: open, offset: 8, pre: away, post: 'count' });
+  const q = w.probe('q', { kind: 'kprobe', symbol: open, offset: 8, pre: 'count' });
+  const r = w.probe('r', { kind: 'kretprobe', symbol: 'vfs_open', handler: 'count', maxactive: 1 });
+  w.at('start', { register: [p, q] }).at('start', { register: r });
+  w.on({ enter: q.pre }, { disable: p }).on({ return: r.handler }, { kprobes_enabled: 0 });
+  w.expect({ counter: p.post, is: 0 }, { counter: r.nmissed, is: 0 }, { counter: r.kp, is: 0 });
+  expect(w.build()).toMatchObject({
+    functions: { entry_code: { nokprobe: true } },
+    probes: {
+      p: { kind: 'kprobe', addr: 'vfs_open', offset: 8, pre: 'away', post: 'count' },
+      q: { symbol: 'vfs_open' },
+      r: { kind: 'kretprobe', handler: 'count', maxactive: 1 },
+    },
+    timeline: [
+      { register: ['p', 'q'] },
+      { register: 'r' },
+      { on: { enter: 'q.pre' }, disable: 'p' },
+      { on: { return: 'r.handler' }, kprobes_enabled: 0 },
+    ],
+    expect: [{ counter: 'p.post' }, { counter: 'r.nmissed' }, { counter: 'r.kp.nmissed' }],
+  });
+});
+
 test('building twice gives the same, and what comes later joins in', () => {
   const w = small();
   expect(w.build()).toEqual(w.build());

@@ -13,6 +13,10 @@ import {
   type FprobeSpec,
   type IdleSpec,
   type InterruptSpec,
+  KprobeReference,
+  type KprobeSpec,
+  KretprobeReference,
+  type KretprobeSpec,
   ProbeReference,
   type ProbeSpec,
   Reference,
@@ -63,6 +67,8 @@ interface CallbackOptions {
 interface FunctionOptions extends CallbackOptions {
   /** Its name for patterns, if not its own; other functions may bear it too. */
   readonly symbol?: string;
+  /** No kprobe may be in it (`NOKPROBE_SYMBOL`). */
+  readonly nokprobe?: boolean;
 }
 
 /**
@@ -197,10 +203,24 @@ export class WorkloadBuilder {
   /** A probe; it is registered when the timeline says so. */
   probe(name: string, spec: ProbeSpec): ProbeReference;
   probe(name: string, spec: FprobeSpec): FprobeReference;
-  probe(name: string, spec: ProbeSpec | FprobeSpec): ProbeReference | FprobeReference {
+  probe(name: string, spec: KprobeSpec): KprobeReference;
+  probe(name: string, spec: KretprobeSpec): KretprobeReference;
+  probe(
+    name: string,
+    spec: ProbeSpec | FprobeSpec | KprobeSpec | KretprobeSpec,
+  ): ProbeReference | FprobeReference | KprobeReference | KretprobeReference {
     const plain = this.#plain(spec);
     this.#add('probes', name, () => plain);
-    return spec.kind === 'fprobe' ? new FprobeReference(name) : new ProbeReference(name);
+    switch (spec.kind) {
+      case 'ftrace':
+        return new ProbeReference(name);
+      case 'fprobe':
+        return new FprobeReference(name);
+      case 'kprobe':
+        return new KprobeReference(name);
+      case 'kretprobe':
+        return new KretprobeReference(name);
+    }
   }
 
   /** Does `action` at a point of the run. */

@@ -56,7 +56,7 @@ test('keys and words that are not there are named with the nearest that are', ()
     /whole number from -2147483648 to 2147483647, found 1.5/u,
   );
   expect(errors('probes: { p: { kind: frobe, filter: vfs_open } }')[0]).toMatch(
-    /^f.yaml:12:22: expected a map with kind: ftrace or kind: fprobe/u,
+    /^f.yaml:12:22: expected a map with kind: ftrace, kind: fprobe, kind: kprobe or kind: kretprobe/u,
   );
 });
 
@@ -101,7 +101,7 @@ test('a callback that uses its arguments serves probes of one kind', () => {
   expect(both('note')[0]).toMatch(/'note' uses 'regs' and is a handler of an fprobe too/u);
   expect(both('locked')[0]).toMatch(/'locked' uses 'trylock' and is a handler of an fprobe too/u);
   expect(errors('probes: { ops: { kind: ftrace, callback: carry } }')[0]).toBe(
-    "f.yaml:12:42: 'carry' uses 'store_data', which belongs to handlers of an fprobe",
+    "f.yaml:12:42: 'carry' uses 'store_data', which belongs to handlers of an fprobe or kretprobe",
   );
 });
 
@@ -138,7 +138,7 @@ test('operations belong to the kind of probe that has them', () => {
     expect(item(`${op}: fp`)).toEqual([]);
   }
   expect(item('disable: ops')).toEqual([
-    "f.yaml:15:34: expected a probe of kind fprobe, found 'ops' of kind ftrace",
+    "f.yaml:15:34: expected a probe of kind fprobe or kprobe or kretprobe, found 'ops' of kind ftrace",
   ]);
   expect(item('free_filter: fp')).toEqual([
     "f.yaml:15:38: expected a probe of kind ftrace, found 'fp' of kind fprobe",

@@ -1,30 +1,58 @@
 // Layer replay. Checks of probes, kind by kind, and of what the timeline tells them to do.
+import type { Convention } from '../../emu/script.ts';
+import { checkKprobe } from './check-kprobe.ts';
 import { checkAddress, checkEarlyPattern, checkPattern } from './check-reference.ts';
 import type { Finding, KeyPath } from './finding.ts';
 import { eachLine, readLine } from './line.ts';
-import { FPROBE_HANDLERS, type FprobeModel, type FprobeTargetModel } from './model-fprobe.ts';
+import type { FprobeModel, FprobeTargetModel, RegisterModel } from './model-fprobe.ts';
+import type { FtraceProbeModel } from './model-ftrace.ts';
+import type { KretprobeModel } from './model-kprobe.ts';
 import {
+  ABLE_OPERATIONS,
   BUILT_IN_CALLBACKS,
   FPROBE_OPERATIONS,
-  type FtraceProbeModel,
   OPS_OPERATIONS,
+  type ProbeModel,
   type TimelineItem,
 } from './model.ts';
 import { didYouMean } from './nearest.ts';
+import { allHandlers, CONVENTIONS, handlersOf } from './probe-handlers.ts';
 import { entries, entry, isBuiltIn, type Scope, unknownName } from './scope.ts';
 
 export function checkProbes(scope: Scope): Finding[] {
-  const probes = entries(scope.workload.probes).flatMap(([name, probe]) => {
+  const findings: Finding[] = [];
+  for (const [name, probe] of entries(scope.workload.probes)) {
     const path = ['probes', name];
-    return probe.kind === 'ftrace'
-      ? checkFtrace(scope, probe, path)
-      : checkFprobe(scope, name, probe, path);
-  });
-  return [...probes, ...checkConventions(scope)];
+    findings.push(...checkOne(scope, name, probe, path));
+    for (const { handler, callback } of handlersOf(name, probe))
+      findings.push(...checkCallback(scope, callback, [...path, handler]));
+    findings.push(...checkReturns(scope, probe, path));
+  }
+  findings.push(...checkConventions(scope));
+  return findings;
+}
+
+function checkOne(scope: Scope, name: string, probe: ProbeModel, path: KeyPath): Finding[] {
+  switch (probe.kind) {
+    case 'ftrace':
+      return checkFtrace(scope, probe, path);
+    case 'fprobe':
+      return [
+        ...checkTarget(scope, probe, path, isExpectedToFail(scope, name)),
+        ...checkData(scope, name, probe, { path, key: 'entry_data_size' }),
+      ];
+    case 'kprobe':
+      return checkKprobe(scope, probe, path, isExpectedToFail(scope, name));
+    case 'kretprobe':
+      return [
+        ...checkKprobe(scope, probe, path, isExpectedToFail(scope, name)),
+        ...checkData(scope, name, probe, { path, key: 'data_size' }),
+      ];
+  }
 }
 
 function checkFtrace(scope: Scope, probe: FtraceProbeModel, path: KeyPath): Finding[] {
-  const findings = checkCallback(scope, probe.callback, [...path, 'callback']);
+  const findings: Finding[] = [];
   if (probe.static === true && scope.workload.machine.trampolines !== false) {
     const message = "a static ops would keep its trampoline: expected 'trampolines: false'";
     findings.push({ path: [...path, 'static'], part: 'value', message });
@@ -41,15 +69,6 @@ function checkFtrace(scope: Scope, probe: FtraceProbeModel, path: KeyPath): Find
     }
   }
   return findings;
-}
-
-function checkFprobe(scope: Scope, name: string, probe: FprobeModel, path: KeyPath): Finding[] {
-  const findings = checkTarget(scope, probe, path, isExpectedToFail(scope, name));
-  for (const key of FPROBE_HANDLERS) {
-    const callback = probe[key];
-    if (callback !== undefined) findings.push(...checkCallback(scope, callback, [...path, key]));
-  }
-  return [...findings, ...checkReturns(scope, probe, path), ...checkData(scope, probe, path)];
 }
 
 /** What is to be hooked exists, unless that is the point. */
@@ -77,32 +96,47 @@ function checkTarget(
   return findings;
 }
 
-/** Does the timeline expect an error of some registration of the fprobe? */
+function isAbout(register: TimelineItem['register'], probe: string): boolean {
+  if (typeof register !== 'object') return register === probe;
+  return isBatch(register) && register.includes(probe);
+}
+
+/** Does the timeline expect an error of some registration of the probe? */
 function isExpectedToFail({ workload }: Scope, probe: string): boolean {
   return (workload.timeline ?? []).some(
-    ({ register, expect }) => register === probe && expect !== undefined && expect !== 0,
+    ({ register, expect }) => isAbout(register, probe) && expect !== undefined && expect !== 0,
   );
 }
 
 /** A callback of the workload says itself what it returns. */
-function checkReturns(scope: Scope, probe: FprobeModel, path: KeyPath): Finding[] {
-  const { entry: callback, entry_returns: returns } = probe;
+function checkReturns(scope: Scope, probe: ProbeModel, path: KeyPath): Finding[] {
+  if (probe.kind === 'ftrace') return [];
+  const [key, callback, returns] =
+    probe.kind === 'kprobe'
+      ? ['pre_returns', probe.pre, probe.pre_returns]
+      : ['entry_returns', probe.entry, probe.entry_returns];
   if (returns === undefined || callback === undefined) return [];
   if (isBuiltIn(scope.workload, callback)) return [];
-  const message = `'entry_returns' belongs to count and nothing: '${callback}' ends with return ${returns}`;
-  return [{ path: [...path, 'entry_returns'], part: 'key', message }];
+  const message = `'${key}' belongs to count and nothing: '${callback}' ends with return ${returns}`;
+  return [{ path: [...path, key], part: 'key', message }];
 }
 
-/** Lines that use entry_data use its first word. */
-function checkData(scope: Scope, probe: FprobeModel, path: KeyPath): Finding[] {
-  const bytes = probe.entry_data_size ?? 0;
-  if (bytes === 0 || bytes >= WORD_BYTES) return [];
-  const user = FPROBE_HANDLERS.map((key) => probe[key]).find(
-    (name) => name !== undefined && ownLines(scope, name).some((word) => DATA_WORDS.has(word)),
+/** Lines about data use its first word. An fprobe without data gives none; a kretprobe always gives some (KR-4). */
+function checkData(
+  scope: Scope,
+  name: string,
+  probe: FprobeModel | KretprobeModel,
+  { path, key }: { readonly path: KeyPath; readonly key: string },
+): Finding[] {
+  const isFprobe = probe.kind === 'fprobe';
+  const bytes = (isFprobe ? probe.entry_data_size : probe.data_size) ?? 0;
+  if ((isFprobe && bytes === 0) || bytes >= WORD_BYTES) return [];
+  const user = handlersOf(name, probe).find(({ callback }) =>
+    ownLines(scope, callback).some((word) => DATA_WORDS.has(word)),
   );
   if (user === undefined) return [];
-  const message = `expected at least ${WORD_BYTES} bytes, which '${user}' uses, found ${bytes}`;
-  return [{ path: [...path, 'entry_data_size'], part: 'value', message }];
+  const message = `expected at least ${WORD_BYTES} bytes, which '${user.callback}' uses, found ${bytes}`;
+  return [{ path: [...path, key], part: 'value', message }];
 }
 
 const WORD_BYTES = 8;
@@ -127,32 +161,32 @@ function ownLines({ workload }: Scope, callback: string): readonly string[] {
   return words;
 }
 
-/** A callback with such lines serves probes of one kind; lines about entry_data serve fprobes. */
+/** A callback with such lines serves probes of one kind; lines about data serve fprobes and kretprobes. */
 function checkConventions(scope: Scope): Finding[] {
-  const byFprobes = new Set(fprobeCallbacks(scope));
-  return entries(scope.workload.probes).flatMap(([name, probe]) => {
-    if (probe.kind !== 'ftrace') return [];
-    const { callback } = probe;
-    const path = ['probes', name, 'callback'];
+  const all = allHandlers(scope.workload.probes);
+  return all.flatMap(({ probe, kind, handler, callback }) => {
+    const path = ['probes', probe, handler];
     const words = ownLines(scope, callback);
     const data = words.find((word) => DATA_WORDS.has(word));
-    if (data !== undefined) {
-      const message = `'${callback}' uses '${data}', which belongs to handlers of an fprobe`;
+    if (data !== undefined && (kind === 'ftrace' || kind === 'kprobe')) {
+      const message = `'${callback}' uses '${data}', which belongs to handlers of an fprobe or kretprobe`;
       return [{ path, part: 'value', message }];
     }
     const special = words.find((word) => word === 'trylock' || CONVENTION_WORDS.has(word));
-    if (special === undefined || !byFprobes.has(callback)) return [];
-    const message = `'${callback}' uses '${special}' and is a handler of an fprobe too: expected another callback`;
+    const convention = CONVENTIONS[kind];
+    const other = all.find(
+      (one) =>
+        one.callback === callback && PRECEDENCE[CONVENTIONS[one.kind]] > PRECEDENCE[convention],
+    );
+    if (special === undefined || other === undefined) return [];
+    const article = other.kind === 'fprobe' ? 'an' : 'a';
+    const message = `'${callback}' uses '${special}' and is a handler of ${article} ${other.kind} too: expected another callback`;
     return [{ path, part: 'value', message }];
   });
 }
 
-function fprobeCallbacks({ workload }: Scope): readonly string[] {
-  return entries(workload.probes).flatMap(([, probe]) => {
-    if (probe.kind !== 'fprobe') return [];
-    return FPROBE_HANDLERS.flatMap((key) => probe[key] ?? []);
-  });
-}
+/** Of two probes of different kinds, the finding is at the one that comes first here. */
+const PRECEDENCE: Readonly<Record<Convention, number>> = { ftrace: 0, kprobe: 1, fprobe: 2 };
 
 function checkCallback(scope: Scope, callback: string, path: KeyPath): Finding[] {
   const { workload } = scope;
@@ -191,18 +225,22 @@ export function checkProbeOperations(scope: Scope, item: TimelineItem, path: Key
     findings.push(...checkProbe(scope, register, [...path, 'register']));
   } else if (register !== undefined) {
     const here = [...path, 'register'];
-    const mayFail = item.expect !== undefined && item.expect !== 0;
-    findings.push(
-      ...checkKind(scope, register.probe, 'fprobe', [...here, 'probe']),
-      ...checkTarget(scope, register, here, mayFail),
-    );
+    if (isBatch(register)) findings.push(...checkBatch(scope, register, here));
+    else findings.push(...checkAgain(scope, item, register, here));
   }
-  if (unregister !== undefined) {
+  if (typeof unregister === 'string') {
     findings.push(...checkProbe(scope, unregister, [...path, 'unregister']));
+  } else if (unregister !== undefined) {
+    findings.push(...checkBatch(scope, unregister, [...path, 'unregister']));
   }
   for (const op of FPROBE_OPERATIONS) {
     const probe = item[op];
-    if (probe !== undefined) findings.push(...checkKind(scope, probe, 'fprobe', [...path, op]));
+    if (probe !== undefined) findings.push(...checkKind(scope, probe, ['fprobe'], [...path, op]));
+  }
+  for (const op of ABLE_OPERATIONS) {
+    const probe = item[op];
+    const kinds = ['fprobe', 'kprobe', 'kretprobe'] as const;
+    if (probe !== undefined) findings.push(...checkKind(scope, probe, kinds, [...path, op]));
   }
   for (const op of OPS_OPERATIONS) {
     const set = item[op];
@@ -210,47 +248,71 @@ export function checkProbeOperations(scope: Scope, item: TimelineItem, path: Key
     const here = [...path, op];
     findings.push(
       ...(typeof set === 'string'
-        ? checkKind(scope, set, 'ftrace', here)
-        : checkKind(scope, set.probe, 'ftrace', [...here, 'probe'])),
+        ? checkKind(scope, set, ['ftrace'], here)
+        : checkKind(scope, set.probe, ['ftrace'], [...here, 'probe'])),
     );
   }
   return findings;
 }
 
+function checkAgain(
+  scope: Scope,
+  { expect }: TimelineItem,
+  register: RegisterModel,
+  path: KeyPath,
+): Finding[] {
+  const mayFail = expect !== undefined && expect !== 0;
+  return [
+    ...checkKind(scope, register.probe, ['fprobe'], [...path, 'probe']),
+    ...checkTarget(scope, register, path, mayFail),
+  ];
+}
+
+/** Several probes in one call? */
+export function isBatch(operand: object | number): operand is readonly string[] {
+  return Array.isArray(operand);
+}
+
+/** One call takes kprobes, or kretprobes. */
+function checkBatch(scope: Scope, names: readonly string[], path: KeyPath): Finding[] {
+  const first = names.map((name) => entry(scope.workload.probes, name)?.kind).find(isBatchKind);
+  const kinds = first === undefined ? (['kprobe', 'kretprobe'] as const) : [first];
+  return names.flatMap((name, index) => checkKind(scope, name, kinds, [...path, index]));
+}
+
+function isBatchKind(kind: ProbeModel['kind'] | undefined): kind is 'kprobe' | 'kretprobe' {
+  return kind === 'kprobe' || kind === 'kretprobe';
+}
+
 function checkKind(
   scope: Scope,
   name: string,
-  kind: 'ftrace' | 'fprobe',
+  kinds: readonly ProbeModel['kind'][],
   path: KeyPath,
 ): Finding[] {
   const probe = entry(scope.workload.probes, name);
   if (probe === undefined) return checkProbe(scope, name, path);
-  if (probe.kind === kind) return [];
-  const message = `expected a probe of kind ${kind}, found '${name}' of kind ${probe.kind}`;
+  if (kinds.includes(probe.kind)) return [];
+  const expected = kinds.join(' or ');
+  const message = `expected a probe of kind ${expected}, found '${name}' of kind ${probe.kind}`;
   return [{ path, part: 'value', message }];
 }
 
 /** Points of probes that triggers can wait for. */
 export function probePoints({ workload }: Scope): readonly string[] {
-  return entries(workload.probes).flatMap(([name, probe]) =>
-    probe.kind === 'ftrace'
-      ? [`${name}.callback`]
-      : FPROBE_HANDLERS.filter((key) => probe[key] !== undefined).map((key) => `${name}.${key}`),
-  );
+  return allHandlers(workload.probes).map(({ probe, handler }) => `${probe}.${handler}`);
 }
 
 /** Counters of probes. */
 export function probeCounters({ workload }: Scope): readonly string[] {
-  const counts = (callback: string | undefined): boolean =>
-    callback === 'count' && isBuiltIn(workload, callback);
   const names: string[] = [];
   for (const [name, probe] of entries(workload.probes)) {
-    if (probe.kind === 'ftrace') {
-      if (counts(probe.callback)) names.push(`${name}.count`);
-      continue;
+    for (const { handler, callback } of handlersOf(name, probe)) {
+      if (callback !== 'count' || !isBuiltIn(workload, callback)) continue;
+      names.push(probe.kind === 'ftrace' ? `${name}.count` : `${name}.${handler}`);
     }
-    for (const key of FPROBE_HANDLERS) if (counts(probe[key])) names.push(`${name}.${key}`);
-    names.push(`${name}.nmissed`);
+    if (probe.kind !== 'ftrace') names.push(`${name}.nmissed`);
+    if (probe.kind === 'kretprobe') names.push(`${name}.kp.nmissed`);
   }
   return names;
 }

@@ -1,7 +1,7 @@
 // Layer replay. Checks of the timeline: what its triggers wait for exists, what it does can be done.
 import { EVENTS } from '../schema.ts';
 import { checkModule, checkModuleItem } from './check-module.ts';
-import { checkProbe, checkProbeOperations, probePoints } from './check-probe.ts';
+import { checkProbe, checkProbeOperations, isBatch, probePoints } from './check-probe.ts';
 import { checkAddress, checkCpu, checkFunction, checkPattern } from './check-reference.ts';
 import type { Finding, KeyPath } from './finding.ts';
 import {
@@ -86,6 +86,7 @@ function isDone(
 function objectOf(
   operand:
     | string
+    | readonly string[]
     | number
     | SetPid
     | { readonly which: number }
@@ -93,6 +94,7 @@ function objectOf(
     | { readonly module: string },
 ): string | undefined {
   if (typeof operand === 'string') return operand;
+  if (isBatch(operand)) return operand[0]; // Events of the call name the first one.
   if (typeof operand === 'number' || 'tasks' in operand || 'which' in operand) return undefined;
   return 'probe' in operand ? operand.probe : operand.module;
 }

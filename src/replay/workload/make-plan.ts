@@ -2,9 +2,9 @@
 import { known } from '../../assert.ts';
 import type { ScriptData, ScriptFunction } from '../../emu/script.ts';
 import { readBody, readSymbol } from './line.ts';
+import type { FtraceProbeModel } from './model-ftrace.ts';
 import {
   type CounterExpectation,
-  type FtraceProbeModel,
   type HandlerModel,
   LIMIT,
   type ModuleModel,
@@ -13,7 +13,7 @@ import {
   type Workload,
 } from './model.ts';
 import {
-  fprobeCallbacks,
+  conventions,
   generatedCallbacks,
   makeFprobeOptions,
   makeProbe,
@@ -129,25 +129,26 @@ function makeModule(
 function functionsOf(workload: Workload, of: string | undefined): ScriptFunction[] {
   return entries(workload.functions)
     .filter(([, { module }]) => module === of)
-    .map(([name, { body, notrace, symbol }]) => ({
+    .map(([name, { body, notrace, nokprobe, symbol }]) => ({
       name,
       symbol,
       body: readBody(body),
       notrace: notrace ?? false,
+      nokprobe,
       callback: false,
     }));
 }
 
 function makeFunctions(workload: Workload): ScriptFunction[] {
   const functions = functionsOf(workload, undefined);
-  const ofFprobes = fprobeCallbacks(workload);
+  const called = conventions(workload);
   const callbacks = entries(workload.callbacks).map(
     ([name, { body, notrace }]): ScriptFunction => ({
       name,
       body: readBody(body),
       notrace: notrace ?? true,
       callback: true,
-      convention: ofFprobes.has(name) ? 'fprobe' : undefined,
+      convention: called.get(name),
     }),
   );
   const paths = makePaths(workload).map(({ name, stub }): ScriptFunction => ({
@@ -205,10 +206,16 @@ function makeCounter(workload: Workload, expectation: CounterExpectation): PlanC
   });
 }
 
-/** `fp0.nmissed`, which lies in the struct. */
-function nmissedOf(workload: Workload, counter: string): { readonly nmissed: number } | undefined {
-  const nmissed = entries(workload.probes).findIndex(
-    ([name, { kind }]) => kind === 'fprobe' && counter === `${name}.nmissed`,
-  );
-  return nmissed < 0 ? undefined : { nmissed };
+/** `fp0.nmissed`, which lies in the struct; `r0.kp.nmissed` in that of the kretprobe's kprobe. */
+function nmissedOf(
+  { probes }: Workload,
+  counter: string,
+): { readonly nmissed: number; readonly kp?: true } | undefined {
+  for (const [index, [name, { kind }]] of entries(probes).entries()) {
+    if (kind === 'ftrace') continue;
+    if (counter === `${name}.nmissed`) return { nmissed: index };
+    if (kind === 'kretprobe' && counter === `${name}.kp.nmissed`)
+      return { nmissed: index, kp: true };
+  }
+  return undefined;
 }

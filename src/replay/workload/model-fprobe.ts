@@ -32,10 +32,6 @@ export interface FprobeModel extends FprobeTargetModel {
 export const FPROBE_FLAGS = ['DISABLED', 'KPROBE_SHARED'] as const;
 export type FprobeFlag = (typeof FPROBE_FLAGS)[number];
 
-/** The handlers of an fprobe: `PROBE.entry` and `PROBE.exit` in triggers and, of `count`, as counters. */
-export const FPROBE_HANDLERS = ['entry', 'exit'] as const;
-export type FprobeHandler = (typeof FPROBE_HANDLERS)[number];
-
 /** Keys of `machine:`. */
 export interface FprobeMachineModel {
   readonly missPolicy?: 'both' | 'exitOnly';

@@ -4,6 +4,8 @@
 
 import { LIMITS } from '../../emu/limits.ts';
 import type { FprobeMachineModel, FprobeModel, RegisterModel } from './model-fprobe.ts';
+import type { FtraceProbeModel } from './model-ftrace.ts';
+import type { KprobeModel, KretprobeModel } from './model-kprobe.ts';
 
 /**
  * A workload as plain data: what a YAML file says, and what `workload(...).build()` gives.
@@ -103,6 +105,8 @@ export type ParamsModel = Named<string | number | boolean>;
 export interface FunctionModel {
   readonly body: readonly Line[];
   readonly notrace?: boolean;
+  /** No kprobe may be in it (KP-14). */
+  readonly nokprobe?: boolean;
   /** Its name in the symbol table, which patterns match; several functions may bear the same. */
   readonly symbol?: string;
   /** The module without an image that it is part of. */
@@ -174,37 +178,15 @@ export interface HandlerModel {
 }
 
 /** `kind` tells them apart. */
-export type ProbeModel = FtraceProbeModel | FprobeModel;
-
-export interface FtraceProbeModel {
-  readonly kind: 'ftrace';
-  readonly filter?: string | readonly string[];
-  readonly notrace?: string | readonly string[];
-  readonly callback: string;
-  /** An ops in core kernel data (FT-31). Only where there are no trampolines. */
-  readonly static?: boolean;
-  /** What ops->flags ask for. */
-  readonly flags?: readonly OpsFlag[];
-}
-
-/** FTRACE_OPS_FL_* that a probe can set, by what follows. */
-export const OPS_FLAGS = [
-  'SAVE_REGS',
-  'SAVE_REGS_IF_SUPPORTED',
-  'RECURSION',
-  'IPMODIFY',
-  'RCU',
-  'PID',
-  'PERMANENT',
-] as const;
-export type OpsFlag = (typeof OPS_FLAGS)[number];
+export type ProbeModel = FtraceProbeModel | FprobeModel | KprobeModel | KretprobeModel;
 
 /** Exactly one trigger (`at`, `on`) and exactly one operation. */
 export interface TimelineItem {
   readonly at?: 'start' | 'end' | AtStep;
   readonly on?: OnEvent;
-  readonly register?: string | RegisterModel;
-  readonly unregister?: string;
+  /** A list: one call on all of them, which are kprobes or all kretprobes. */
+  readonly register?: string | readonly string[] | RegisterModel;
+  readonly unregister?: string | readonly string[];
   readonly set_filter?: SetPattern;
   readonly set_notrace?: SetPattern;
   readonly set_filter_ip?: SetIp;
@@ -217,6 +199,7 @@ export interface TimelineItem {
   readonly delete_module?: string;
   /** A text: whatever is written, as it is. */
   readonly ftrace_enabled?: 0 | 1 | string;
+  readonly kprobes_enabled?: 0 | 1 | string;
   readonly set_ftrace_pid?: SetPid;
   readonly cpu_down?: HotplugModel;
   readonly cpu_up?: HotplugModel;
@@ -299,7 +282,7 @@ export interface CounterExpectation {
   readonly at_most?: number;
 }
 
-/** Operations on any probe; on probes of kind ftrace; on those of kind fprobe. */
+/** Operations on any probe; on probes of kind ftrace; on all others; on those of kind fprobe. */
 const PROBE_OPERATIONS = ['register', 'unregister'] as const;
 export const OPS_OPERATIONS = [
   'set_filter',
@@ -308,18 +291,21 @@ export const OPS_OPERATIONS = [
   'set_filter_ips',
   'free_filter',
 ] as const;
-export const FPROBE_OPERATIONS = ['unregister_async', 'disable', 'enable'] as const;
+export const ABLE_OPERATIONS = ['disable', 'enable'] as const;
+export const FPROBE_OPERATIONS = ['unregister_async'] as const;
 export type FprobeOperationName =
   | (typeof PROBE_OPERATIONS)[number]
+  | (typeof ABLE_OPERATIONS)[number]
   | (typeof FPROBE_OPERATIONS)[number];
 /** On modules, and on files of the kernel. */
 const MODULE_OPERATIONS = ['init_module', 'delete_module'] as const;
-const FILE_OPERATIONS = ['ftrace_enabled', 'set_ftrace_pid'] as const;
+const FILE_OPERATIONS = ['ftrace_enabled', 'kprobes_enabled', 'set_ftrace_pid'] as const;
 const CPU_OPERATIONS = ['cpu_down', 'cpu_up'] as const;
 export const OPERATIONS = [
   ...PROBE_OPERATIONS,
   ...OPS_OPERATIONS,
   ...FPROBE_OPERATIONS,
+  ...ABLE_OPERATIONS,
   ...MODULE_OPERATIONS,
   ...FILE_OPERATIONS,
   ...CPU_OPERATIONS,
@@ -388,6 +374,8 @@ export const LIMIT = {
   dataBytesTogether: 131_072,
   entryDataSize: 1_000_000,
   maxactive: 1_000_000,
+  /** As long as a struct has room for (`src/trace/kprobe-object.ts`). */
+  kprobeSymbol: 95,
   instructionsTogether: 65_536,
   ratio: 1_000_000,
   seed: 4_294_967_295,

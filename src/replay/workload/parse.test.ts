@@ -184,7 +184,7 @@ test('data that never was text is read with key paths as places, however it is n
   expect(() => readWorkload(deep, 'header')).toThrow('header: expected at most 64 levels');
   const wrong = { name: 'a', machine: { cpus: 1 }, timeline: [{ at: 'start', register: 3 }] };
   expect(() => readWorkload(wrong, 'header')).toThrow(
-    'header: timeline[0].register: expected the name of a probe, or { probe: NAME, filter: PATTERN }, found 3',
+    'header: timeline[0].register: expected the name of a probe, a list of names, or { probe: NAME, filter: PATTERN }, found 3',
   );
 });
 

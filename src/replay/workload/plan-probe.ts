@@ -1,36 +1,56 @@
 // Layer replay. Probes of a plan, kind by kind: defaults filled in, and the callbacks and counters that they need
 // without anybody having defined them.
-import type { ScriptFunction, ScriptOp } from '../../emu/script.ts';
-import {
-  FPROBE_HANDLERS,
-  type FprobeHandler,
-  type FprobeMachineModel,
-  type FprobeTargetModel,
-} from './model-fprobe.ts';
+import type { Convention, ScriptFunction, ScriptOp } from '../../emu/script.ts';
+import { readSymbol } from './line.ts';
+import type { FprobeMachineModel, FprobeTargetModel } from './model-fprobe.ts';
+import type { KprobePlaceModel } from './model-kprobe.ts';
 import type { MachineModel, ProbeModel, Workload } from './model.ts';
-import type { PlanFprobeTarget, PlanProbe } from './plan.ts';
-import { entries, isBuiltIn } from './scope.ts';
+import type { PlanFprobeTarget, PlanKprobePlace, PlanProbe } from './plan.ts';
+import { allHandlers, CONVENTIONS, type ProbeHandler, handlersOf } from './probe-handlers.ts';
+import { isBuiltIn } from './scope.ts';
 
 export function makeProbe(workload: Workload, name: string, probe: ProbeModel): PlanProbe {
-  if (probe.kind === 'ftrace') {
-    const { kind, callback, flags = [], static: isStatic = false } = probe;
-    const func = isBuiltIn(workload, callback) ? handlerName(name, 'callback') : callback;
-    return { name, kind, callback: func, static: isStatic, flags };
-  }
-  const handler = (key: FprobeHandler): string | null => {
-    const callback = probe[key];
-    if (callback === undefined) return null;
-    return isBuiltIn(workload, callback) ? handlerName(name, key) : callback;
+  const handlers = handlersOf(name, probe);
+  const named = (handler: ProbeHandler['handler']): string | null => {
+    const found = handlers.find((one) => one.handler === handler);
+    if (found === undefined) return null;
+    return isBuiltIn(workload, found.callback) ? handlerName(found) : found.callback;
   };
+  switch (probe.kind) {
+    case 'ftrace': {
+      const { kind, callback, flags = [], static: isStatic = false } = probe;
+      return { name, kind, callback: named('callback') ?? callback, static: isStatic, flags };
+    }
+    case 'fprobe':
+      return {
+        name,
+        kind: probe.kind,
+        entry: named('entry'),
+        exit: named('exit'),
+        entryDataSize: probe.entry_data_size ?? 0,
+        nrMaxactive: probe.nr_maxactive ?? 0,
+        flags: probe.flags ?? [],
+        target: makeTarget(probe),
+      };
+    case 'kprobe': {
+      const { kind } = probe;
+      return { name, kind, ...makePlace(probe), pre: named('pre'), post: named('post') };
+    }
+    case 'kretprobe': {
+      const { kind, maxactive = 0, data_size: dataSize = 0 } = probe;
+      const called = { entry: named('entry'), handler: named('handler') };
+      return { name, kind, ...makePlace(probe), ...called, maxactive, dataSize };
+    }
+  }
+}
+
+function makePlace({ symbol, addr, offset, flags, reuse }: KprobePlaceModel): PlanKprobePlace {
   return {
-    name,
-    kind: probe.kind,
-    entry: handler('entry'),
-    exit: handler('exit'),
-    entryDataSize: probe.entry_data_size ?? 0,
-    nrMaxactive: probe.nr_maxactive ?? 0,
-    flags: probe.flags ?? [],
-    target: makeTarget(probe),
+    symbol: symbol ?? null,
+    addr: addr === undefined ? null : readSymbol(addr),
+    offset: offset ?? 0,
+    flags: flags ?? [],
+    reuse: reuse ?? false,
   };
 }
 
@@ -53,56 +73,38 @@ export function makeFprobeOptions(machine: MachineModel): FprobeMachineModel {
   };
 }
 
-/** Callbacks that are called as handlers of fprobes are. */
-export function fprobeCallbacks({ probes }: Workload): ReadonlySet<string> {
-  const names = entries(probes).flatMap(([, probe]) =>
-    probe.kind === 'fprobe' ? FPROBE_HANDLERS.flatMap((key) => probe[key] ?? []) : [],
-  );
-  return new Set(names);
+/** Callbacks that are called as handlers of other probes than ftrace_ops, and how. */
+export function conventions({ probes }: Workload): ReadonlyMap<string, Convention> {
+  const found = allHandlers(probes).map(({ kind, callback }): [string, Convention] => [
+    callback,
+    CONVENTIONS[kind],
+  ]);
+  return new Map(found.filter(([, convention]) => convention !== 'ftrace'));
 }
 
-/** A callback that is built in: of which probe, as what, and what it returns. */
-interface BuiltIn {
-  readonly probe: string;
-  readonly role: 'callback' | FprobeHandler;
-  readonly callback: string;
-  readonly returns: number;
-}
-
-function builtIns(workload: Workload): readonly BuiltIn[] {
-  const found: BuiltIn[] = [];
-  const take = (probe: string, role: BuiltIn['role'], callback?: string, returns = 0): void => {
-    if (callback === undefined || !isBuiltIn(workload, callback)) return;
-    found.push({ probe, role, callback, returns });
-  };
-  for (const [name, probe] of entries(workload.probes)) {
-    if (probe.kind === 'ftrace') take(name, 'callback', probe.callback);
-    else {
-      take(name, 'entry', probe.entry, probe.entry_returns);
-      take(name, 'exit', probe.exit);
-    }
-  }
-  return found;
+function builtIns(workload: Workload): readonly ProbeHandler[] {
+  return allHandlers(workload.probes).filter(({ callback }) => isBuiltIn(workload, callback));
 }
 
 /** What a generated callback is called: no name of a workload has a dot. */
-function handlerName(probe: string, role: BuiltIn['role']): string {
-  return role === 'callback' ? `${probe}.callback` : `${probe}.${role}_handler`;
+function handlerName({ probe, kind, handler }: ProbeHandler): string {
+  if (kind === 'ftrace') return `${probe}.callback`;
+  return handler === 'handler' ? `${probe}.return_handler` : `${probe}.${handler}_handler`;
 }
 
-function counterName({ probe, role }: BuiltIn): string {
-  return role === 'callback' ? `${probe}.count` : `${probe}.${role}`;
+function counterName({ probe, kind, handler }: ProbeHandler): string {
+  return kind === 'ftrace' ? `${probe}.count` : `${probe}.${handler}`;
 }
 
 /** `count` adds 1 to the probe's counter; `nothing` returns at once. */
 export function generatedCallbacks(workload: Workload): readonly ScriptFunction[] {
   return builtIns(workload).map((builtIn) => {
-    const { probe, role, callback, returns } = builtIn;
+    const { callback, returns } = builtIn;
     const symbol = counterName(builtIn);
     const body: ScriptOp[] =
       callback === 'count' ? [{ op: 'amoadd', symbol, offset: 0, value: 1 }] : [];
     if (returns !== 0) body.push({ op: 'return', value: returns });
-    return { name: handlerName(probe, role), body, notrace: true, callback: true };
+    return { name: handlerName(builtIn), body, notrace: true, callback: true };
   });
 }
 

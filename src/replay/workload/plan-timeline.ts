@@ -3,8 +3,8 @@
 import { InvariantError, known } from '../../assert.ts';
 import { EVENTS, type EventName } from '../schema.ts';
 import { ERRNO } from './errno-names.ts';
-import { FPROBE_HANDLERS, type FprobeHandler } from './model-fprobe.ts';
 import {
+  ABLE_OPERATIONS,
   CONTROL_TASK,
   FPROBE_OPERATIONS,
   type InterruptName,
@@ -22,6 +22,7 @@ import {
   type PlanSource,
   type PlanTrigger,
 } from './plan.ts';
+import { allHandlers } from './probe-handlers.ts';
 import { entries, entry } from './scope.ts';
 
 /** Handlers first, so that their numbers do not depend on the timeline; then functions that it raises. */
@@ -119,15 +120,15 @@ function makeEventTrigger(workload: Workload, on: OnEvent): PlanTrigger {
 
 /** The probe that `ops0.callback` or `fp0.entry` is about, and which handler of it. */
 function pointOf(
-  { probes }: Workload,
+  workload: Workload,
   target: string,
-): { readonly probe: number; readonly handler?: FprobeHandler } | undefined {
-  for (const [probe, [name, { kind }]] of entries(probes).entries()) {
-    if (kind === 'ftrace' && target === `${name}.callback`) return { probe };
-    const handler = FPROBE_HANDLERS.find((one) => kind === 'fprobe' && target === `${name}.${one}`);
-    if (handler !== undefined) return { probe, handler };
-  }
-  return undefined;
+): { readonly probe: number; readonly call?: string } | undefined {
+  const point = allHandlers(workload.probes).find(
+    ({ probe, handler }) => target === `${probe}.${handler}`,
+  );
+  if (point === undefined) return undefined;
+  const probe = probeIndex(workload, point.probe);
+  return point.kind === 'ftrace' ? { probe } : { probe, call: point.call };
 }
 
 function isEvent(name: string): name is EventName {
@@ -146,12 +147,17 @@ function makeAction(workload: Workload, item: TimelineItem): PlanAction {
 
 function makeOperation(workload: Workload, item: TimelineItem): PlanOperation | undefined {
   const { register } = item;
-  if (typeof register === 'object') {
+  if (typeof register === 'object' && 'probe' in register) {
     const target = makeTarget(register);
     return { op: 'register', probe: probeIndex(workload, register.probe), target };
   }
-  if (register !== undefined) return { op: 'register', probe: probeIndex(workload, register) };
-  for (const op of ['unregister', 'free_filter', ...FPROBE_OPERATIONS] as const) {
+  const indexOf = (name: string): number => probeIndex(workload, name);
+  if (typeof register === 'string') return { op: 'register', probe: indexOf(register) };
+  if (register !== undefined) return { op: 'register', probes: register.map(indexOf) };
+  const { unregister } = item;
+  if (typeof unregister === 'string') return { op: 'unregister', probe: indexOf(unregister) };
+  if (unregister !== undefined) return { op: 'unregister', probes: unregister.map(indexOf) };
+  for (const op of ['free_filter', ...FPROBE_OPERATIONS, ...ABLE_OPERATIONS] as const) {
     const probe = item[op];
     if (probe !== undefined) return { op, probe: probeIndex(workload, probe) };
   }
@@ -189,8 +195,11 @@ function makeModuleOperation(workload: Workload, item: TimelineItem): PlanOperat
 }
 
 function makeFileOperation(workload: Workload, item: TimelineItem): PlanOperation | undefined {
-  const { ftrace_enabled: enabled, set_ftrace_pid: set } = item;
-  if (enabled !== undefined) return { op: 'ftrace_enabled', text: String(enabled) };
+  for (const op of ['ftrace_enabled', 'kprobes_enabled'] as const) {
+    const written = item[op];
+    if (written !== undefined) return { op, text: String(written) };
+  }
+  const { set_ftrace_pid: set } = item;
   if (set === undefined) return makeCpuOperation(item);
   const pids = set.tasks.map((name) => pidOf(workload, name));
   return { op: 'set_ftrace_pid', pids, reset: set.append !== true };

@@ -333,7 +333,7 @@ test('triggers tell the handlers of an fprobe apart, and nmissed lies in its str
   expect(fprobes.timeline.map(({ trigger, action }) => [trigger, action])).toMatchObject([
     [{ kind: 'start' }, { operation: { op: 'register', probe: 0 } }],
     [
-      { kind: 'callback', edge: 'enter', probe: 0, handler: 'exit' },
+      { kind: 'callback', edge: 'enter', probe: 0, call: 'fprobe_exit' },
       { operation: { op: 'disable', probe: 0 } },
     ],
     [

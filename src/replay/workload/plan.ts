@@ -4,14 +4,15 @@
 // that the timeline raises become sources.
 import type { ScriptData, ScriptFunction } from '../../emu/script.ts';
 import type { EventName } from '../schema.ts';
-import type { FprobeFlag, FprobeHandler, FprobeMachineModel } from './model-fprobe.ts';
+import type { FprobeFlag, FprobeMachineModel } from './model-fprobe.ts';
+import type { OpsFlag } from './model-ftrace.ts';
+import type { KprobeFlag } from './model-kprobe.ts';
 import type {
   AllocKind,
   GuaranteeName,
   InterruptName,
   FprobeOperationName,
   OperationName,
-  OpsFlag,
   Patching,
   Ratio,
 } from './model.ts';
@@ -142,7 +143,7 @@ export interface PlanTimer {
   readonly times: number;
 }
 
-export type PlanProbe = PlanFtraceProbe | PlanFprobe;
+export type PlanProbe = PlanFtraceProbe | PlanFprobe | PlanKprobe | PlanKretprobe;
 
 interface PlanFtraceProbe {
   readonly name: string;
@@ -165,6 +166,35 @@ export interface PlanFprobe {
   readonly target: PlanFprobeTarget;
 }
 
+/** Where a kprobe or kretprobe is to be, as its struct says. */
+export interface PlanKprobePlace {
+  /** null: NULL. */
+  readonly symbol: string | null;
+  /** What of a function or of data, by the name that the workload has for it. */
+  readonly addr: { readonly symbol: string; readonly offset: number } | null;
+  readonly offset: number;
+  readonly flags: readonly KprobeFlag[];
+  /** The struct is not filled in anew before it is registered again. */
+  readonly reuse: boolean;
+}
+
+export interface PlanKprobe extends PlanKprobePlace {
+  readonly name: string;
+  readonly kind: 'kprobe';
+  /** Names of callbacks, as of `PlanFtraceProbe`; null: NULL. */
+  readonly pre: string | null;
+  readonly post: string | null;
+}
+
+export interface PlanKretprobe extends PlanKprobePlace {
+  readonly name: string;
+  readonly kind: 'kretprobe';
+  readonly entry: string | null;
+  readonly handler: string | null;
+  readonly maxactive: number;
+  readonly dataSize: number;
+}
+
 /** What register_fprobe, _ips (functions) or _syms is given; null: NULL. */
 export type PlanFprobeTarget =
   | { readonly filter: string | null; readonly notfilter: string | null }
@@ -174,6 +204,7 @@ export type PlanFprobeTarget =
 /** A control operation. `probe` is an index into `Plan.probes`, `module` into `Plan.modules`. */
 export type PlanOperation =
   | PlanProbeOperation
+  | PlanBatchOperation
   | PlanModuleOperation
   | PlanFileOperation
   | PlanCpuOperation;
@@ -181,6 +212,7 @@ export type PlanOperation =
 /** A write to a file of the kernel. */
 type PlanFileOperation =
   | { readonly op: 'ftrace_enabled'; readonly text: string }
+  | { readonly op: 'kprobes_enabled'; readonly text: string }
   | { readonly op: 'set_ftrace_pid'; readonly pids: readonly number[]; readonly reset: boolean };
 
 export interface PlanCpuOperation {
@@ -197,6 +229,13 @@ export type PlanModuleOperation =
 interface PlanParam {
   readonly name: string;
   readonly value: string | number | boolean;
+}
+
+/** One call on several kprobes, or on several kretprobes. */
+export interface PlanBatchOperation {
+  readonly op: 'register' | 'unregister';
+  /** Indices into `Plan.probes`, at least one. */
+  readonly probes: readonly number[];
 }
 
 export type PlanProbeOperation =
@@ -246,8 +285,8 @@ export type PlanTrigger =
       readonly kind: 'callback';
       readonly edge: 'enter' | 'return';
       readonly probe: number;
-      /** Which handler of an fprobe. */
-      readonly handler?: FprobeHandler;
+      /** The `kind` of its events, where the probe has several handlers. */
+      readonly call?: string;
       readonly cpu: number;
       readonly nth: number;
     }
@@ -299,7 +338,7 @@ export interface PlanCounter {
   readonly value: number;
 }
 
-/** Where the value is: eight bytes at `offset` of `symbol`, or the `nmissed` of a probe. */
+/** Where the value is: eight bytes at `offset` of `symbol`, or the `nmissed` of a probe; `kp`: of a kretprobe's kprobe. */
 type PlanCounterPlace =
   | { readonly symbol: string; readonly offset: number }
-  | { readonly nmissed: number };
+  | { readonly nmissed: number; readonly kp?: true };

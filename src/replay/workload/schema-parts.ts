@@ -238,6 +238,7 @@ export const ACTIONS: readonly [
   'init_module',
   'delete_module',
   'ftrace_enabled',
+  'kprobes_enabled',
   'set_ftrace_pid',
   'cpu_down',
   'cpu_up',

@@ -1,8 +1,10 @@
 // Layer replay. The part of the workload schema that is about probes, kind by kind.
 import * as z from 'zod';
 import { FPROBE_FLAGS, type FprobeModel, type RegisterModel } from './model-fprobe.ts';
-import { LIMIT, OPS_FLAGS, type ProbeModel } from './model.ts';
+import { OPS_FLAGS } from './model-ftrace.ts';
+import { LIMIT, type ProbeModel } from './model.ts';
 import { callable, patterns, probe } from './schema-filter.ts';
+import { kprobe, kretprobe, P0 } from './schema-kprobe.ts';
 import * as part from './schema-parts.ts';
 
 /** An example. */
@@ -68,11 +70,17 @@ const again = part
     examples: [{ probe: 'fp0', syms: ['vfs_read'] }],
   });
 
-export const register: z.ZodType<string | RegisterModel> = z
-  .union([probe, again], {
-    error: 'expected the name of a probe, or { probe: NAME, filter: PATTERN }',
+const several = part.list(probe, 'Kprobes, or kretprobes.', 1).meta({ examples: [['p0', 'p1']] });
+
+export const register: z.ZodType<string | readonly string[] | RegisterModel> = z
+  .union([probe, several, again], {
+    error: 'expected the name of a probe, a list of names, or { probe: NAME, filter: PATTERN }',
   })
-  .meta({ examples: ['ops0', { probe: 'fp0', syms: ['vfs_read'] }] });
+  .meta({ examples: ['ops0', ['p0', 'p1'], { probe: 'fp0', syms: ['vfs_read'] }] });
+
+export const unregister: z.ZodType<string | readonly string[]> = z
+  .union([probe, several], { error: 'expected the name of a probe, or a list of names' })
+  .meta({ examples: ['ops0', ['p0', 'p1']] });
 
 const fprobe = part
   .map({
@@ -107,10 +115,10 @@ const fprobe = part
   .meta({ oneOf: part.requiredOne(TARGETS), examples: [FP0] });
 
 export const probeModel: z.ZodType<ProbeModel> = z
-  .discriminatedUnion('kind', [ftraceProbe, fprobe], {
-    error: 'expected a map with kind: ftrace or kind: fprobe',
+  .discriminatedUnion('kind', [ftraceProbe, fprobe, kprobe, kretprobe], {
+    error: 'expected a map with kind: ftrace, kind: fprobe, kind: kprobe or kind: kretprobe',
   })
   .meta({
     description: 'A probe.',
-    examples: [OPS0, FP0],
+    examples: [OPS0, FP0, P0],
   });

@@ -15,7 +15,7 @@ import { callable, probe, setIp, setIps, setPattern } from './schema-filter.ts';
 import { initModule, moduleName } from './schema-module.ts';
 import { cpu, taskName } from './schema-names.ts';
 import * as part from './schema-parts.ts';
-import { register } from './schema-probe.ts';
+import { register, unregister } from './schema-probe.ts';
 import { hotplugModel } from './schema-user.ts';
 
 const nth = part.whole(1, LIMIT.times, 'Which occurrence; default the first.').exactOptional();
@@ -24,7 +24,7 @@ const onEvent: z.ZodType<OnEvent> = part
   .map({
     enter: part
       .reference(
-        'A function, PROBE.callback, or .entry or .exit of an fprobe, is entered.',
+        'A function, or a handler such as PROBE.callback, .entry, .exit or .pre, is entered.',
         'ops0.callback',
       )
       .exactOptional(),
@@ -98,11 +98,15 @@ export const timelineItem: z.ZodType<TimelineItem> = part
     on: onEvent.exactOptional(),
     register: register
       .meta({
-        description: 'register_ftrace_function; of an fprobe, register_fprobe, _ips, _syms.',
+        description:
+          'register_ftrace_function; of an fprobe, register_fprobe, _ips, _syms; register_kprobe, register_kretprobe, ' +
+          'and of a list of either register_kprobes, register_kretprobes.',
       })
       .exactOptional(),
-    unregister: probe
-      .meta({ description: 'unregister_ftrace_function, or unregister_fprobe.' })
+    unregister: unregister
+      .meta({
+        description: 'unregister_ftrace_function, unregister_fprobe, unregister_kprobe and so on.',
+      })
       .exactOptional(),
     set_filter: setPattern.meta({ description: 'ftrace_set_filter.' }).exactOptional(),
     set_notrace: setPattern.meta({ description: 'ftrace_set_notrace.' }).exactOptional(),
@@ -116,8 +120,12 @@ export const timelineItem: z.ZodType<TimelineItem> = part
     unregister_async: probe
       .meta({ description: 'unregister_fprobe_async: does not wait.', examples: ['fp0'] })
       .exactOptional(),
-    disable: probe.meta({ description: 'disable_fprobe.', examples: ['fp0'] }).exactOptional(),
-    enable: probe.meta({ description: 'enable_fprobe.', examples: ['fp0'] }).exactOptional(),
+    disable: probe
+      .meta({ description: 'disable_fprobe, disable_kprobe or so.', examples: ['fp0'] })
+      .exactOptional(),
+    enable: probe
+      .meta({ description: 'enable_fprobe, enable_kprobe or so.', examples: ['fp0'] })
+      .exactOptional(),
     init_module: initModule
       .meta({ description: 'init_module: runs the init function of a module.' })
       .exactOptional(),
@@ -128,6 +136,13 @@ export const timelineItem: z.ZodType<TimelineItem> = part
       .meta({
         description:
           'Writes the sysctl: 0 takes every hook out, 1 puts it back; a text that is no number is refused.',
+        examples: [0],
+      })
+      .exactOptional(),
+    kprobes_enabled: enabled
+      .meta({
+        description:
+          'Writes debugfs kprobes/enabled: 0 disarms every kprobe, 1 arms those that are enabled.',
         examples: [0],
       })
       .exactOptional(),

@@ -111,6 +111,7 @@ const functionModel = part
   .map({
     body: part.functionBody(),
     notrace: part.flag('No call site: it can never be hooked.', false).exactOptional(),
+    nokprobe: part.flag('No kprobe can be in it (NOKPROBE_SYMBOL).', false).exactOptional(),
     symbol: part
       .reference('Its name for patterns, if not its own; others may bear it too.', 'vfs_open')
       .exactOptional(),
@@ -199,9 +200,10 @@ const expectation: z.ZodType<Expectation> = z
       part
         .map({
           counter: part
-            .text('PROBE.count; .entry, .exit, .nmissed of an fprobe; or a data name.', [
-              'ops0.count',
-            ])
+            .text(
+              'PROBE.count; .nmissed and handlers that are count, of other probes; or a data name.',
+              ['ops0.count'],
+            )
             .min(1),
           is: counted.meta({ description: 'Its final value.' }),
           at_least: counted.meta({ description: 'Its least final value.' }),

@@ -9,7 +9,8 @@ import { BUILT_IN_CALLBACKS, type Workload } from './model.ts';
 import { didYouMean } from './nearest.ts';
 
 /** What of an ELF image the names are checked against. */
-export type ImageSymbols = Pick<LoadedElf, 'functions' | 'objects'>;
+export type ImageSymbols = Pick<LoadedElf, 'functions' | 'objects'> &
+  Partial<Pick<LoadedElf, 'text'>>;
 
 /** The files that a workload names, as far as they are at hand; modules by name. */
 export interface ScopeFiles {
@@ -31,6 +32,7 @@ export interface Scope {
   /** Those of `traceable` that come with a module: filters find them when it is there. */
   readonly coming: ReadonlySet<string>;
   readonly imageFunctions: ReadonlySet<string>;
+  readonly image: ImageSymbols | undefined;
   /** What the workload and its image define without the modules: what a module can use. */
   readonly core: ReadonlySet<string>;
   /** By name; only those whose files are at hand. */
@@ -93,6 +95,7 @@ export function makeScope(workload: Workload, { image, modules }: ScopeFiles): S
       ([name]) => entry(workload.functions, name)?.symbol ?? name,
     ),
     coming,
+    image,
     imageFunctions: new Set(image?.functions.map(({ name }) => name)),
     core,
     modules: modules ?? new Map<string, ObjectSummary>(),
