@@ -35,6 +35,8 @@ module fprobe_sample.ko fprobe_sample.c
 module fprobe_sample_rethook.ko -DREPROBE_FPROBE_RETHOOK fprobe_sample.c
 module ftrace_sample.ko ftrace_sample.c
 module headers_check.ko headers_check.c
+module kprobes_check.ko kprobes_check.c
+module kprobes_check_2_6_31.ko -DREPROBE_V2_6_31 kprobes_check.c
 module kthread_stress.ko kthread_stress.c
 module mine.ko mine.c
 

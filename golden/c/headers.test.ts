@@ -2,6 +2,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { FPROBE_LAYOUTS, type FprobeLayout } from '../../src/trace/fprobe-struct.ts';
+import { FTRACE_REGS, PT_REGS, PT_REGS_IP } from '../../src/trace/ftrace-regs.ts';
+import { JPROBE, KPROBE, KRETPROBE } from '../../src/trace/kprobe-struct.ts';
+import { INSTANCE } from '../../src/trace/kretprobe-hit.ts';
 import { stubAddresses } from './stubs.ts';
 
 const include = new URL('../../include/', import.meta.url);
@@ -22,11 +25,11 @@ const PROTOTYPE =
 
 /** Fields of a structure with their offsets, as its comments give them. */
 function offsets(name: string, type: string): string[] {
-  return offsetsIn(read(name).split(`struct ${type} {`)[1]?.split('};')[0] ?? '');
+  return offsetsIn(read(name).split(`struct ${type} {`)[1]?.split('\n};')[0] ?? '');
 }
 
 function offsetsIn(body: string): string[] {
-  return [...body.matchAll(/(\w+)(?:\[\w+\])?;\s*\/\* +(\d+)/g)].map(
+  return [...body.matchAll(/(\w+)(?:\[\w*\])?;\s*\/\* +(\d+)/g)].map(
     ([, field = '', offset = '']) => `${field} ${offset}`,
   );
 }
@@ -43,6 +46,7 @@ const NOT_FOR_C = new Set([
   'fprobe_ftrace_entry',
   'ftrace_graph_func',
   'ftrace_return_to_handler',
+  'kprobe_ftrace_handler',
 ]);
 
 test('reprobe.ld provides every kernel symbol at the address of its stub, and no other', () => {
@@ -104,7 +108,8 @@ test('offsets in struct task_struct and struct kernel_param are those that the e
     'comm 8',
     'flags 24',
     'cpu 28',
-    'reserved 32',
+    'mm 32',
+    'reserved 40',
   ]);
   expect(offsets('linux/moduleparam.h', 'kernel_param')).toEqual([
     'name 0',
@@ -138,4 +143,42 @@ test('offsets in struct fprobe are those that the emulator uses, in both eras', 
     .map((part) => offsetsIn(part.split('};')[0] ?? ''));
   expect(rethook).toEqual(fprobeFields(FPROBE_LAYOUTS.rethook, 'ops', 'rethook'));
   expect(fgraph).toEqual(fprobeFields(FPROBE_LAYOUTS.fgraph, 'nmissed', 'hlist_array'));
+});
+
+test('offsets in the structs of kprobes are those that the emulator uses', () => {
+  const { faultHandler, bytes, ...both } = KPROBE;
+  const fields = { hlist: both.mark, fault_handler: faultHandler, reserved: faultHandler, ...both };
+  const { mark, ...named } = fields;
+  expect([mark, bytes]).toEqual([0, 112]);
+  expect(offsets('linux/kprobes.h', 'kprobe').toSorted()).toEqual(asFields(named));
+  expect(offsets('linux/kprobes.h', 'kretprobe').toSorted()).toEqual(
+    asFields({ kp: 0, ...KRETPROBE, own: undefined, bytes: undefined, rh: KRETPROBE.own }),
+  );
+  expect(offsets('linux/kprobes.h', 'jprobe')).toEqual(['kp 0', `entry ${JPROBE.entry}`]);
+  expect(offsets('linux/kprobes.h', 'kretprobe_instance').toSorted()).toEqual(
+    asFields({ ...INSTANCE, reserved: INSTANCE.task + 8 }),
+  );
+});
+
+/** With the kernel's names. */
+function asFields(places: Readonly<Record<string, number | undefined>>): string[] {
+  return Object.entries(places)
+    .filter(([, offset]) => offset !== undefined)
+    .map(
+      ([name, offset]) =>
+        `${name.replaceAll(/[A-Z]/gu, (one) => `_${one.toLowerCase()}`)} ${offset}`,
+    )
+    .toSorted();
+}
+
+test('struct pt_regs has t0 in the word that says which registers there are', () => {
+  const places = new Map(
+    offsets('linux/ptrace.h', 'pt_regs').map((one) => one.split(' ') as [string, string]),
+  );
+  expect(places.get('a')).toBe(`${FTRACE_REGS.a0}`);
+  expect(places.get('ip')).toBe(`${PT_REGS_IP}`);
+  for (const { name, offset } of PT_REGS) {
+    if (!name.startsWith('a')) expect([name, places.get(name)]).toEqual([name, `${offset}`]);
+  }
+  expect(read('linux/ptrace.h')).toContain(`offsetof(struct pt_regs, t0) == ${FTRACE_REGS.t0}`);
 });

@@ -33,9 +33,14 @@ test('the site of the overridden function is listed, between the functions, by n
     '__ftrace_invalid_address___20',
     'weak_round',
     'show',
-    'arch_flush',
     'show_strong',
+    'arch_flush',
   ]);
+});
+
+test('KP-14: NOKPROBE_SYMBOL is known to who loads a program', () => {
+  const hidden = run([]).session.image.functions.filter(({ nokprobe }) => nokprobe === true);
+  expect(hidden.map(({ name }) => name)).toEqual(['show_strong']);
 });
 
 test('a name that two functions bear selects both of them (FT-49)', () => {

@@ -1,5 +1,6 @@
 /* The other half of weak.elf: what overrides, and the other show. */
 #include <linux/compiler.h>
+#include <linux/kprobes.h>
 
 extern int weak_shown;
 
@@ -23,3 +24,6 @@ int show_strong(int value)
 {
 	return show(value) + 1;
 }
+
+/* Nor in a program is a probe planted in what is named so. */
+NOKPROBE_SYMBOL(show_strong);

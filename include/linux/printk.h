@@ -10,6 +10,9 @@
  */
 int __printf(1, 2) _printk(const char *fmt, ...);
 
+/* The calls that have not returned on this CPU, innermost first, as lines of the log. Any context. */
+void dump_stack(void);
+
 #define printk(fmt, ...) _printk(fmt, ##__VA_ARGS__)
 
 /* Accepted in front of a line, and not recorded. */

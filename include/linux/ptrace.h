@@ -8,12 +8,16 @@
 /*
  * The offsets are this project's ABI; src/trace/ftrace-regs.ts repeats them: change both or neither.
  * What a callback stores here is what the function goes on with, but for `ip`, which counts with
- * IPMODIFY only (FT-46), and `sp`. t0 is missing: the call site takes it.
+ * IPMODIFY only (FT-46), and `sp`. t0 is missing: the call site takes it. A handler of a kprobe on an
+ * instruction finds t0 where `kind` is, and all that it stores counts (KP-45).
  */
 struct pt_regs {
 	unsigned long a[8];  /*   0 */
 	unsigned long ra;    /*  64 */
-	unsigned long kind;  /*  72: 1 */
+	union {              /*  72 */
+		unsigned long kind; /* 1: of a traced function */
+		unsigned long t0;   /* of a probed instruction */
+	};
 	unsigned long ip;    /*  80: where the function goes on */
 	unsigned long sp;    /*  88 */
 	unsigned long gp;    /*  96 */
@@ -38,6 +42,7 @@ struct pt_regs {
 	unsigned long s11;   /* 248 */
 };
 
+_Static_assert(offsetof(struct pt_regs, t0) == 72, "ABI");
 _Static_assert(offsetof(struct pt_regs, ip) == 80, "ABI");
 _Static_assert(offsetof(struct pt_regs, gp) == 96, "ABI");
 _Static_assert(sizeof(struct pt_regs) == 256, "ABI");

@@ -9,6 +9,8 @@
 #define PF_IDLE 0x00000002
 #define PF_KTHREAD 0x00200000
 
+struct mm_struct;
+
 /*
  * The offsets are this project's ABI; src/emu/task.ts repeats them as constants: change both or
  * neither. The kernel owns it: a store is a fault of the run.
@@ -19,12 +21,14 @@ struct task_struct {
 	char comm[TASK_COMM_LEN]; /*  8: the name in the workload */
 	unsigned int flags;       /* 24: PF_* */
 	unsigned int cpu;         /* 28: tasks never migrate */
-	u64 reserved[4];          /* 32: zero */
+	struct mm_struct *mm;     /* 32: NULL for kernel threads; points to nothing of use */
+	u64 reserved[3];          /* 40: zero */
 };
 
 _Static_assert(offsetof(struct task_struct, comm) == 8, "ABI");
 _Static_assert(offsetof(struct task_struct, flags) == 24, "ABI");
 _Static_assert(offsetof(struct task_struct, cpu) == 28, "ABI");
+_Static_assert(offsetof(struct task_struct, mm) == 32, "ABI");
 _Static_assert(sizeof(struct task_struct) == 64, "ABI");
 
 /*

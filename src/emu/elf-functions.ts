@@ -11,6 +11,8 @@ export interface ElfFunction {
   readonly address: Address;
   readonly size: number;
   readonly site: Address;
+  /** Marked with NOKPROBE_SYMBOL. */
+  readonly nokprobe?: true;
   /** No function: a call site that is left of one whose name is gone, such as a weak one that was overridden. */
   readonly orphan?: true;
 }
@@ -25,6 +27,8 @@ export interface ElfText {
 }
 
 export const SITES_SECTION = '__patchable_function_entries';
+/** Where NOKPROBE_SYMBOL of include/linux/kprobes.h names functions; include/reprobe.ld keeps it. */
+export const BLACKLIST_SECTION = '_kprobe_blacklist';
 const SHN_UNDEF = 0;
 const SITE_BYTES = 4;
 
@@ -110,6 +114,15 @@ export function withSites(
   });
   const orphans = sites.filter((site) => !claimed.has(site)).map((site) => orphanAt(done, site));
   return [...done, ...orphans].toSorted((a, b) => a.address - b.address);
+}
+
+/** Marks those that the blacklist names, aliases too (KP-14). What else it names is nobody's business here. */
+export function withBlacklist(
+  functions: readonly ElfFunction[],
+  blacklist: readonly Address[],
+): ElfFunction[] {
+  const refused = new Set(blacklist);
+  return functions.map((fn) => (refused.has(fn.address) ? { ...fn, nokprobe: true } : fn));
 }
 
 function orphanAt(functions: readonly ElfFunction[], site: Address): ElfFunction {

@@ -18,6 +18,7 @@ import {
   STT_OBJECT,
 } from './elf-file.ts';
 import {
+  BLACKLIST_SECTION,
   checkSites,
   type ElfFunction,
   type ElfText,
@@ -25,6 +26,7 @@ import {
   NOP,
   SITES_SECTION,
   textFunctions,
+  withBlacklist,
   withSites,
 } from './elf-functions.ts';
 import { applyRelocations, type Relocation, readRelocations } from './elf-relocation.ts';
@@ -204,15 +206,24 @@ function functionsOf(
   text: ElfText,
 ): { functions: readonly ElfFunction[]; sites: readonly Address[] } {
   const { file } = object;
-  const list = rangeOf(object, text, SITES_SECTION);
-  check(file, list.length % 8 === 0, `${SITES_SECTION} ends in half an address`);
+  const sites = checkSites(file, addressesIn(object, text, SITES_SECTION), text);
+  const functions = withSites(file, textFunctions(file, symbols, text), sites);
+  return {
+    functions: withBlacklist(functions, addressesIn(object, text, BLACKLIST_SECTION)),
+    sites,
+  };
+}
+
+/** What a read-only section of addresses holds. */
+function addressesIn(object: ObjectFile, text: ElfText, name: string): Address[] {
+  const list = rangeOf(object, text, name);
+  check(object.file, list.length % 8 === 0, `${name} ends in half an address`);
   const view = new DataView(list.buffer, list.byteOffset, list.length);
-  const entries: Address[] = [];
+  const found: Address[] = [];
   for (let at = 0; at < list.length; at += 8) {
-    entries.push(toAddress(view.getInt32(at, true), view.getInt32(at + 4, true)));
+    found.push(toAddress(view.getInt32(at, true), view.getInt32(at + 4, true)));
   }
-  const sites = checkSites(file, entries, text);
-  return { functions: withSites(file, textFunctions(file, symbols, text), sites), sites };
+  return found;
 }
 
 /** The bytes of a read-only section at its place; none when there is no such section. */

@@ -21,11 +21,13 @@ import {
   STT_OBJECT,
 } from './elf-file.ts';
 import {
+  BLACKLIST_SECTION,
   checkSites,
   type ElfFunction,
   isPlaced,
   SITES_SECTION,
   textFunctions,
+  withBlacklist,
   withSites,
 } from './elf-functions.ts';
 
@@ -61,12 +63,14 @@ export function loadElf(bytes: Uint8Array, where: string): LoadedElf {
   const sections = readSections(file);
   const symbols = readSymbols(file, sections);
   const objects = dataObjects(file, symbols, { text, data, dataBase });
-  const functions = textFunctions(file, symbols, { base: IMAGE_BASE, bytes: text });
+  const code = { base: IMAGE_BASE, bytes: text };
+  const sites = checkSites(file, addressesIn(file, sections, SITES_SECTION), code);
+  const functions = withSites(file, textFunctions(file, symbols, code), sites);
   return {
     text,
     data,
     dataBase,
-    functions: withSites(file, functions, readSites(file, sections, text)),
+    functions: withBlacklist(functions, addressesIn(file, sections, BLACKLIST_SECTION)),
     objects,
     absolutes: absoluteSymbols(symbols),
   };
@@ -136,16 +140,16 @@ function absoluteSymbols(symbols: readonly ElfSymbol[]): ReadonlyMap<string, Add
   );
 }
 
-/** Call sites that the compiler left room for (FT-4). */
-function readSites(file: ElfFile, sections: readonly ElfSection[], text: Uint8Array): Address[] {
-  const section = sections.find(({ name }) => name === SITES_SECTION);
+/** What a section of addresses holds: call sites that the compiler left room for (FT-4), functions on the blacklist. */
+function addressesIn(file: ElfFile, sections: readonly ElfSection[], name: string): Address[] {
+  const section = sections.find((one) => one.name === name);
   if (section === undefined) return [];
-  check(file, section.type !== SHT_NOBITS, `${SITES_SECTION} has no contents`);
-  check(file, section.bytes % 8 === 0, `${SITES_SECTION} ends in half an address`);
-  check(file, section.bytes / 8 <= LIMIT.symbols, `${SITES_SECTION} is too long`);
-  const sites: Address[] = [];
+  check(file, section.type !== SHT_NOBITS, `${name} has no contents`);
+  check(file, section.bytes % 8 === 0, `${name} ends in half an address`);
+  check(file, section.bytes / 8 <= LIMIT.symbols, `${name} is too long`);
+  const found: Address[] = [];
   for (let at = section.offset; at < section.offset + section.bytes; at += 8) {
-    sites.push(readAddress(file, at));
+    found.push(readAddress(file, at));
   }
-  return checkSites(file, sites, { base: IMAGE_BASE, bytes: text });
+  return found;
 }

@@ -178,9 +178,8 @@ function checkKernelSymbols(elf: LoadedElf, stubs: ReadonlyMap<string, Address>)
   }
 }
 
-function compiledFunction({ name, address, size, site, orphan }: ElfFunction): FunctionSymbol {
-  const fn = { name, address, size, site, notrace: site === NO_ADDRESS, callback: false };
-  return orphan === true ? { ...fn, orphan } : fn;
+function compiledFunction(fn: ElfFunction): FunctionSymbol {
+  return { ...fn, notrace: fn.site === NO_ADDRESS, callback: false };
 }
 
 /** What a name means to a module: a function or data of the workload, or a kernel symbol. */

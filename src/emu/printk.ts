@@ -100,7 +100,7 @@ function pointerText(machine: Machine, extension: string, values: VariadicArgume
 }
 
 /** `vfs_open+0x0/0x20`, `sample_note+0x4/0x10 [sample]`; without offset just the name. */
-function symbolText(machine: Machine, address: Address, withOffset: boolean): string {
+export function symbolText(machine: Machine, address: Address, withOffset: boolean): string {
   if (address === NO_ADDRESS) return '0x0';
   const symbol = machine.symbolAt(address);
   if (symbol === undefined) return hexAddress(address);

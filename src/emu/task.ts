@@ -2,6 +2,8 @@
 // is taken down (hotplug.ts).
 import {
   type Address,
+  addressHi,
+  addressLo,
   GUARD_BYTES,
   STACK_BASE,
   STACK_BYTES,
@@ -22,6 +24,9 @@ const TASK_TGID = 4;
 const TASK_COMM = 8;
 const TASK_FLAGS = 24;
 const TASK_CPU = 28;
+const TASK_MM = 32;
+/** What `mm` points to: nothing of it is modelled but that it is there. */
+const TASK_MM_STRUCT = 40;
 const PF_IDLE = 0x00000002;
 const PF_KTHREAD = 0x00200000;
 const FLAGS: Readonly<Record<TaskKind, number>> = {
@@ -112,5 +117,9 @@ export function writeTaskStruct(memory: Memory, task: Task): void {
     memory.store8(at + TASK_COMM + i, name.charCodeAt(i));
   }
   memory.store32(at + TASK_FLAGS, FLAGS[task.kind]);
+  if (task.kind === 'task') {
+    const mm = at + TASK_MM_STRUCT;
+    memory.store64(at + TASK_MM, addressLo(mm), addressHi(mm));
+  }
   memory.store32(at + TASK_CPU, task.cpu.id);
 }

@@ -1,5 +1,6 @@
-// Layer replay. Compiled files that were built for another era of fprobe than the run's: include/linux/fprobe.h says in them
-// which of its two structs they use (`elf-marks.ts`). Files that do not include it say nothing, and fit every era.
+// Layer replay. Compiled files that were built for another era than the run's: include/linux/fprobe.h says in them which of
+// its two structs they use, and include/linux/kprobes.h that they want jprobes and fault handlers (`elf-marks.ts`). Files that
+// include neither say nothing, and fit every era.
 import { ET_EXEC, ET_REL } from '../emu/elf-file.ts';
 import { readMarks } from '../emu/elf-marks.ts';
 import type { Profile } from '../trace/profile.ts';
@@ -13,14 +14,40 @@ const COMPILE: Readonly<Record<Built, string>> = {
   rethook: 'with -DREPROBE_FPROBE_RETHOOK',
 };
 
-/** The first file of the plan that uses the struct fprobe of another era, in words. Where there is none, nothing fits. */
+/** The word of include/linux/kprobes.h in files that were compiled with -DREPROBE_V2_6_31. */
+const KPROBES_OF_OLD = 'kprobes=v2.6.31';
+const ERA_OF_OLD = 'v2.6.31';
+
+/** The first file of the plan that was compiled for another era than this one, in words. Where there is none, nothing fits. */
 export function builtForAnother(
   plan: Plan,
+  profile: Pick<Profile, 'id' | 'fprobe'>,
+): string | undefined {
+  const files = filesOf(plan);
+  return otherKprobes(files, profile) ?? otherFprobe(files, profile);
+}
+
+/** Nobody but v2.6.31 calls fault handlers, or has jprobes. */
+function otherKprobes(
+  files: readonly MarkedFile[],
+  { id }: Pick<Profile, 'id'>,
+): string | undefined {
+  if (id === ERA_OF_OLD) return undefined;
+  const path = files.find(({ marks }) => marks.includes(KPROBES_OF_OLD))?.path;
+  if (path === undefined) return undefined;
+  return (
+    `${path}: expected the kprobes of profile ${id}, found those of ${ERA_OF_OLD}: ` +
+    `compile it without -DREPROBE_V2_6_31, or choose profile ${ERA_OF_OLD}`
+  );
+}
+
+function otherFprobe(
+  files: readonly MarkedFile[],
   { fprobe: era, id }: Pick<Profile, 'id' | 'fprobe'>,
 ): string | undefined {
   if (era === 'none') return undefined;
   const other: Built = era === 'fgraph' ? 'rethook' : 'fgraph';
-  const path = filesOf(plan).find(({ marks }) => marks.includes(`fprobe=${other}`))?.path;
+  const path = files.find(({ marks }) => marks.includes(`fprobe=${other}`))?.path;
   if (path === undefined) return undefined;
   return (
     `${path}: expected the struct fprobe of profile ${id} (${era}), found that of ${other}: ` +

@@ -117,7 +117,6 @@ const FPROBE_FLAG_BITS: Readonly<Record<FprobeFlag, number>> = {
 
 /** Makes the objects, unregistered and without filters. */
 export function makeProbes(k: Kernel, plan: Plan, image: Image): readonly Probe[] {
-  checkEra(k, plan);
   return plan.probes.map((probe): Probe => {
     if (probe.kind === 'fprobe') return makeFprobe(k, probe, image);
     if (probe.kind !== 'ftrace') return makeKprobe(k, probe, namesOf(image));
@@ -166,8 +165,8 @@ function registration(target: PlanFprobeTarget, image: Image): FprobeRequest {
 }
 
 /** The profile has what the plan uses; a workload alone does not say in which era it will run. */
-function checkEra(k: Kernel, plan: Plan): void {
-  const lack = whatEraLacks(plan, { id: k.era, fprobe: k.fprobes.era });
+export function checkEra(plan: Plan, profile: Profile): void {
+  const lack = whatEraLacks(plan, profile);
   if (lack !== undefined) throw new InputError(lack);
 }
 

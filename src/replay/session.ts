@@ -33,7 +33,7 @@ import type { EventLog } from './event-log.ts';
 import { newPathHost } from './handler-host.ts';
 import { runPath } from './handler-path.ts';
 import { type DefinedPath, titleOf } from './handler.ts';
-import { KERNEL_NAMES, makeProbes, Operations } from './probes.ts';
+import { checkEra, KERNEL_NAMES, makeProbes, Operations } from './probes.ts';
 import { addSources, addTimers, entryOf, levelOf } from './sources.ts';
 import { countsEvents, Timeline } from './timeline.ts';
 import { CONTROL_TASK } from './workload/model.ts';
@@ -94,6 +94,7 @@ export class Session {
     });
     this.machine = machine;
     defineServices(machine);
+    checkEra(plan, options.profile);
     publishStubs(machine, options.profile);
     plan.paths.forEach(({ stub }, index) => {
       machine.stubs.name(stub, PATH_STUBS_FIRST + index);

@@ -5,6 +5,7 @@ import type { Context } from '../emu/context.ts';
 import { mayUse, readString } from '../emu/kernel-access.ts';
 import type { Path } from '../emu/path.ts';
 import type { Stub, StubArguments } from '../emu/stubs.ts';
+import { dumpStack } from './dump-stack.ts';
 import { EINVAL } from './errno.ts';
 import { TRACE_EVENTS } from './event.ts';
 import { fgraphStubs } from './fgraph-stubs.ts';
@@ -46,6 +47,7 @@ export function defineStubs(k: Kernel): void {
       path: (cx, args) => ftraceLocationRcu(cx, k, args.address(0)),
       pointer: true,
     },
+    dump_stack: { now: (cx) => dumpStack(cx, k) },
     ftrace_kill: { path: (cx) => kill(cx, k) },
   };
   const all: Partial<Record<TraceStub, Stub>> = {

@@ -7,6 +7,7 @@ import { EMU_EVENTS } from '../emu/event.ts';
 import { act, type Path } from '../emu/path.ts';
 import { synchronize } from '../emu/rcu.ts';
 import { C_EBREAK } from '../emu/text.ts';
+import { unwindTakenReturn } from './dump-stack.ts';
 import { EEXIST, EINVAL, type Errno } from './errno.ts';
 import type { Kernel } from './kernel.ts';
 import {
@@ -137,6 +138,7 @@ function maxactiveOfOld({ machine }: Kernel): number {
 }
 
 export const KPROBE_V2_6_31: Partial<LinkTable> = {
+  unwindSeesTrampoline: unwindTakenReturn,
   kprobeAddr: kprobeAddrOrEinval,
   kprobeTargetAt: targetInPlace,
   checkKprobeAddressSafe: safeOrEinval,

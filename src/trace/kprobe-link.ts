@@ -1,4 +1,5 @@
 // Layer trace. The part of the link table (link.ts) that is the kprobes'.
+import { unwindSeesTrampoline } from './dump-stack.ts';
 import {
   jprobeIrqs,
   longjmpBreakHandler,
@@ -202,6 +203,7 @@ export interface KprobeLinks {
   readonly unregisterKprobes: typeof unregisterKprobes;
   readonly unregisterKretprobes: typeof unregisterKretprobes;
   readonly waitForKprobeOptimizer: typeof waitForKprobeOptimizer;
+  readonly unwindSeesTrampoline: typeof unwindSeesTrampoline;
   readonly withinKprobeBlacklist: typeof withinKprobeBlacklist;
 }
 
@@ -294,5 +296,6 @@ export const KPROBE_LINKS: KprobeLinks = {
   unregisterKprobes,
   unregisterKretprobes,
   waitForKprobeOptimizer,
+  unwindSeesTrampoline,
   withinKprobeBlacklist,
 };

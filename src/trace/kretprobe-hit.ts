@@ -18,7 +18,7 @@ import { rethookRetAddr, type TakenReturn } from './rethook-return.ts';
 import { hookedCall, RETHOOK_NODE_BYTES, type RethookNode } from './rethook.ts';
 
 /** `struct kretprobe_instance`; include/linux/kprobes.h repeats it. `data` is behind the node. */
-const INSTANCE = { rp: 0, retAddr: 8 } as const;
+export const INSTANCE = { rp: 0, retAddr: 8, task: 16, data: RETHOOK_NODE_BYTES } as const;
 
 /** `pre_handler_kretprobe` (CC-H13). It never keeps the function from going on. */
 export function* preHandlerKretprobe(
@@ -96,6 +96,7 @@ function* callEntry(
   const handler = cx.make(() => {
     storePointer(k, instance + INSTANCE.rp, p.address);
     storePointer(k, instance + INSTANCE.retAddr, NO_ADDRESS);
+    storePointer(k, instance + INSTANCE.task, cx.task.structAddress);
     return loadPointer(k, p.address + KRETPROBE.entryHandler);
   });
   if (handler === NO_ADDRESS) return 0;
@@ -146,5 +147,5 @@ function kretprobeOf({ rethook: { data } }: RethookNode): Kprobe {
 
 /** Where handlers see the instance. */
 function instanceOf({ data }: RethookNode): Address {
-  return data - RETHOOK_NODE_BYTES;
+  return data - INSTANCE.data;
 }

@@ -90,6 +90,12 @@ function nodesFrom(newest: RethookNode | undefined): readonly RethookNode[] {
   return [...found];
 }
 
+/** Is the return of the call that was entered with this stack pointer taken? */
+export function hasTakenReturn(k: Kernel, task: Task, sp: Address): boolean {
+  const newest = k.rethook.lists[task.index]?.value;
+  return nodesFrom(newest).some((node) => hookedCall(node).frame === sp);
+}
+
 /** Where a call that was entered with return address `parentIp` really returns to (FP-1): one of a tail call, too. */
 export function rethookRetAddr(cx: Context, k: Kernel, parentIp: Address): Address {
   if (parentIp !== RETHOOK_TRAMPOLINE) return parentIp;

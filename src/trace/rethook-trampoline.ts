@@ -9,7 +9,13 @@ import { RETURN_TEXT, writeText } from './ftrace-trampoline.ts';
 
 /** Behind the text that fgraph takes returns to: an era may have both. */
 const FGRAPH_TEXT_BYTES = 128;
+const RETHOOK_TEXT_BYTES = 512;
 export const RETHOOK_TRAMPOLINE: Address = RETURN_TEXT + FGRAPH_TEXT_BYTES;
+
+/** Is `address` in the text behind returns that are taken, of either machine? */
+export function isReturnText(address: Address): boolean {
+  return address >= RETURN_TEXT && address < RETHOOK_TRAMPOLINE + RETHOOK_TEXT_BYTES;
+}
 
 /** Writes the trampoline, which calls `handler`. For boot. */
 export function writeRethookTrampoline(machine: Machine, handler: Address): void {

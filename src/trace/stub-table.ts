@@ -74,6 +74,7 @@ export const TRACE_STUBS = [
   'enable_jprobe',
   /** Not a call but a breakpoint (JP-5). */
   'jprobe_return',
+  'dump_stack',
 ] as const;
 
 /** Symbols that are there where fprobe is. */

@@ -1,0 +1,47 @@
+// What linux/kprobes.h promises, from the side of compiled code, in both eras: kprobes_check.c does the checking.
+import { expect, test } from 'vitest';
+import { runC } from './run-c.ts';
+
+function load(image: string, profile: string): ReturnType<typeof runC> {
+  const timeline = [{ at: 'start', init_module: 'check', expect: 0 }];
+  return runC({ profile, modules: { check: { image } }, timeline });
+}
+
+test.each([
+  ['kprobes_check.ko', 'today'],
+  ['kprobes_check.ko', 'v6.1'],
+  ['kprobes_check_2_6_31.ko', 'v2.6.31'],
+])('every check in %s holds on %s', (image, profile) => {
+  const run = load(image, profile);
+  expect(run.log.filter((line) => line.startsWith('check: '))).toEqual(['check: 0 failures']);
+  expect(run.session.ending).toBe('run_end');
+  expect(run.session.results.map(({ found }) => found)).toEqual([0]);
+});
+
+/** What dump_stack says in the handlers, without the tasks and the distances. */
+function traces(image: string, profile: string): string[] {
+  return load(image, profile)
+    .log.filter((line) => line.startsWith(' '))
+    .map((line) => line.replace(/\+0x[0-9a-f/x]+/u, '').trim());
+}
+
+test('KR-11: dump_stack in a handler shows who called, and today where a return that is taken really goes', () => {
+  const pre = ['pre [check]', 'check_twice [check]', 'check_outer [check]', 'check_init [check]'];
+  const today = ['returned [check]', 'check_outer [check]', 'check_init [check]'];
+  const old = ['returned [check]', 'kretprobe_trampoline', 'check_init [check]'];
+  expect(traces('kprobes_check.ko', 'today')).toEqual([...pre, ...today]);
+  expect(traces('kprobes_check_2_6_31.ko', 'v2.6.31')).toEqual([...pre, ...old]);
+});
+
+test('KP-14: NOKPROBE_SYMBOL is known to who loads the file', () => {
+  const { image } = load('kprobes_check.ko', 'today').session;
+  const hidden = image.functions.filter(({ nokprobe }) => nokprobe === true);
+  expect(hidden.map(({ name }) => name)).toEqual(['check_hidden']);
+});
+
+test('a module for v2.6.31 is refused by the others', () => {
+  expect(() => load('kprobes_check_2_6_31.ko', 'today')).toThrow(
+    'kprobes_check_2_6_31.ko: expected the kprobes of profile today, found those of v2.6.31: ' +
+      'compile it without -DREPROBE_V2_6_31, or choose profile v2.6.31',
+  );
+});
