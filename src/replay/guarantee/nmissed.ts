@@ -14,7 +14,15 @@
 // Exercised, for each time: a hooked call returns that was handled (part `handled`), a miss is counted (`missed`), or
 // a hit is passed over uncounted (`uncounted`).
 import type { Event, EventOf } from '../schema.ts';
-import { type Fprobe, ENTRY, fprobeOf, type Handler, isInForce, NOBODY } from './fprobes.ts';
+import {
+  type Fprobe,
+  ENTRY,
+  fprobeOf,
+  type Handler,
+  isFprobe,
+  isInForce,
+  NOBODY,
+} from './fprobes.ts';
 import { nameOfSite } from './functions.ts';
 import { contextKey, type Frame, innermost } from './hit.ts';
 import { broken, type Broken, type Guarantee, heldInParts, type Verdict } from './judge.ts';
@@ -110,7 +118,7 @@ export const nmissed: Guarantee = {
           skipped(found, e);
         },
         count: (e) => {
-          if (e.counter === COUNTER) counted(found, e);
+          if (e.counter === COUNTER && isFprobe(story.fprobes, e.object)) counted(found, e);
         },
         fprobe_state: (e) => {
           stateTold(found, e);
@@ -174,8 +182,7 @@ function returned(found: Findings, frame: Frame, e: EventOf<'func_return'>): voi
 
 function skipped(found: Findings, e: EventOf<'skip'>): void {
   const { reasons, story } = found;
-  const isFprobes =
-    e.object === NOBODY || story.fprobes.all.some(({ object }) => object === e.object);
+  const isFprobes = e.object === NOBODY || isFprobe(story.fprobes, e.object);
   if (!isFprobes || story.fprobes.all.length === 0) return;
   settle(found, e);
   if (e.object === NOBODY && !reasons.isGraph) return;
