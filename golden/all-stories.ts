@@ -3,6 +3,7 @@ import { MACHINE_STORIES } from './machine-stories.ts';
 import type { Claim } from './moments.ts';
 import { BUG_STORIES } from './stories-bugs.ts';
 import { C_FPROBE_STORIES } from './stories-c-fprobe.ts';
+import { C_KPROBE_STORIES } from './stories-c-kprobe.ts';
 import { C_STORIES } from './stories-c.ts';
 import { FILE_STORIES } from './stories-files.ts';
 import { FLAG_STORIES } from './stories-flags.ts';
@@ -23,6 +24,7 @@ export const ALL_STORIES: Readonly<Record<string, readonly Claim[]>> = {
   ...START_STORIES,
   ...C_STORIES,
   ...C_FPROBE_STORIES,
+  ...C_KPROBE_STORIES,
   ...FLAG_STORIES,
   ...FILE_STORIES,
   ...MACHINE_STORIES,

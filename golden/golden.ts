@@ -18,6 +18,7 @@ const ENDINGS = ['.yaml', '.trace', '.txt'] as const;
 const SEED_DEFAULT = 1;
 /** Goldens of another era than today's, by name. */
 const PROFILES: Readonly<Record<string, string>> = {
+  'arguments-c-jprobe': 'v2.6.31',
   'context-idle-rethook': 'v6.12',
   'memory-rethook-pool': 'v6.12',
   'nmissed-kprobe-shared': 'v6.12',

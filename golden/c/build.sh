@@ -26,6 +26,7 @@ module() {
   riscv64-unknown-elf-gcc $flags "$@" -c -o "$out"
 }
 
+program fork.elf fork.c
 program store.elf arena.c store.c
 program caller_saved.elf caller_saved.c
 program weak.elf weak.c weak_strong.c
@@ -35,6 +36,10 @@ module fprobe_sample.ko fprobe_sample.c
 module fprobe_sample_rethook.ko -DREPROBE_FPROBE_RETHOOK fprobe_sample.c
 module ftrace_sample.ko ftrace_sample.c
 module headers_check.ko headers_check.c
+module jprobe_example.ko -DREPROBE_V2_6_31 jprobe_example.c
+module kprobe_example.ko kprobe_example.c
+module kprobe_example_2_6_31.ko -DREPROBE_V2_6_31 kprobe_example.c
+module kretprobe_example.ko kretprobe_example.c
 module kprobes_check.ko kprobes_check.c
 module kprobes_check_2_6_31.ko -DREPROBE_V2_6_31 kprobes_check.c
 module kthread_stress.ko kthread_stress.c

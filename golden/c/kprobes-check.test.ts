@@ -45,3 +45,16 @@ test('a module for v2.6.31 is refused by the others', () => {
       'compile it without -DREPROBE_V2_6_31, or choose profile v2.6.31',
   );
 });
+
+test('the example with a fault handler is refused by other profiles, and runs in its own (KP-48)', () => {
+  const model = {
+    image: 'fork.elf',
+    modules: { example: { image: 'kprobe_example_2_6_31.ko' } },
+    tasks: { shell: { cpu: 1, run: 'sys_fork' } },
+    timeline: [{ at: 'start', init_module: 'example', expect: 0 }],
+  };
+  expect(() => runC({ profile: 'v6.12', ...model })).toThrow('expected the kprobes of profile');
+  const { log, session } = runC({ profile: 'v2.6.31', ...model });
+  expect(session.ending).toBe('run_end');
+  expect(log.filter((line) => line.includes('before do_fork+0x0/'))).toHaveLength(1);
+});

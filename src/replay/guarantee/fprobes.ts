@@ -63,6 +63,8 @@ export interface Handler {
 
 export interface Fprobes {
   readonly all: Fprobe[];
+  /** Numbers of objects of other kinds. */
+  readonly others: Set<number>;
   /** Handlers that have begun and not ended, oldest first. */
   readonly open: Handler[];
   readonly calls: UnderWay[];
@@ -85,6 +87,7 @@ interface UnderWay {
 export function newFprobes(): Fprobes {
   return {
     all: [],
+    others: new Set(),
     open: [],
     calls: [],
     rules: undefined,
@@ -100,6 +103,7 @@ export function fprobeListeners(fprobes: Fprobes, functions: FunctionTable): Lis
     ...handlerListeners(fprobes),
     object: (e) => {
       if (e.kind === KIND) fprobeOf(fprobes, e.object).name = e.name;
+      else fprobes.others.add(e.object);
     },
     fprobe_rules: (e) => {
       fprobes.rules = e;
@@ -157,8 +161,13 @@ export function isFprobe({ all }: Fprobes, object: number): boolean {
   return all.some((fprobe) => fprobe.object === object);
 }
 
-/** The fprobe with this number in events. */
-export function fprobeOf({ all }: Fprobes, object: number): Fprobe {
+/** Is this the number of something else, such as a kretprobe, whose returns are taken as well? */
+export function isOther({ others }: Fprobes, object: number): boolean {
+  return others.has(object);
+}
+
+/** The fprobe with this number in events; of something else, a stand-in that nobody counts among them. */
+export function fprobeOf({ all, others }: Fprobes, object: number): Fprobe {
   for (const fprobe of all) if (fprobe.object === object) return fprobe;
   const made: Fprobe = {
     object,
@@ -175,7 +184,7 @@ export function fprobeOf({ all }: Fprobes, object: number): Fprobe {
     turns: 0,
     ran: new Set(),
   };
-  all.push(made);
+  if (!others.has(object)) all.push(made);
   return made;
 }
 

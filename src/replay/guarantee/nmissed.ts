@@ -144,7 +144,7 @@ function hitListeners(found: Findings): Listeners {
 function counterListeners(found: Findings): Listeners {
   return {
     count: (e) => {
-      if (e.counter === COUNTER && isFprobe(story.fprobes, e.object)) counted(found, e);
+      if (e.counter === COUNTER && isFprobe(found.story.fprobes, e.object)) counted(found, e);
     },
     fprobe_state: (e) => {
       stateTold(found, e);

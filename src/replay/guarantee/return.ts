@@ -9,7 +9,8 @@
 // by what shows that the return machine has lost its frame: an oops that says so, and an unwinder that is told
 // of an address to which no open call of its task returns (CC-G22).
 //
-// Left alone: functions that are open when their task or the run ends, and callbacks that jump out of their frame.
+// Left alone: functions that are open when their task or the run ends, callbacks that jump out of their frame, and handlers of
+// jprobes, which end with jprobe_return (JP-5).
 // func_abandon is what the machine concludes from the same facts, whatever the reason: it is not looked at. Left
 // out: registers that a callee must keep.
 //
@@ -32,10 +33,15 @@ import { broken, type Broken, type Guarantee, type Verdict } from './judge.ts';
 import type { Story } from './story.ts';
 import { where } from './wording.ts';
 
+/** `kind` of callbacks. */
+const JPROBE = 'jprobe';
+
 interface Findings {
   readonly story: Story;
   first: Broken | undefined;
   readonly stacks: CallStacks;
+  /** Handlers of jprobes. */
+  readonly jprobes: Set<number>;
   /** Bytes of each function, by address. */
   readonly sizes: Map<number, number>;
   exercised: number;
@@ -57,6 +63,7 @@ export const returns: Guarantee = {
       story,
       first: undefined,
       stacks: newCallStacks(),
+      jprobes: new Set(),
       sizes: new Map(),
       exercised: 0,
       hooked: 0,
@@ -81,6 +88,9 @@ export const returns: Guarantee = {
         },
         func_enter: (e) => {
           entered(found, e);
+        },
+        cb_begin: (e) => {
+          if (e.kind === JPROBE) jprobeBegan(found, e);
         },
         site_fetch: (e) => {
           if (e.does === 'call' || e.does === 'break') hooked(found, e);
@@ -123,6 +133,13 @@ function isGone(found: Findings, stack: CallStack, at: number, e: EventOf<'func_
 /** Can `ra` be the return address of a call that `func` makes? */
 function isBehindCallIn({ sizes }: Findings, func: number, ra: number): boolean {
   return ra > func && ra <= func + (sizes.get(func) ?? 0);
+}
+
+/** Of the function that was entered last on its stack. */
+function jprobeBegan({ jprobes, stacks }: Findings, e: EventOf<'cb_begin'>): void {
+  const { depth, funcs } = stackAt(stacks, e);
+  const func = funcs[depth - 1];
+  if (func !== undefined) jprobes.add(func);
 }
 
 /** The site of the innermost function leads into a hook. */
@@ -202,9 +219,10 @@ function lost(found: Findings, stack: CallStack, kept: number, e: Event): void {
 }
 
 /** Is one of the calls above the first `kept` a callback? What becomes of those above and below is its doing. */
-function jumpedOut({ story }: Findings, stack: CallStack, kept: number): boolean {
+function jumpedOut({ jprobes, story }: Findings, stack: CallStack, kept: number): boolean {
   for (let at = kept; at < stack.depth; at++) {
-    if (story.callbackFunctions.has(stack.funcs[at] ?? 0)) return true;
+    const func = stack.funcs[at] ?? 0;
+    if (story.callbackFunctions.has(func) || jprobes.has(func)) return true;
   }
   return false;
 }
