@@ -17,6 +17,7 @@ import {
   armKprobeFtrace,
   disarmInHook,
   disarmKprobeFtrace,
+  kprobeFtraceHandler,
   kprobeHookOf,
   removeKprobeSite,
 } from './kprobe-ftrace.ts';
@@ -129,6 +130,7 @@ export interface KprobeLinks {
   readonly armKprobeFtrace: typeof armKprobeFtrace;
   readonly disarmKprobeFtrace: typeof disarmKprobeFtrace;
   readonly disarmInHook: typeof disarmInHook;
+  readonly kprobeFtraceHandler: typeof kprobeFtraceHandler;
   readonly kprobeHookOf: typeof kprobeHookOf;
   readonly removeKprobeSite: typeof removeKprobeSite;
   readonly aggrPostHandler: typeof aggrPostHandler;
@@ -210,6 +212,7 @@ export const KPROBE_LINKS: KprobeLinks = {
   armKprobeFtrace,
   disarmKprobeFtrace,
   disarmInHook,
+  kprobeFtraceHandler,
   kprobeHookOf,
   removeKprobeSite,
   aggrPostHandler,

@@ -3,27 +3,36 @@ import type { Event } from '../schema.ts';
 import { callArguments } from './arguments.ts';
 import { context } from './context.ts';
 import { failedCall } from './failed-call.ts';
+import { kprobesFilterSwap } from './filter-swap-kprobe.ts';
 import { filterSwap } from './filter-swap.ts';
 import { fprobeListeners } from './fprobes.ts';
 import type { Guarantee, Verdict } from './judge.ts';
+import { hitListeners } from './kprobe-hits.ts';
+import { withKprobes } from './kprobe-part.ts';
+import { kprobeListeners } from './kprobes.ts';
 import { type EventSource, listen } from './listen.ts';
 import { memory } from './memory.ts';
+import { kprobesNmissed } from './nmissed-kprobe.ts';
 import { nmissed } from './nmissed.ts';
 import { notrace } from './notrace.ts';
+import { kprobesPairing } from './pairing-kprobe.ts';
 import { pairing } from './pairing.ts';
 import { progress } from './progress.ts';
 import { quiescence } from './quiescence.ts';
+import { kprobesRecursion } from './recursion-kprobe.ts';
 import { recursion } from './recursion.ts';
 import { returns } from './return.ts';
+import { kprobesStart } from './start-kprobe.ts';
 import { start } from './start.ts';
 import { newStory, storyListeners } from './story.ts';
 import { text } from './text.ts';
+import { kprobesUnregister } from './unregister-kprobe.ts';
 import { unregister } from './unregister.ts';
 
 /** In the order in which they are shown. */
 export const GUARANTEES: readonly Guarantee[] = [
-  unregister,
-  filterSwap,
+  withKprobes(unregister, kprobesUnregister),
+  withKprobes(filterSwap, kprobesFilterSwap),
   notrace,
   memory,
   text,
@@ -32,11 +41,11 @@ export const GUARANTEES: readonly Guarantee[] = [
   callArguments,
   context,
   quiescence,
-  start,
-  recursion,
+  withKprobes(start, kprobesStart),
+  withKprobes(recursion, kprobesRecursion),
   failedCall,
-  pairing,
-  nmissed,
+  withKprobes(pairing, kprobesPairing),
+  withKprobes(nmissed, kprobesNmissed),
 ];
 
 export interface Judged {
@@ -51,7 +60,12 @@ export function judgeEvents(
 ): readonly Judged[] {
   const story = newStory();
   const judges = guarantees.map((guarantee) => ({ guarantee, judge: guarantee.start(story) }));
-  const heardFirst = [storyListeners(story), fprobeListeners(story.fprobes, story.functions)];
+  const heardFirst = [
+    storyListeners(story),
+    fprobeListeners(story.fprobes, story.functions),
+    kprobeListeners(story.kprobes),
+    hitListeners(story.kprobeHits),
+  ];
   listen([...heardFirst, ...judges.map(({ judge }) => judge.on)], events);
   return judges.map(({ guarantee, judge }) => ({ guarantee, verdict: judge.end() }));
 }
