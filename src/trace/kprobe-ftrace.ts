@@ -134,9 +134,14 @@ export function* kprobeFtraceHandler(cx: Context, k: Kernel, hit: KprobeFtraceHi
     yield* k.fn.ftraceRecordRecursion(cx, k, hit);
     return;
   }
+  yield* kprobeFtraceLocked(cx, k, hit);
+  yield* k.fn.traceClearRecursion(cx, k, bit); // CC-H8.4
+}
+
+/** CC-H8.2-3. Preemption is off. */
+export function* kprobeFtraceLocked(cx: Context, k: Kernel, hit: KprobeFtraceHit): Path<void> {
   const node = yield* k.fn.getKprobe(cx, k, hit.ip); // CC-H8.2
   if (node !== undefined && !skipsDisabled(cx, node)) yield* runOnSite(cx, k, node, hit);
-  yield* k.fn.traceClearRecursion(cx, k, bit); // CC-H8.4
 }
 
 function skipsDisabled(cx: Context, node: KprobeNode): boolean {

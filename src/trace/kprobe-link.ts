@@ -31,6 +31,7 @@ import {
   armKprobeFtrace,
   disarmInHook,
   disarmKprobeFtrace,
+  kprobeFtraceHandler,
   kprobeHookOf,
   removeKprobeSite,
 } from './kprobe-ftrace.ts';
@@ -149,6 +150,7 @@ export interface KprobeLinks {
   readonly kprobeAddr: typeof kprobeAddr;
   readonly kprobeCallPost: typeof kprobeCallPost;
   readonly kprobeCallPre: typeof kprobeCallPre;
+  readonly kprobeFtraceHandler: typeof kprobeFtraceHandler;
   readonly kprobeHit: typeof kprobeHit;
   readonly kprobeHookOf: typeof kprobeHookOf;
   readonly kprobeIncNmissed: typeof kprobeIncNmissed;
@@ -202,8 +204,8 @@ export interface KprobeLinks {
   readonly unregisterKprobeTop: typeof unregisterKprobeTop;
   readonly unregisterKprobes: typeof unregisterKprobes;
   readonly unregisterKretprobes: typeof unregisterKretprobes;
-  readonly waitForKprobeOptimizer: typeof waitForKprobeOptimizer;
   readonly unwindSeesTrampoline: typeof unwindSeesTrampoline;
+  readonly waitForKprobeOptimizer: typeof waitForKprobeOptimizer;
   readonly withinKprobeBlacklist: typeof withinKprobeBlacklist;
 }
 
@@ -242,6 +244,7 @@ export const KPROBE_LINKS: KprobeLinks = {
   kprobeAddr,
   kprobeCallPost,
   kprobeCallPre,
+  kprobeFtraceHandler,
   kprobeHit,
   kprobeHookOf,
   kprobeIncNmissed,
@@ -295,7 +298,7 @@ export const KPROBE_LINKS: KprobeLinks = {
   unregisterKprobeTop,
   unregisterKprobes,
   unregisterKretprobes,
-  waitForKprobeOptimizer,
   unwindSeesTrampoline,
+  waitForKprobeOptimizer,
   withinKprobeBlacklist,
 };

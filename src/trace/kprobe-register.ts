@@ -137,7 +137,7 @@ export function* plantKprobe(cx: Context, k: Kernel, p: Kprobe, node: KprobeNode
 }
 
 /** `hlist_add_head_rcu`. Caller holds `kprobe_mutex`. */
-function* linkNode(cx: Context, k: Kernel, node: KprobeNode): Path<void> {
+export function* linkNode(cx: Context, k: Kernel, node: KprobeNode): Path<void> {
   const bucket = cx.make(() => kprobeBucket(k, node.addr));
   yield* update(bucket, (nodes) => [node, ...nodes]);
 }

@@ -8,7 +8,6 @@ import type { Stub, StubArguments } from '../emu/stubs.ts';
 import { EINVAL } from './errno.ts';
 import type { Kernel } from './kernel.ts';
 import { kprobeBusyBegin, kprobeBusyEnd, kprobeRunning } from './kprobe-busy.ts';
-import { kprobeFtraceHandler } from './kprobe-ftrace.ts';
 import { bindKprobe } from './kprobe-object.ts';
 import { type KprobeCall, kprobeOperation } from './kprobe-operation.ts';
 import { JPROBE, KPROBE, KRETPROBE } from './kprobe-struct.ts';
@@ -61,7 +60,7 @@ function kindOf(op: KprobeCall): KprobeKind {
 /** The callback of an ftrace_ops, with the arguments of one. */
 function* ftraceHandler(cx: Context, k: Kernel, args: StubArguments): Path<number> {
   const [ip, parentIp, regs] = [args.address(0), args.address(1), args.address(3)];
-  yield* kprobeFtraceHandler(cx, k, { ip, parentIp, regs });
+  yield* k.fn.kprobeFtraceHandler(cx, k, { ip, parentIp, regs });
   return 0;
 }
 

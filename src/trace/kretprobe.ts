@@ -77,7 +77,7 @@ function dataSize(k: Kernel, { address }: Kprobe): number {
 }
 
 /** A user's post_handler is not called, and his maxactive is written back (KR-3). */
-function* initKretprobe(_cx: Context, k: Kernel, p: Kprobe): Path<void> {
+export function* initKretprobe(_cx: Context, k: Kernel, p: Kprobe): Path<void> {
   yield* act(p.flags, () => {
     if (p.memory?.live === false) return;
     const { memory } = k.machine;

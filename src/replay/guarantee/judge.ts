@@ -14,6 +14,8 @@ export interface Guarantee {
   readonly section: string;
   /** Rule ids of docs/spec, such as `FT-30`, `CC-O1`. */
   readonly rules: readonly string[];
+  /** Of one in parts that are judged apart (kprobe-part.ts): those. */
+  readonly joins?: readonly object[];
   /** A judge of one run. `story` has heard each event before the judge does (`judgeEvents`). */
   start(story: Story): Judge;
 }

@@ -23,6 +23,7 @@ import {
   hitBegan,
   leaveFunction,
 } from './hit.ts';
+import { type KprobeStory, newKprobeStory } from './kprobe-hits.ts';
 import type { Listeners } from './listen.ts';
 import {
   beginControl,
@@ -80,7 +81,7 @@ interface Context extends ContextStack {
   switched: number;
 }
 
-export interface Story {
+export interface Story extends KprobeStory {
   readonly functions: FunctionTable;
   readonly ops: Ops[];
   /** Addresses of their callback functions. */
@@ -114,6 +115,7 @@ export interface Story {
 
 export function newStory(): Story {
   return {
+    ...newKprobeStory(),
     functions: newFunctionTable(),
     ops: [],
     callbackFunctions: new Set(),

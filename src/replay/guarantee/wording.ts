@@ -1,7 +1,8 @@
 // Layer replay. Names instead of numbers, for the sentences of verdicts.
 import type { Event } from '../schema.ts';
 import type { Handler } from './fprobes.ts';
-import { nameOfSite } from './functions.ts';
+import { type FunctionTable, hexOfAddress, nameOfSite } from './functions.ts';
+import type { KprobeHandler } from './kprobes.ts';
 import type { Control } from './ops.ts';
 import type { Hash } from './selection.ts';
 import type { Callback, Story } from './story.ts';
@@ -17,6 +18,33 @@ export function theCallback(story: Story, { ops, begin }: Callback): string {
 export function theHandler({ functions }: Story, { begin: { ip, kind }, fprobe }: Handler): string {
   const which = kind.replace('fprobe_', '');
   return `the ${which} handler of ${fprobe.name} for ${nameOfSite(functions, ip)}`;
+}
+
+/** `the pre_handler of p0 at vfs_open+0x8`. */
+export function theKprobeHandler(
+  { functions }: Story,
+  { begin: { ip, kind }, probe }: KprobeHandler,
+): string {
+  const which = WHICH.get(kind) ?? 'fault_handler';
+  return `the ${which} of ${probe.name} at ${nameOfPlace(functions, ip)}`;
+}
+
+const WHICH: ReadonlyMap<string, string> = new Map([
+  ['kprobe_pre', 'pre_handler'],
+  ['kprobe_post', 'post_handler'],
+  ['kretprobe_entry', 'entry_handler'],
+  ['kretprobe', 'return handler'],
+]);
+
+/** `vfs_open+0x8`: the function that begins last before it. */
+export function nameOfPlace({ byAddress }: FunctionTable, ip: number): string {
+  let best: { readonly name: string; readonly address: number } | undefined;
+  for (const func of byAddress.values()) {
+    if (func.address <= ip && func.address > (best?.address ?? -1)) best = func;
+  }
+  return best === undefined
+    ? hexOfAddress(ip)
+    : `${best.name}+0x${(ip - best.address).toString(16)}`;
 }
 
 /** `step 130, CPU 1, task reader`. */

@@ -8,6 +8,8 @@ import { FPROBE_RETHOOK_VARIANTS } from './fprobe-rethook.ts';
 import { FTRACE_STOP_VARIANTS } from './ftrace-stop.ts';
 import { FTRACE_VARIANTS } from './ftrace.ts';
 import { HISTORICAL_VARIANTS } from './historical.ts';
+import { KPROBE_VARIANTS } from './kprobe.ts';
+import { KRETPROBE_VARIANTS } from './kretprobe.ts';
 import { MODULE_VARIANTS } from './module.ts';
 import { PLANTED_VARIANTS } from './planted.ts';
 import { RECURSION_VARIANTS } from './recursion.ts';
@@ -26,6 +28,8 @@ export const VARIANTS: ReadonlyMap<string, Variant> = new Map(
     ...FPROBE_RETHOOK_VARIANTS,
     ...FPROBE_FGRAPH_VARIANTS,
     ...FPROBE_MISS_VARIANTS,
+    ...KPROBE_VARIANTS,
+    ...KRETPROBE_VARIANTS,
     ...PLANTED_VARIANTS,
     ...HISTORICAL_VARIANTS,
     ...MODULE_VARIANTS,
