@@ -8,6 +8,7 @@ import { FILE_STORIES } from './stories-files.ts';
 import { FLAG_STORIES } from './stories-flags.ts';
 import { FPROBE_BUG_STORIES } from './stories-fprobe-bugs.ts';
 import { FPROBE_STORIES } from './stories-fprobe.ts';
+import { KPROBE_STORIES } from './stories-kprobe.ts';
 import { PAIRING_STORIES } from './stories-pairing.ts';
 import { RETHOOK_STORIES } from './stories-rethook.ts';
 import { START_STORIES } from './stories-start.ts';
@@ -33,4 +34,5 @@ export const ALL_STORIES: Readonly<Record<string, readonly Claim[]>> = {
   ...USER_STORIES,
   ...FPROBE_STORIES,
   ...FPROBE_BUG_STORIES,
+  ...KPROBE_STORIES,
 };

@@ -152,6 +152,11 @@ function isHandler({ kind }: { readonly kind: string }): boolean {
   return kind === ENTRY || kind === EXIT;
 }
 
+/** Objects of other kinds miss hits and take returns, too. */
+export function isFprobe({ all }: Fprobes, object: number): boolean {
+  return all.some((fprobe) => fprobe.object === object);
+}
+
 /** The fprobe with this number in events. */
 export function fprobeOf({ all }: Fprobes, object: number): Fprobe {
   for (const fprobe of all) if (fprobe.object === object) return fprobe;

@@ -97,7 +97,8 @@ function answerKey(e: Place & { readonly object: number }): string {
 
 /** Does a miss for this reason count in this era? */
 export function isCounted({ story: { fprobes } }: Reasons, e: EventOf<'skip'>): boolean {
-  const isRethook = fprobeOf(fprobes, e.object).told?.hook === RETHOOK;
+  const told = fprobes.all.find(({ object }) => object === e.object)?.told;
+  const isRethook = told?.hook === RETHOOK;
   switch (e.reason) {
     case 'recursion':
       return e.object !== NOBODY && (isRethook || fprobes.rules?.count_recursion === true);

@@ -16,7 +16,15 @@
 // Exercised, for each time: a hooked call returns that was handled (part `handled`), a miss is counted (`missed`), or
 // a hit is passed over uncounted (`uncounted`).
 import type { Event, EventOf } from '../schema.ts';
-import { type Fprobe, ENTRY, fprobeOf, type Handler, isInForce, NOBODY } from './fprobes.ts';
+import {
+  type Fprobe,
+  ENTRY,
+  fprobeOf,
+  type Handler,
+  isFprobe,
+  isInForce,
+  NOBODY,
+} from './fprobes.ts';
 import { nameOfSite } from './functions.ts';
 import { contextKey, type Frame, innermost } from './hit.ts';
 import { broken, type Broken, type Guarantee, heldInParts, type Verdict } from './judge.ts';
@@ -136,7 +144,7 @@ function hitListeners(found: Findings): Listeners {
 function counterListeners(found: Findings): Listeners {
   return {
     count: (e) => {
-      if (e.counter === COUNTER) counted(found, e);
+      if (e.counter === COUNTER && isFprobe(found.story.fprobes, e.object)) counted(found, e);
     },
     fprobe_state: (e) => {
       stateTold(found, e);

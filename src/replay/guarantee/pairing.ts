@@ -23,6 +23,8 @@ import {
   type Fprobe,
   FPROBE_FL_KPROBE_SHARED,
   fprobeOf,
+  isFprobe,
+  NOBODY,
   type Handler,
 } from './fprobes.ts';
 import { nameOfSite } from './functions.ts';
@@ -119,13 +121,13 @@ export const pairing: Guarantee = {
           answered(found, e);
         },
         hook: (e) => {
-          taken(found, e);
+          if (isFprobe(story.fprobes, e.object)) taken(found, e);
         },
         skip: (e) => {
-          skipped(found, e);
+          if (e.object === NOBODY || isFprobe(story.fprobes, e.object)) skipped(found, e);
         },
         unhook: (e) => {
-          givenBack(found, e);
+          if (isFprobe(story.fprobes, e.object)) givenBack(found, e);
         },
         func_return: (e) => {
           returned(found, e);

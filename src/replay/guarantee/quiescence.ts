@@ -181,8 +181,13 @@ function isFprobeCall({ fprobes }: Story, { pid }: EventOf<'alloc_failed'>): boo
   return fprobes.calls.some(({ begin }) => begin.pid === pid);
 }
 
-/** Does the task of `e` have a call on this very ops under way? */
-function isOwnCall({ calls }: Story, e: EventOf<'ipmodify'>): boolean {
+/** Of an ops that the run does not introduce (`Ops.callback`). */
+const NO_CALLBACK = -1;
+
+/** Does the task of `e` have a call on this very ops under way? Those behind kprobes are not called upon by users. */
+function isOwnCall({ calls, ops: all }: Story, e: EventOf<'ipmodify'>): boolean {
+  if (all.every(({ object, callback }) => object !== e.object || callback === NO_CALLBACK))
+    return true;
   return calls.some(({ begin, ops }) => begin.pid === e.pid && ops.object === e.object);
 }
 
