@@ -63,6 +63,8 @@ export interface Handler {
 
 export interface Fprobes {
   readonly all: Fprobe[];
+  /** Objects of other kinds, which miss hits and take returns, too. */
+  readonly others: Set<number>;
   /** Handlers that have begun and not ended, oldest first. */
   readonly open: Handler[];
   readonly calls: UnderWay[];
@@ -85,6 +87,7 @@ interface UnderWay {
 export function newFprobes(): Fprobes {
   return {
     all: [],
+    others: new Set(),
     open: [],
     calls: [],
     rules: undefined,
@@ -100,6 +103,7 @@ export function fprobeListeners(fprobes: Fprobes, functions: FunctionTable): Lis
     ...handlerListeners(fprobes),
     object: (e) => {
       if (e.kind === KIND) fprobeOf(fprobes, e.object).name = e.name;
+      else fprobes.others.add(e.object);
     },
     fprobe_rules: (e) => {
       fprobes.rules = e;
@@ -158,7 +162,7 @@ export function isFprobe({ all }: Fprobes, object: number): boolean {
 }
 
 /** The fprobe with this number in events. */
-export function fprobeOf({ all }: Fprobes, object: number): Fprobe {
+export function fprobeOf({ all, others }: Fprobes, object: number): Fprobe {
   for (const fprobe of all) if (fprobe.object === object) return fprobe;
   const made: Fprobe = {
     object,
@@ -175,7 +179,7 @@ export function fprobeOf({ all }: Fprobes, object: number): Fprobe {
     turns: 0,
     ran: new Set(),
   };
-  all.push(made);
+  if (!others.has(object)) all.push(made);
   return made;
 }
 
