@@ -266,7 +266,7 @@ test('grew: the registration between the two walks', () => {
   )
     .replace('cpus: 1', 'cpus: 2')
     .replace('tasks: {', 'tasks: { u: { cpu: 1, run: spin, times: 9 },');
-  const miss = why(ran(yaml, { chooser: 'random', seed: 4 }), 'grew');
+  const miss = why(ran(yaml, { chooser: 'random', seed: 1 }), 'grew');
   expect(miss).toMatchObject({ rules: ['FP-70.7'] });
   expect(shown(miss)).toEqual(['register_fprobe(late, "f")']);
 });
