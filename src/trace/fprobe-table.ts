@@ -183,7 +183,11 @@ export function* fprobeExists(cx: Context, k: Kernel, fp: Fprobe): Path<boolean>
     assert(mutex.holder === cx, 'fprobes come and go under fprobe_mutex');
   });
   const all = yield* readOnce(existence); // CC-S9.1, CC-S9.4
-  return cx.make(() => all.some((hlist) => hlist.fp.value?.address === fp.address));
+  return cx.make(() => {
+    const found = all.find((hlist) => hlist.fp.value?.address === fp.address);
+    if (found?.memory.live === false) useObject(cx, found.memory, NO_ADDRESS);
+    return found !== undefined;
+  });
 }
 
 /** `add_fprobe_hash`, once it is known that it is not there (CC-S9.4 of register). */
