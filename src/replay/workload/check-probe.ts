@@ -44,7 +44,7 @@ function checkFtrace(scope: Scope, probe: FtraceProbeModel, path: KeyPath): Find
 }
 
 function checkFprobe(scope: Scope, name: string, probe: FprobeModel, path: KeyPath): Finding[] {
-  const findings = checkTarget(scope, probe, path, isExpectedToFail(scope, name));
+  const findings = checkTarget(scope, probe, path, expectedOf(scope, name));
   for (const key of FPROBE_HANDLERS) {
     const callback = probe[key];
     if (callback !== undefined) findings.push(...checkCallback(scope, callback, [...path, key]));
@@ -57,13 +57,19 @@ function checkTarget(
   scope: Scope,
   target: FprobeTargetModel,
   path: KeyPath,
-  mayFail: boolean,
+  expected: Expected,
 ): Finding[] {
   const findings: Finding[] = [];
-  for (const key of ['filter', 'notfilter'] as const) {
-    const pattern = target[key];
-    if (typeof pattern !== 'string' || mayFail) continue;
-    findings.push(...checkPattern(scope, pattern, [...path, key]));
+  const mayFail = expected === 'failure';
+  const { filter, notfilter } = target;
+  if (typeof filter === 'string' && !mayFail)
+    findings.push(...checkPattern(scope, filter, [...path, 'filter']));
+  if (notfilter !== undefined && expected === 'nothing') {
+    for (const finding of checkPattern(scope, notfilter, [...path, 'notfilter'])) {
+      const also = 'expect: 0 if that is the point (before v6.14 it is -EINVAL)';
+      const message = `${finding.message}${finding.message.endsWith('?') ? '' : ';'} ${also}`;
+      findings.push({ ...finding, message });
+    }
   }
   for (const [index, fn] of (target.ips ?? []).entries()) {
     findings.push(...checkAddress(scope, fn, [...path, 'ips', index], mayFail));
@@ -77,11 +83,20 @@ function checkTarget(
   return findings;
 }
 
-/** Does the timeline expect an error of some registration of the fprobe? */
-function isExpectedToFail({ workload }: Scope, probe: string): boolean {
-  return (workload.timeline ?? []).some(
-    ({ register, expect }) => register === probe && expect !== undefined && expect !== 0,
-  );
+/** What a workload says of the result of a registration: it fails, it succeeds whatever it seems to be, or nothing. */
+type Expected = 'failure' | 'success' | 'nothing';
+
+function expectedBy({ expect }: TimelineItem): Expected {
+  if (expect === undefined) return 'nothing';
+  return expect === 0 ? 'success' : 'failure';
+}
+
+/** Of all registrations of the fprobe: an error is said of some, or else success. */
+function expectedOf({ workload }: Scope, probe: string): Expected {
+  const all = (workload.timeline ?? []).filter(({ register }) => register === probe);
+  const said = new Set(all.map(expectedBy));
+  if (said.has('failure')) return 'failure';
+  return said.has('success') ? 'success' : 'nothing';
 }
 
 /** A callback of the workload says itself what it returns. */
@@ -191,10 +206,9 @@ export function checkProbeOperations(scope: Scope, item: TimelineItem, path: Key
     findings.push(...checkProbe(scope, register, [...path, 'register']));
   } else if (register !== undefined) {
     const here = [...path, 'register'];
-    const mayFail = item.expect !== undefined && item.expect !== 0;
     findings.push(
       ...checkKind(scope, register.probe, 'fprobe', [...here, 'probe']),
-      ...checkTarget(scope, register, here, mayFail),
+      ...checkTarget(scope, register, here, expectedBy(item)),
     );
   }
   if (unregister !== undefined) {
