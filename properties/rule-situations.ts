@@ -208,6 +208,7 @@ export const RULE_SITUATIONS: Readonly<Record<GuaranteeName, Readonly<Record<str
   nmissed: {
     'FP-4': counterStartsAgain,
     'FP-9': whenever('skip', (_, { reason }) => reason === 'disabled'),
+    'FP-30.3': whenever('skip', (_, { reason }) => reason === 'kprobe_running'),
     'FP-32': counted('rethook'),
     'FP-72': counted('fgraph', 'ftrace'),
     'CC-G10': 'whole',
