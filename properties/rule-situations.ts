@@ -193,6 +193,10 @@ export const RULE_SITUATIONS: Readonly<Record<GuaranteeName, Readonly<Record<str
     'CC-G15': controlEnds(({ ops }, e) => wantsRedirects(ops) && e.result < 0),
     'CC-G16': ['registration'],
     'CC-G17': permanentRefused,
+    'FP-50': whenever(
+      'ctl_end',
+      (_, { op, result }) => op.startsWith('register_fprobe') && result < 0,
+    ),
     'CC-O13': 'whole',
   },
   pairing: {
