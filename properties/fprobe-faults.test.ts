@@ -335,3 +335,24 @@ test.each<[string, RegExp, Partial<LinkTable>]>([
   expect(sound.says('failed-call')).toBe('held');
   expect(fprobeRun({ era: 'today', model: REFUSED, links }).says('failed-call')).toMatch(why);
 });
+
+test.each<[string, string, Partial<LinkTable>]>([
+  [
+    'a hit that the graph hook forgets',
+    'today',
+    {
+      *fprobeFgraphEntry() {
+        yield* nothing();
+        return false;
+      },
+    },
+  ],
+  ['a hit that rethook forgets', 'v6.12', { fprobeHandler: nothing }],
+])('FP-5, CC-O2: %s, in %s', (_what, era, links) => {
+  const model = { ...GOES, timeline: [REGISTER] };
+  const sound = fprobeRun({ era, model });
+  expect([sound.faults, sound.says('start')]).toEqual([[], 'held']);
+  expect(fprobeRun({ era, model, links }).says('start')).toMatch(
+    /^vfs_open returned .* without a handler of fp0, .* and no reason was given/u,
+  );
+});

@@ -177,7 +177,12 @@ export const RULE_SITUATIONS: Readonly<Record<GuaranteeName, Readonly<Record<str
     'CC-G16': whenever('ctl_end', (_, { op, result }) => op.startsWith('register_') && result < 0),
     'CC-O11': 'whole',
   },
-  start: { 'FT-26': 'whole', 'CC-G2': 'whole', 'CC-O2': 'whole' },
+  start: {
+    'FT-26': ['alone', 'besides'],
+    'FP-5': ['fprobes'],
+    'CC-G2': ['alone', 'besides'],
+    'CC-O2': 'whole',
+  },
   recursion: {
     'FT-51': 'whole',
     'FT-52': ['refused'],
