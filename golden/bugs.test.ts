@@ -51,7 +51,7 @@ const BUGS: Readonly<Record<string, Bug>> = {
   'H-05': {
     golden: 'pairing-fprobe-no-memory',
     judge: 'memory',
-    seed: 197,
+    seed: 212,
     says: /^fprobe_hlist \d+ .* was used .* after its free/u,
   },
   'H-06': {

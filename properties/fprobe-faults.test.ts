@@ -4,7 +4,7 @@ import type { Path } from '../src/emu/path.ts';
 import { judgeEvents } from '../src/replay/guarantee/index.ts';
 import { startGraphTracing } from '../src/trace/fgraph-register.ts';
 import { fgraphReserveData } from '../src/trace/fgraph.ts';
-import { registerFprobe } from '../src/trace/fprobe-fgraph.ts';
+import { registerFprobe, unregisterFprobe } from '../src/trace/fprobe-fgraph.ts';
 import { loadNmissed, nmissedAddress } from '../src/trace/fprobe-miss.ts';
 import { tablesOf } from '../src/trace/fprobe-table.ts';
 import { FTRACE_OPS_FL_RECURSION } from '../src/trace/ftrace-ops-flags.ts';
@@ -275,4 +275,84 @@ test.each<[string, string, RegExp, Partial<LinkTable>]>([
   const model = { ...STAY, probes };
   expect(fprobeRun({ era, model }).faults).toEqual([]);
   expect(fprobeRun({ era, model, links }).says('pairing')).toMatch(why);
+});
+
+/** The errors that the rules ask for, of an fprobe that is too wide, and of one that comes and goes twice. */
+const REFUSED = {
+  ...WORLD,
+  probes: {
+    fp0: { kind: 'fprobe', syms: ['vfs_open'], exit: 'count' },
+    wide: { kind: 'fprobe', syms: ['vfs_open'], exit: 'count', entry_data_size: 121 },
+  },
+  timeline: [
+    REGISTER,
+    { at: 'start', register: 'wide' },
+    { at: 'start', register: 'fp0' },
+    { at: { step: 500 }, unregister: 'fp0' },
+    { at: { step: 900 }, unregister: 'fp0' },
+  ],
+};
+
+test.each<[string, RegExp, Partial<LinkTable>]>([
+  [
+    'a second unregister returns 0',
+    /^unregister_fprobe\(fp0\) returned 0 .*, but -EINVAL is right/u,
+    {
+      *unregisterFprobe(cx, k, fp) {
+        yield* unregisterFprobe(cx, k, fp);
+        return 0;
+      },
+    },
+  ],
+  [
+    'a second register returns 0',
+    /^register_fprobe_syms\(fp0\) returned 0 .*, but -EEXIST is right/u,
+    {
+      *registerFprobe(cx, k, fp, target) {
+        const result = yield* registerFprobe(cx, k, fp, target);
+        return result === -17 ? 0 : result;
+      },
+    },
+  ],
+  [
+    'too much data is -EINVAL',
+    /^register_fprobe_syms\(wide\) returned -EINVAL .*, but -E2BIG is right/u,
+    {
+      *registerFprobe(cx, k, fp, target) {
+        const result = yield* registerFprobe(cx, k, fp, target);
+        return result === -7 ? -22 : result;
+      },
+    },
+  ],
+  [
+    'too much data is accepted',
+    /^register_fprobe_syms\(wide\) returned 0 .*, but -E2BIG is right/u,
+    { fprobeDataFits: () => true },
+  ],
+])('CC-O13: %s', (_what, why, links) => {
+  const sound = fprobeRun({ era: 'today', model: REFUSED });
+  expect(sound.faults).toEqual([]);
+  expect(sound.says('failed-call')).toBe('held');
+  expect(fprobeRun({ era: 'today', model: REFUSED, links }).says('failed-call')).toMatch(why);
+});
+
+test.each<[string, string, Partial<LinkTable>]>([
+  [
+    'a hit that the graph hook forgets',
+    'today',
+    {
+      *fprobeFgraphEntry() {
+        yield* nothing();
+        return false;
+      },
+    },
+  ],
+  ['a hit that rethook forgets', 'v6.12', { fprobeHandler: nothing }],
+])('FP-5, CC-O2: %s, in %s', (_what, era, links) => {
+  const model = { ...GOES, timeline: [REGISTER] };
+  const sound = fprobeRun({ era, model });
+  expect([sound.faults, sound.says('start')]).toEqual([[], 'held']);
+  expect(fprobeRun({ era, model, links }).says('start')).toMatch(
+    /^vfs_open returned .* without a handler of fp0, .* and no reason was given/u,
+  );
 });

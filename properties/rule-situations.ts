@@ -177,7 +177,12 @@ export const RULE_SITUATIONS: Readonly<Record<GuaranteeName, Readonly<Record<str
     'CC-G16': whenever('ctl_end', (_, { op, result }) => op.startsWith('register_') && result < 0),
     'CC-O11': 'whole',
   },
-  start: { 'FT-26': 'whole', 'CC-G2': 'whole', 'CC-O2': 'whole' },
+  start: {
+    'FT-26': ['alone', 'besides'],
+    'FP-5': ['fprobes'],
+    'CC-G2': ['alone', 'besides'],
+    'CC-O2': 'whole',
+  },
   recursion: {
     'FT-51': 'whole',
     'FT-52': ['refused'],
@@ -193,6 +198,10 @@ export const RULE_SITUATIONS: Readonly<Record<GuaranteeName, Readonly<Record<str
     'CC-G15': controlEnds(({ ops }, e) => wantsRedirects(ops) && e.result < 0),
     'CC-G16': ['registration'],
     'CC-G17': permanentRefused,
+    'FP-50': whenever(
+      'ctl_end',
+      (_, { op, result }) => op.startsWith('register_fprobe') && result < 0,
+    ),
     'CC-O13': 'whole',
   },
   pairing: {
@@ -208,6 +217,7 @@ export const RULE_SITUATIONS: Readonly<Record<GuaranteeName, Readonly<Record<str
   nmissed: {
     'FP-4': counterStartsAgain,
     'FP-9': whenever('skip', (_, { reason }) => reason === 'disabled'),
+    'FP-30.3': whenever('skip', (_, { reason }) => reason === 'kprobe_running'),
     'FP-32': counted('rethook'),
     'FP-72': counted('fgraph', 'ftrace'),
     'CC-G10': 'whole',

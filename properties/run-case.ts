@@ -272,6 +272,9 @@ export function propertyCases(guarantee: GuaranteeName): fc.Arbitrary<Case> {
   ];
   // Interrupts hook and unwind on the shadow stack of the task below (CC-G22).
   if (guarantee === 'return') cases.push({ arbitrary: casesOf('fgraph-interrupted'), weight: 2 });
+  if (guarantee === 'start') cases.push({ arbitrary: casesOf('fprobes'), weight: 3 });
+  // Half of those fprobes want too much data.
+  if (guarantee === 'failed-call') cases.push({ arbitrary: casesOf('fgraph-wide'), weight: 3 });
   // What handlers of fprobes are told, and where they run, is as much as what callbacks are.
   if (guarantee === 'arguments' || guarantee === 'context')
     cases.push({ arbitrary: casesOf('fprobes-shared'), weight: 3 });

@@ -35,6 +35,7 @@ import {
   fprobeDataFits,
   fprobeFreeHlist,
   fprobeHookType,
+  fprobeLink,
   fprobeSynchronizeRcu,
   fprobeUndoRegister,
   fprobeUnregisterWait,
@@ -78,6 +79,7 @@ export interface FgraphLinks {
   readonly fprobeDataFits: typeof fprobeDataFits;
   readonly fprobeFreeHlist: typeof fprobeFreeHlist;
   readonly fprobeHookType: typeof fprobeHookType;
+  readonly fprobeLink: typeof fprobeLink;
   readonly fprobeSynchronizeRcu: typeof fprobeSynchronizeRcu;
   readonly fprobeUndoRegister: typeof fprobeUndoRegister;
   readonly fprobeUnregisterWait: typeof fprobeUnregisterWait;
@@ -121,6 +123,7 @@ export const FGRAPH_LINKS: FgraphLinks = {
   fprobeDataFits,
   fprobeFreeHlist,
   fprobeHookType,
+  fprobeLink,
   fprobeSynchronizeRcu,
   fprobeUndoRegister,
   fprobeUnregisterWait,

@@ -5,7 +5,7 @@ import type { Context } from '../emu/context.ts';
 import type { Path } from '../emu/path.ts';
 import { fgraphTrueReturn, type GraphHit } from './fgraph.ts';
 import { callFprobeEntry } from './fprobe-callback.ts';
-import { missFprobe, skipFprobe } from './fprobe-miss.ts';
+import { missFprobe, skipHit } from './fprobe-miss.ts';
 import {
   FPROBE_FL_DISABLED,
   FPROBE_FL_KPROBE_SHARED,
@@ -13,7 +13,7 @@ import {
   readFprobeFlags,
   readFprobeStruct,
 } from './fprobe-struct.ts';
-import { firstNode, type FprobeNode, nextNode, nodeFprobe } from './fprobe-table.ts';
+import { firstNode, type FprobeNode, generationOf, nextNode, nodeFprobe } from './fprobe-table.ts';
 import type { Fprobe } from './fprobe.ts';
 import { NOBODY, skip } from './ftrace-caller.ts';
 import type { Kernel } from './kernel.ts';
@@ -22,6 +22,8 @@ import { TRACE_FTRACE_START } from './recursion.ts';
 
 /** A hit of one fprobe. */
 export interface EntryCall {
+  /** The registration whose node was found. */
+  readonly generation: number;
   readonly flags: number;
   readonly struct: FprobeStruct;
   readonly entryIp: Address;
@@ -49,10 +51,10 @@ export function* missesForKprobe(
   cx: Context,
   k: Kernel,
   fp: Fprobe,
-  { flags, entryIp: ip }: EntryCall,
+  { flags, generation, entryIp: ip }: EntryCall,
 ): Path<boolean> {
   if (!isShared(flags) || (yield* kprobeRunning(cx, k)) === NO_ADDRESS) return false;
-  yield* missFprobe(cx, k, fp, { reason: 'kprobe_running', ip });
+  yield* missFprobe(cx, k, fp, { reason: 'kprobe_running', ip, generation });
   return true;
 }
 
@@ -67,20 +69,20 @@ export function* callEntryHandler(
   fp: Fprobe,
   call: EntryCall,
 ): Path<number> {
-  const { entryIp, flags, struct } = call;
+  const { entryIp: ip, flags, generation, struct } = call;
   if (isShared(flags)) yield* kprobeBusyBegin(cx, k);
   const result = struct.entryHandler === NO_ADDRESS ? 0 : yield* callHandler(cx, fp, call);
   if (isShared(flags)) yield* kprobeBusyEnd(cx, k);
-  if (result !== 0 && struct.exitHandler !== NO_ADDRESS) skipFprobe(cx, fp, 'rejected', entryIp);
+  if (result !== 0 && struct.exitHandler !== NO_ADDRESS)
+    skipHit(cx, fp, { reason: 'rejected', ip, generation });
   return result;
 }
 
 function callHandler(
   cx: Context,
   fp: Fprobe,
-  { struct, entryIp, retIp, regs, entryData }: EntryCall,
+  { generation, struct, entryIp, retIp, regs, entryData }: EntryCall,
 ): Path<number> {
-  const generation = cx.make(() => fp.generation.value);
   const handler = struct.entryHandler;
   return callFprobeEntry(cx, fp, { handler, generation, entryIp, retIp, regs, entryData });
 }
@@ -98,7 +100,8 @@ export function* fprobeFtraceEntry(cx: Context, k: Kernel, hit: GraphHit): Path<
   if (node !== undefined && isExcluded(cx, k, ip)) node = undefined;
   while (node !== undefined) {
     const fp: Fprobe | undefined = yield* nodeFprobe(cx, node);
-    if (fp !== undefined) yield* enterPlain(cx, k, fp, { ip, parentIp, regs });
+    const generation = generationOf(cx, node);
+    if (fp !== undefined) yield* enterPlain(cx, k, fp, { ip, parentIp, regs, generation });
     node = yield* nextNode(cx, node);
   }
   yield* k.fn.traceClearRecursion(cx, k, bit);
@@ -117,16 +120,17 @@ function* enterPlain(
   cx: Context,
   k: Kernel,
   fp: Fprobe,
-  { ip, parentIp, regs }: GraphHit,
+  { ip, parentIp, regs, generation }: GraphHit & { readonly generation: number },
 ): Path<void> {
   const flags = yield* readFprobeFlags(cx, k, fp);
   const struct = readFprobeStruct(cx, k, fp);
   if (k.fn.fprobeHookType(struct) !== 'ftrace') return; // The graph hook's.
   if ((flags & FPROBE_FL_DISABLED) !== 0) {
-    skipFprobe(cx, fp, 'disabled', ip);
+    skipHit(cx, fp, { reason: 'disabled', ip, generation });
     return;
   }
-  const call = { flags, struct, entryIp: ip, retIp: parentIp, regs, entryData: NO_ADDRESS };
+  const where = { entryIp: ip, retIp: parentIp, regs, entryData: NO_ADDRESS };
+  const call = { generation, flags, struct, ...where };
   yield* runEntryHandler(cx, k, fp, call);
 }
 
@@ -160,7 +164,8 @@ function* countRefused(
   while (node !== undefined) {
     const fp: Fprobe | undefined = yield* nodeFprobe(cx, node);
     if (fp !== undefined && (yield* isConcerned(cx, k, fp, hook))) {
-      yield* missFprobe(cx, k, fp, { reason: 'recursion', ip });
+      const generation = generationOf(cx, node);
+      yield* missFprobe(cx, k, fp, { reason: 'recursion', ip, generation });
       missed++;
     }
     node = yield* nextNode(cx, node);

@@ -12,7 +12,7 @@ import type { GraphCall, GraphReturn } from './fgraph.ts';
 import { callFprobeExit } from './fprobe-callback.ts';
 import { isExcluded, runEntryHandler } from './fprobe-entry.ts';
 import { decodeHeader, encodeHeader, type FprobeHeader } from './fprobe-header.ts';
-import { skipFprobe } from './fprobe-miss.ts';
+import { skipHit } from './fprobe-miss.ts';
 import { missExit } from './fprobe-shortage.ts';
 import {
   FPROBE_FL_DISABLED,
@@ -20,7 +20,15 @@ import {
   readFprobeFlags,
   readFprobeStruct,
 } from './fprobe-struct.ts';
-import { dataWords, firstNode, type FprobeNode, nextNode, nodeFprobe } from './fprobe-table.ts';
+import {
+  dataWords,
+  type Existing,
+  firstNode,
+  type FprobeNode,
+  generationOf,
+  nextNode,
+  nodeFprobe,
+} from './fprobe-table.ts';
 import type { Fprobe } from './fprobe.ts';
 import type { Kernel } from './kernel.ts';
 
@@ -83,11 +91,19 @@ function* runEntryHandlers(
   let node = yield* firstNode(cx, k, call.ip);
   while (node !== undefined) {
     const fp: Fprobe | undefined = yield* nodeFprobe(cx, node);
-    if (fp !== undefined)
-      used += yield* enter(enterFprobe(cx, k, fp, { call, data, reserved, used }));
+    if (fp !== undefined) {
+      const generation = generationOf(cx, node);
+      used += yield* enter(enterFprobe(cx, k, fp, { call, data, reserved, used, generation }));
+    }
     node = yield* nextNode(cx, node);
   }
   return used;
+}
+
+/** A reservation, how much of it is used so far, and the registration whose node was found. */
+interface Walked extends Reservation {
+  readonly used: number;
+  readonly generation: number;
 }
 
 /** How many words `fp` takes: it has an exit handler, and its entry handler did not reject the call. */
@@ -95,18 +111,19 @@ function* enterFprobe(
   cx: Context,
   k: Kernel,
   fp: Fprobe,
-  { call, data, reserved, used }: Reservation & { readonly used: number },
+  { call, data, reserved, used, generation }: Walked,
 ): Path<number> {
   const flags = yield* readFprobeFlags(cx, k, fp); // FP-70.5
   const struct = readFprobeStruct(cx, k, fp);
   if (k.fn.fprobeHookType(struct) !== 'fgraph') return 0; // It has a hook of its own (FP-54).
   if ((flags & FPROBE_FL_DISABLED) !== 0) {
-    skipFprobe(cx, fp, 'disabled', call.ip);
+    skipHit(cx, fp, { reason: 'disabled', ip: call.ip, generation });
     return 0;
   }
   const words = dataWords(struct);
   const { ip, ret, regs } = call;
-  const bare = { flags, struct, entryIp: ip, retIp: ret, regs, entryData: NO_ADDRESS };
+  const where = { entryIp: ip, retIp: ret, regs, entryData: NO_ADDRESS };
+  const bare = { generation, flags, struct, ...where };
   if (k.fn.fprobeHasGrown(used + words, reserved)) {
     yield* missExit(cx, k, fp, { at: bare, reason: 'grew' }); // FP-70.7
     return 0;
@@ -116,8 +133,15 @@ function* enterFprobe(
   const at = { ...bare, entryData };
   const wants = yield* runEntryHandler(cx, k, fp, at);
   if (!wants || words === 0) return 0;
-  yield* writeHeader(cx, k, fp, { call, at: data + used, words: words - 1 });
+  yield* writeHeader(cx, k, fp, { call, at: data + used, words: words - 1, generation });
   return words;
+}
+
+interface FreshHeader {
+  readonly call: GraphCall;
+  readonly at: number;
+  readonly words: number;
+  readonly generation: number;
 }
 
 /** FP-70.6 (CC-H14.6). */
@@ -125,7 +149,7 @@ function writeHeader(
   cx: Context,
   k: Kernel,
   fp: Fprobe,
-  { call, at, words }: { readonly call: GraphCall; readonly at: number; readonly words: number },
+  { call, at, words, generation }: FreshHeader,
 ): Path<void> {
   const { task, ip, sp, start } = call;
   const store = (): void => {
@@ -134,7 +158,6 @@ function writeHeader(
     stack.memory.store64(wordAt(stack, at), lo, hi);
   };
   return andThen(act(task.words, store), () => {
-    const generation = cx.make(() => fp.generation.value);
     hookReturn(cx, call, { object: fp.object, generation, ip, frame: sp, start, data: at });
   });
 }
@@ -204,14 +227,16 @@ function* leaveFprobe(
   call: GraphReturn,
   { header, at }: { readonly header: FprobeHeader; readonly at: number },
 ): Path<void> {
-  const fp = yield* k.fn.fprobeStillExists(cx, k, header.address);
-  if (fp === undefined) {
+  const found = yield* k.fn.fprobeStillExists(cx, k, header.address);
+  if (found === undefined) {
     unhookData(cx, k, { task: call.task, data: at }, 'removed');
     return;
   }
+  const { fp, generation } = found;
   const flags = yield* readFprobeFlags(cx, k, fp); // CC-H15.3
-  if ((flags & FPROBE_FL_DISABLED) !== 0) skipFprobe(cx, fp, 'exit_disabled', call.ip);
-  else yield* callExit(cx, k, fp, { call, header, at });
+  if ((flags & FPROBE_FL_DISABLED) !== 0)
+    skipHit(cx, fp, { reason: 'exit_disabled', ip: call.ip, generation });
+  else yield* callExit(cx, k, found, { call, header, at });
   unhookData(cx, k, { task: call.task, data: at });
 }
 
@@ -224,11 +249,10 @@ interface ExitCall {
 function callExit(
   cx: Context,
   k: Kernel,
-  fp: Fprobe,
+  { fp, generation }: Existing,
   { call: { ip, ret, regs, task }, header, at }: ExitCall,
 ): Path<unknown> {
   const { exitHandler: handler }: FprobeStruct = readFprobeStruct(cx, k, fp);
-  const generation = cx.make(() => fp.generation.value);
   const entryData =
     header.words > 0 ? cx.make(() => wordAt(wordsOf(cx, k, task), at + 1)) : NO_ADDRESS;
   return callFprobeExit(cx, fp, { handler, generation, entryIp: ip, retIp: ret, regs, entryData });

@@ -83,10 +83,10 @@ test('CC-S9.1-5, FP-4, FP-52: the steps of register_fprobe', () => {
   ]);
   expect(seen).toEqual([
     'act fprobe_mutex',
-    'read fprobe_table',
     'act slab', // The nodes.
     'act nmissed/fp0',
     ...filterSteps('1 fprobes, 1 nodes', [1, 0, 2]),
+    'read fprobe_table',
     'write fprobe_table',
     '-> 2 fprobes, 1 nodes, 2 sites',
     'write fprobe_ip_table',

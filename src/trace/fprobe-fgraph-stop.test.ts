@@ -81,7 +81,8 @@ function lifeOf(
     });
   }
   m.thread('control', 0, function* (cx) {
-    for (const fp of [...all, ...all]) {
+    // Twice is refused, but in v6.14 (FP-53).
+    for (const fp of isQuiet ? all : [...all, ...all]) {
       yield* m.register(cx, fp, ['f', 'g', 'irq']);
       yield* sleepFor(cx, 200);
     }
@@ -137,6 +138,8 @@ function returnsIn(m: FprobeKernel): string {
 }
 
 const SEEDS = Array.from({ length: 16 }, (_, i) => i + 1);
+/** For faults that one run in ten shows. */
+const MANY_SEEDS = Array.from({ length: 96 }, (_, i) => i + 1);
 
 test('CC-G8, CC-G9, CC-G22, FP-5, FP-6: nothing is wrong in any of these runs', () => {
   let [early, late, nested] = [0, 0, 0];
@@ -159,7 +162,9 @@ test('FP-6, FP-56, H-01: in v6.14 and v6.18 unregister returns while handlers ru
 });
 
 test.each(['M-46', 'M-47', 'M-51'])('CC-G8: %s is found', (variant) => {
-  const settings = { variants: [variant], isQuiet: true };
-  const found = SEEDS.map((seed) => wrongIn(lifeOf(seed, settings)));
-  expect(found.filter((wrong) => wrong !== '').length).toBeGreaterThan(0);
+  const found = MANY_SEEDS.some((seed) => {
+    const settings = { variants: [variant], isQuiet: seed % 2 === 0 };
+    return wrongIn(lifeOf(seed, settings)) !== '';
+  });
+  expect(found).toBe(true);
 });

@@ -139,6 +139,8 @@ test('FP-51, FP-53: what registering answers', () => {
     ] as const) {
       results.push(yield* m.perform(cx, fp, request));
     }
+    // One that matches nothing excludes nothing.
+    expect(yield* m.perform(cx, m.fprobe('in0'), by('ret7', 'none*'))).toBe(0);
     results.push(yield* m.unregister(cx, other));
     const ips = [m.fn('a1').address, m.fn('a1').site];
     yield* m.perform(cx, other, { op: 'register_fprobe_ips', ips });

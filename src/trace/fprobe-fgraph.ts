@@ -16,7 +16,7 @@ import { type FprobeStruct, readFprobeStruct, writeEntryDataSize } from './fprob
 import {
   addToExistence,
   deleteNode,
-  findHlist,
+  fprobeExists,
   type FprobeHlist,
   type FprobeNode,
   type HookType,
@@ -71,13 +71,12 @@ function addressesOf(k: Kernel, target: FprobeTarget): readonly Address[] | Errn
 }
 
 function* registerLocked(cx: Context, k: Kernel, fp: Fprobe, ips: readonly Address[]): Path<Errno> {
-  if ((yield* findHlist(cx, k, fp)) !== undefined) return -EEXIST; // FP-53
   const struct = readFprobeStruct(cx, k, fp);
   const bytes = Math.ceil(struct.entryDataSize / WORD_BYTES) * WORD_BYTES;
   if (!k.fn.fprobeDataFits(bytes)) return -E2BIG;
+  writeEntryDataSize(cx, k, fp, bytes); // FP-50
   const hlist = yield* allocHlist(cx, k, fp, { ips, hook: k.fn.fprobeHookType(struct) });
   if (hlist === undefined) return -ENOMEM;
-  writeEntryDataSize(cx, k, fp, bytes);
   yield* setNmissed(cx, k, fp, 0); // CC-S9.1, FP-4
   const hooked = yield* addFprobeIps(cx, k, hlist, () => {
     announce(cx, k, fp, hlist);
@@ -86,15 +85,37 @@ function* registerLocked(cx: Context, k: Kernel, fp: Fprobe, ips: readonly Addre
     yield* freeHlist(cx, hlist);
     return hooked;
   }
-  yield* addToExistence(cx, k, hlist);
+  const linked = yield* k.fn.fprobeLink(cx, k, fp, hlist);
+  if (linked < 0) {
+    yield* undoHook(cx, k, hlist);
+    return linked;
+  }
+  setArray(cx, k, fp, hlist);
   for (const node of cx.read(hlist.nodes)) {
     if (yield* isOutOfMemory(cx, k)) {
       yield* k.fn.fprobeUndoRegister(cx, k, hlist);
+      setArray(cx, k, fp, undefined);
       return -ENOMEM;
     }
     yield* insertNode(cx, k, node);
   }
   return 0;
+}
+
+/** FP-52(c): in the existence table, unless it is there (FP-53). */
+export function* fprobeLink(cx: Context, k: Kernel, fp: Fprobe, hlist: FprobeHlist): Path<Errno> {
+  if (yield* fprobeExists(cx, k, fp)) return -EEXIST;
+  yield* addToExistence(cx, k, hlist);
+  return 0;
+}
+
+/** Stores `fp->hlist_array`. Caller holds `fprobe_mutex`. */
+function setArray(cx: Context, k: Kernel, fp: Fprobe, hlist: FprobeHlist | undefined): void {
+  const { arrays } = cx.make(() => tablesOf(k));
+  const all = new Map(cx.read(arrays));
+  if (hlist === undefined) all.delete(fp.address);
+  else all.set(fp.address, hlist);
+  cx.write(arrays, all);
 }
 
 /** FP-50. */
@@ -107,10 +128,16 @@ export function fprobeHookType({ exitHandler }: FprobeStruct): HookType {
   return exitHandler === NO_ADDRESS ? 'ftrace' : 'fgraph';
 }
 
-/** From here on handlers may run for this registration. */
-function announce(cx: Context, k: Kernel, fp: Fprobe, { hook }: FprobeHlist): void {
-  const ops = cx.make(() => (hook === 'fgraph' ? fgraphOf(k).manager : tablesOf(k).ftrace()));
-  beginRegistration(cx, k, fp, { hook, ops: ops.object });
+/** From here on handlers may run for this registration. On top of one that is in force no new one begins (FP-53). */
+function announce(cx: Context, k: Kernel, fp: Fprobe, { generation, hook }: FprobeHlist): void {
+  const { arrays } = cx.make(() => tablesOf(k));
+  if (!cx.read(arrays).has(fp.address)) {
+    const ops = cx.make(() => (hook === 'fgraph' ? fgraphOf(k).manager : tablesOf(k).ftrace()));
+    beginRegistration(cx, k, fp, { hook, ops: ops.object });
+  }
+  cx.make(() => {
+    generation.set(fp.generation.value);
+  });
 }
 
 function* allocHlist(
@@ -127,6 +154,7 @@ function* allocHlist(
     const { mutex } = tablesOf(k);
     const made: FprobeHlist = {
       memory,
+      generation: cells.cell(`hlist_generation/${fp.name}`, 0),
       hook,
       fp: cells.cell<Fprobe | undefined>(`hlist_fp/${fp.name}`, fp),
       nodes: cells.cell<readonly FprobeNode[]>(`hlist_array/${fp.name}`, [], mutex),
@@ -149,6 +177,14 @@ function* isOutOfMemory(cx: Context, k: Kernel): Path<boolean> {
   if (made === undefined) return true;
   yield* release(cx, made);
   return false;
+}
+
+/** The hook may have been hit, but nobody has found a node of `hlist`. */
+function* undoHook(cx: Context, k: Kernel, hlist: FprobeHlist): Path<void> {
+  const ips = cx.read(hlist.nodes).map(({ addr }) => addr);
+  yield* removeFprobeIps(cx, k, hlist.hook, { ips, fprobes: 1 });
+  yield* k.fn.fprobeSynchronizeRcu(cx);
+  yield* freeHlist(cx, hlist);
 }
 
 /** `fprobe_fail_cleanup` (FP-59): hits may be at the nodes already, so they go the way that unregistering goes. */
@@ -187,12 +223,14 @@ export function* fprobeSynchronizeRcu(cx: Context): Path<void> {
 
 /** `unregister_fprobe_async` (FP-57): FP-55.1 to FP-55.5; handlers may still run when it returns. */
 export function* unregisterFprobeAsync(cx: Context, k: Kernel, fp: Fprobe): Path<Errno> {
-  const { mutex } = cx.make(() => tablesOf(k));
+  const { arrays, mutex } = cx.make(() => tablesOf(k));
   yield* mutexLock(cx, mutex);
-  const hlist = yield* findHlist(cx, k, fp); // FP-55.1
+  const exists = yield* fprobeExists(cx, k, fp); // FP-55.1
+  const hlist = exists ? cx.read(arrays).get(fp.address) : undefined;
   if (hlist !== undefined) {
     yield* removeFromTables(cx, k, hlist);
     yield* k.fn.fprobeFreeHlist(cx, hlist);
+    setArray(cx, k, fp, undefined);
   }
   yield* mutexUnlock(cx, mutex); // CC-S9.6
   return hlist === undefined ? -EINVAL : 0;

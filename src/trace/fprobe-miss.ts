@@ -12,24 +12,26 @@ import type { Kernel } from './kernel.ts';
 
 /** A hit at `ip` does not run a handler of `fp`; nothing is counted. */
 export function skipFprobe(cx: Context, fp: Fprobe, reason: SkipReason, ip: Address): void {
-  const generation = cx.make(() => fp.generation.value);
-  skip(cx, { object: fp.object, generation, reason, ip });
+  skipHit(cx, fp, { reason, ip });
 }
 
-/** A hit that `nmissed` counts. */
+/** As `skipFprobe`, of the registration that was hit. */
+export function skipHit(cx: Context, fp: Fprobe, { reason, ip, generation }: FprobeMiss): void {
+  const whose = generation ?? cx.make(() => fp.generation.value);
+  skip(cx, { object: fp.object, generation: whose, reason, ip });
+}
+
+/** A hit that runs no handler. */
 export interface FprobeMiss {
   readonly reason: SkipReason;
   readonly ip: Address;
+  /** Of the registration that was hit, where that may not be the present one. */
+  readonly generation?: number;
 }
 
-/** As `skipFprobe`, and counts. Any context. */
-export function* missFprobe(
-  cx: Context,
-  k: Kernel,
-  fp: Fprobe,
-  { reason, ip }: FprobeMiss,
-): Path<void> {
-  skipFprobe(cx, fp, reason, ip);
+/** As `skipHit`, and counts in `nmissed`. Any context. */
+export function* missFprobe(cx: Context, k: Kernel, fp: Fprobe, miss: FprobeMiss): Path<void> {
+  skipHit(cx, fp, miss);
   yield* k.fn.fprobeIncNmissed(cx, k, fp);
 }
 

@@ -1,7 +1,7 @@
 // Layer trace. Registering and unregistering an fprobe in the eras of rethook (FP-20..FP-23, FP-40..FP-44, CC-S8), after
 // kernel/trace/fprobe.c of Linux v6.12. Each fprobe has an ftrace_ops of its own, the first member of its struct, and a
 // pool of nodes if it has an exit handler.
-import { type Address, NO_ADDRESS } from '../emu/address.ts';
+import { NO_ADDRESS } from '../emu/address.ts';
 import type { Cell } from '../emu/cell.ts';
 import type { Context } from '../emu/context.ts';
 import { enter, type Path, readOnce, writeOnce } from '../emu/path.ts';
@@ -13,6 +13,7 @@ import { beginRegistration, type Fprobe } from './fprobe.ts';
 import { useHash } from './ftrace-hash.ts';
 import { FTRACE_OPS_FL_ENABLED, FTRACE_OPS_FL_SAVE_REGS } from './ftrace-ops-flags.ts';
 import { bindInnerOps, FTRACE_OPS_BYTES, type FtraceOps, presentOps } from './ftrace-ops.ts';
+import { ftraceLookupSymbols } from './ftrace-record.ts';
 import type { Kernel } from './kernel.ts';
 import { countNodes, type Rethook } from './rethook.ts';
 
@@ -36,15 +37,8 @@ export function* registerFprobe(
   target: FprobeTarget,
 ): Path<Errno> {
   if (!('syms' in target)) return yield* registerFound(cx, k, fp, target);
-  const ips = cx.make(() => ftraceLookupSymbols(k, target.syms));
+  const ips = cx.make(() => ftraceLookupSymbols(k, target.syms)?.map(({ ip }) => ip));
   return ips === undefined ? -ENOENT : yield* registerFound(cx, k, fp, { ips });
-}
-
-/** `get_ftrace_locations`: the site of each symbol; undefined when one has none, or is asked for twice. */
-function ftraceLookupSymbols(k: Kernel, syms: readonly string[]): readonly Address[] | undefined {
-  const found = syms.map((sym) => k.records.find(({ func }) => func.name === sym)?.ip);
-  const ips = found.filter((ip) => ip !== undefined);
-  return new Set(ips).size === syms.length ? ips : undefined;
 }
 
 type Found = Exclude<FprobeTarget, { readonly syms: readonly string[] }>;

@@ -1,7 +1,7 @@
 // Layer trace. Hits that find no room on the shadow stack (FP-70.2, FP-70.4, FP-70.7): who misses what, and what the option
 // `missPolicy` leaves (fprobe.md 9). As the kernel has it neither handler runs; with `exitOnly` the entry handlers do, without
 // data, as the documents say.
-import { NO_ADDRESS, type Address } from '../emu/address.ts';
+import { NO_ADDRESS } from '../emu/address.ts';
 import type { Context } from '../emu/context.ts';
 import { enter, type Path } from '../emu/path.ts';
 import { fgraphTrueReturn, type GraphCall, type GraphHit } from './fgraph.ts';
@@ -12,9 +12,9 @@ import {
   missesForKprobe,
   runEntryHandler,
 } from './fprobe-entry.ts';
-import { missFprobe, skipFprobe } from './fprobe-miss.ts';
+import { missFprobe, skipHit } from './fprobe-miss.ts';
 import { FPROBE_FL_DISABLED, readFprobeFlags, readFprobeStruct } from './fprobe-struct.ts';
-import { firstNode, type FprobeNode, nextNode, nodeFprobe } from './fprobe-table.ts';
+import { firstNode, type FprobeNode, generationOf, nextNode, nodeFprobe } from './fprobe-table.ts';
 import type { Fprobe } from './fprobe.ts';
 import { NOBODY, skip, type SkipReason } from './ftrace-caller.ts';
 import type { Kernel } from './kernel.ts';
@@ -68,7 +68,8 @@ function* enterWithoutExits(
     if (fp !== undefined) {
       const flags = yield* readFprobeFlags(cx, k, fp); // FP-70.5
       const struct = readFprobeStruct(cx, k, fp);
-      const at = { flags, struct, entryIp: ip, retIp: ret, regs, entryData: NO_ADDRESS };
+      const where = { entryIp: ip, retIp: ret, regs, entryData: NO_ADDRESS };
+      const at = { generation: generationOf(cx, node), flags, struct, ...where };
       if (k.fn.fprobeHookType(struct) === 'fgraph')
         yield* enter(enterUnhooked(cx, k, fp, { at, reason }));
     }
@@ -83,7 +84,9 @@ function* enterUnhooked(
   fp: Fprobe,
   { at, reason }: { readonly at: EntryCall; readonly reason: SkipReason },
 ): Path<void> {
-  if ((at.flags & FPROBE_FL_DISABLED) !== 0) skipFprobe(cx, fp, 'disabled', at.entryIp);
+  const { entryIp: ip, generation } = at;
+  if ((at.flags & FPROBE_FL_DISABLED) !== 0)
+    skipHit(cx, fp, { reason: 'disabled', ip, generation });
   else if (at.struct.exitHandler === NO_ADDRESS) yield* runEntryHandler(cx, k, fp, at);
   else yield* missExit(cx, k, fp, { at, reason });
 }
@@ -97,7 +100,8 @@ export function* missExit(
 ): Path<void> {
   const isEntered = k.fprobeOptions.missPolicy === 'exitOnly';
   if (isEntered && (yield* missesForKprobe(cx, k, fp, at))) return; // One call is one miss.
-  yield* missFprobe(cx, k, fp, { reason, ip: at.entryIp });
+  const { entryIp: ip, generation } = at;
+  yield* missFprobe(cx, k, fp, { reason, ip, generation });
   if (isEntered) yield* callEntryHandler(cx, k, fp, at);
 }
 
@@ -106,20 +110,26 @@ export function* fprobeShortage(cx: Context, k: Kernel, first: FprobeNode): Path
   let node: FprobeNode | undefined = first;
   while (node !== undefined) {
     const fp: Fprobe | undefined = yield* nodeFprobe(cx, node);
-    if (fp !== undefined) yield* k.fn.fprobeShortageOf(cx, k, fp, node.addr);
+    if (fp !== undefined) yield* k.fn.fprobeShortageOf(cx, k, fp, node);
     node = yield* nextNode(cx, node);
   }
 }
 
 /** One fprobe's share of `fprobeShortage`. */
-export function* fprobeShortageOf(cx: Context, k: Kernel, fp: Fprobe, ip: Address): Path<void> {
+export function* fprobeShortageOf(
+  cx: Context,
+  k: Kernel,
+  fp: Fprobe,
+  node: FprobeNode,
+): Path<void> {
+  const hit = { ip: node.addr, generation: generationOf(cx, node) };
   const flags = yield* readFprobeFlags(cx, k, fp); // FP-70.4
   if ((flags & FPROBE_FL_DISABLED) !== 0) {
-    skipFprobe(cx, fp, 'disabled', ip);
+    skipHit(cx, fp, { reason: 'disabled', ...hit });
     return;
   }
   const struct = readFprobeStruct(cx, k, fp);
   if (k.fn.fprobeHookType(struct) === 'fgraph') {
-    yield* missFprobe(cx, k, fp, { reason: 'no_data', ip });
+    yield* missFprobe(cx, k, fp, { reason: 'no_data', ...hit });
   }
 }

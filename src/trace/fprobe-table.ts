@@ -33,6 +33,8 @@ export interface FprobeNode {
 /** `struct fprobe_hlist`: what is in the tables of one registration. */
 export interface FprobeHlist {
   readonly memory: KObject;
+  /** The registration's number; written before anybody can find it. For events only. */
+  readonly generation: Cell<number>;
   readonly fp: Cell<Fprobe | undefined>;
   readonly hook: HookType;
   /** Guarded by `fprobe_mutex`; those of a module leave with it (FP-60). */
@@ -44,6 +46,8 @@ export interface FprobeTables {
   readonly mutex: Mutex;
   /** `fprobe_table`: newest first. */
   readonly existence: Cell<readonly FprobeHlist[]>;
+  /** `fp->hlist_array` of what is registered, by the address of the struct. Guarded by `fprobe_mutex`. */
+  readonly arrays: Cell<ReadonlyMap<Address, FprobeHlist>>;
   /** `fprobe_ip_table`: the newest node of each site, which leads to the older ones. */
   readonly byIp: Map<Address, Cell<FprobeNode | undefined>>;
   /** The two shared hooks, how many fprobes are on each, and whether it is registered. Guarded by `fprobe_mutex`. */
@@ -66,6 +70,7 @@ function newTables(k: Kernel): FprobeTables {
   return {
     mutex,
     existence: cells.cell<readonly FprobeHlist[]>('fprobe_table', []),
+    arrays: cells.cell<ReadonlyMap<Address, FprobeHlist>>('hlist_array', new Map(), mutex),
     byIp: new Map(),
     graph: newFgraphOps(k, {
       name: 'fprobe_graph_ops',
@@ -126,6 +131,11 @@ export function nodeFprobe(cx: Context, node: FprobeNode): Path<Fprobe | undefin
   });
 }
 
+/** The registration that `node` is of. Part of a step. */
+export function generationOf(cx: Context, { array }: FprobeNode): number {
+  return cx.make(() => array.generation.value);
+}
+
 /** A walker stands on `node`. */
 function useNode(cx: Context, node: FprobeNode | undefined): void {
   if (node === undefined) return;
@@ -139,6 +149,12 @@ function useHlist(cx: Context, { memory }: FprobeHlist): void {
   });
 }
 
+/** An fprobe that exists, and by which registration. */
+export interface Existing {
+  readonly fp: Fprobe;
+  readonly generation: number;
+}
+
 /**
  * `is_fprobe_still_exist` (CC-H15.3): the fprobe that is registered with its struct at `address`, be it another one than the call
  * was entered for (FP-77). Its struct is not looked at.
@@ -147,35 +163,49 @@ export function fprobeStillExists(
   cx: Context,
   k: Kernel,
   address: Address,
-): Path<Fprobe | undefined> {
+): Path<Existing | undefined> {
   const { existence } = tablesOf(k);
   return andThen(readOnce(existence), (all) =>
-    cx.make(() => all.find(({ fp }) => fp.value?.address === address)?.fp.value),
+    cx.make(() => {
+      const found = all.find(({ fp }) => fp.value?.address === address);
+      const fp = found?.fp.value;
+      return found === undefined || fp === undefined
+        ? undefined
+        : { fp, generation: found.generation.value };
+    }),
   );
 }
 
-/** The registration of `fp`, if there is one. Caller holds `fprobe_mutex`. */
-export function* findHlist(cx: Context, k: Kernel, fp: Fprobe): Path<FprobeHlist | undefined> {
+/** Is `fp` in the existence table? Caller holds `fprobe_mutex`. */
+export function* fprobeExists(cx: Context, k: Kernel, fp: Fprobe): Path<boolean> {
   const { existence, mutex } = cx.make(() => tablesOf(k));
   cx.make(() => {
     assert(mutex.holder === cx, 'fprobes come and go under fprobe_mutex');
   });
-  const all = yield* readOnce(existence); // CC-S9.1
-  return cx.make(() => all.find((hlist) => hlist.fp.value?.address === fp.address));
+  const all = yield* readOnce(existence); // CC-S9.1, CC-S9.4
+  return cx.make(() => {
+    const found = all.find((hlist) => hlist.fp.value?.address === fp.address);
+    if (found?.memory.live === false) useObject(cx, found.memory, NO_ADDRESS);
+    return found !== undefined;
+  });
 }
 
-/** CC-S9.4 of register. */
+/** `add_fprobe_hash`, once it is known that it is not there (CC-S9.4 of register). */
 export function* addToExistence(cx: Context, k: Kernel, hlist: FprobeHlist): Path<void> {
   const { existence } = cx.make(() => tablesOf(k));
   const present = cx.make(() => existence.value);
   yield* writeOnce(existence, [hlist, ...present]); // CC-S9.4
 }
 
-/** CC-S9.3 of unregister. */
+/** `del_fprobe_hash` (CC-S9.3 of unregister). What never was linked cannot be unlinked (FP-53). */
 export function* removeFromExistence(cx: Context, k: Kernel, hlist: FprobeHlist): Path<void> {
   const { existence } = cx.make(() => tablesOf(k));
   yield* writeOnce(hlist.fp, undefined); // CC-S9.3
   const present = cx.make(() => existence.value);
+  cx.make(() => {
+    const { cpu } = cx;
+    if (!present.includes(hlist)) cpu.machine.oops(cpu, 'NULL pprev', cpu.hart.pc, NO_ADDRESS);
+  });
   yield* writeOnce(
     existence,
     present.filter((one) => one !== hlist),

@@ -30,6 +30,9 @@ const STACK_LIMIT = 512 - (FRAME_WORDS + DESCRIPTOR_WORDS + 16);
 const DATA_WORDS_MAX = 32;
 /** The era in which the entry handler runs before the node is taken (fprobe.md 8). */
 const NODE_AFTER_ENTRY = 'v5.18';
+/** `struct rethook_node`; in eras without data none lie behind it. */
+const NODE_BYTES = 64;
+const WITHOUT_DATA: ReadonlySet<string> = new Set(['v6.1', 'v5.18']);
 
 /** `siblings` are the probes that missed the same hit for the same reason, the one of `e` included. */
 export function evidenceOf(
@@ -119,13 +122,10 @@ function heldBits(state: MissState, e: Skip): readonly Evidence[] {
 
 /** Calls whose return is taken for the probe hold its nodes; so do calls whose entry handler runs. */
 function nodes(state: MissState, e: Skip): readonly Evidence[] {
-  const { handlers, hooks, rules, told } = state;
-  const comesFirst = rules?.era !== NODE_AFTER_ENTRY;
+  const { handlers, hooks, rules, told, without } = state;
+  const comesFirst = rules?.era !== NODE_AFTER_ENTRY || rules.miss_policy === 'both';
   const isIts = ({ generation, object }: Pick<Skip, 'generation' | 'object'>): boolean =>
     object === e.object && generation === e.generation;
-  const asked = told.get(e.object)?.maxactive ?? 0;
-  const size =
-    asked > 0 ? `nr_maxactive ${asked}` : 'two for each function and CPU (nr_maxactive 0)';
   const held = (who: EventOf<'hook' | 'cb_begin'>, what: string): Evidence => {
     const where = `${nameOfSite(state, who.ip)} in ${nameOfTask(state, who.pid)}`;
     return {
@@ -134,13 +134,29 @@ function nodes(state: MissState, e: Skip): readonly Evidence[] {
     };
   };
   return [
-    evidence(`nodes of the pool: ${size}`, told.get(e.object)),
+    evidence(`nodes of the pool: ${poolSize(state, e)}`, told.get(e.object)),
     ...hooks.filter(isIts).map((hook) => held(hook, 'a node is held by the call of')),
     ...handlers
-      .filter((begin) => comesFirst && isIts(begin) && begin.kind === 'fprobe_entry')
+      .filter((begin) => isIts(begin) && begin.kind === 'fprobe_entry')
+      .filter(({ index }) => comesFirst && !without.has(index))
       .map((begin) => held(begin, 'an entry handler runs, and has a node, for')),
     ...stoppedBy(state, e),
   ];
+}
+
+/** How many nodes there are, and how that came about (FP-22): of two patterns the first one alone counts. */
+function poolSize({ calls, cpus, pools, rules, told }: MissState, { object }: Skip): string {
+  const struct = told.get(object);
+  const asked = struct?.maxactive ?? 0;
+  if (asked > 0) return `nr_maxactive ${asked}`;
+  const bytes = pools.get(object);
+  if (bytes === undefined || struct === undefined) return 'two for each function and CPU';
+  const data = WITHOUT_DATA.has(rules?.era ?? '') ? 0 : struct.data_size;
+  const nodes = bytes / (NODE_BYTES + 16 * Math.ceil(data / 16));
+  const call = calls.findLast((one) => one.object === object && one.op.startsWith('register'));
+  const ignored = call?.text.includes('\n') === true ? '; notfilter does not count' : '';
+  const parts = `2 for each CPU (${cpus}) and function of the filter (${nodes / (2 * cpus)})`;
+  return `${nodes}, ${parts}${ignored} (nr_maxactive 0)`;
 }
 
 function evidence(text: string, e: { readonly index: number } | undefined): Evidence {

@@ -43,6 +43,11 @@ export interface MissState {
   /** By flow and object. */
   readonly answers: Map<string, EventOf<'entry_result'>>;
   readonly gone: Map<number, EventOf<'symbol_gone'>>;
+  /** Bytes of the nodes of each fprobe that was registered last. */
+  readonly pools: Map<number, number>;
+  /** Entry handlers that run without a node (`missPolicy: exitOnly`), by the event that began them. */
+  readonly without: Set<number>;
+  cpus: number;
   /** The last time that memory for shadow stacks was refused. */
   refused: EventOf<'alloc_failed'> | undefined;
 }
@@ -69,6 +74,9 @@ export function newMissState(): MissState {
     handlers: [],
     answers: new Map(),
     gone: new Map(),
+    pools: new Map(),
+    without: new Set(),
+    cpus: 1,
     refused: undefined,
   };
 }
@@ -98,6 +106,7 @@ function nameListeners(state: MissState): Listeners {
     },
     task_new: (e) => {
       state.tasks.set(e.child, e.name);
+      state.cpus = Math.max(state.cpus, e.on_cpu + 1);
     },
     object: (e) => {
       state.names.set(e.object, e.name);
@@ -112,11 +121,20 @@ function nameListeners(state: MissState): Listeners {
 }
 
 function callListeners(state: MissState): Listeners {
+  /** Which fprobe a flow registers. */
+  const registers = new Map<number, number>();
   return {
     fprobe_rules: (e) => {
       state.rules = e;
     },
-    fprobe: (e) => void state.told.set(e.object, e),
+    fprobe: (e) => {
+      state.told.set(e.object, e);
+      registers.set(flowOf(e), e.object);
+    },
+    alloc: (e) => {
+      const object = e.kind === 'rethook_node' ? registers.get(flowOf(e)) : undefined;
+      if (object !== undefined) state.pools.set(object, e.bytes);
+    },
     ops_flags: (e) => void state.flags.set(e.object, e),
     ctl_begin: (e) => void state.calls.push(e),
     alloc_failed: (e) => {
@@ -135,10 +153,15 @@ function callListeners(state: MissState): Listeners {
 }
 
 function hitListeners(state: MissState): Listeners {
+  /** The site of the last hit that found no node, by flow and object. */
+  const bare = new Map<string, number>();
   return {
     cb_begin: (e) => {
       state.handlers.push(e);
-      if (e.kind === ENTRY) meet(state, e);
+      if (e.kind !== ENTRY) return;
+      meet(state, e);
+      if (bare.get(answerKey(e)) === e.ip) state.without.add(e.index);
+      bare.delete(answerKey(e));
     },
     cb_end: (e) => {
       const at = state.handlers.findLastIndex(
@@ -150,6 +173,8 @@ function hitListeners(state: MissState): Listeners {
     entry_result: (e) => void state.answers.set(answerKey(e), e),
     skip: (e) => {
       meet(state, e);
+      if (e.reason === 'no_node') bare.set(answerKey(e), e.ip);
+      else bare.delete(answerKey(e));
     },
     hook: (e) => {
       state.hooks.push(e);

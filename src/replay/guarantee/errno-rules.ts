@@ -4,8 +4,8 @@
 // does not fit the pattern.
 import { asksFor, type Control, FLAG_IPMODIFY } from './ops.ts';
 
-const ENOENT = -2;
-const ENOMEM = -12;
+export const ENOENT = -2;
+export const ENOMEM = -12;
 export const EBUSY = -16;
 export const ENODEV = -19;
 export const EINVAL = -22;
@@ -13,8 +13,10 @@ export const EINVAL = -22;
 const NAMES: ReadonlyMap<number, string> = new Map([
   [0, '0'],
   [ENOENT, '-ENOENT'],
+  [-7, '-E2BIG'],
   [ENOMEM, '-ENOMEM'],
   [EBUSY, '-EBUSY'],
+  [-17, '-EEXIST'],
   [ENODEV, '-ENODEV'],
   [EINVAL, '-EINVAL'],
 ]);

@@ -9,7 +9,7 @@
 // (FT-48). What the call did before it failed, callbacks that ran meanwhile included, is not undone.
 //
 // Exercised, for each time: a call fails, of registration (part `registration`) or of a filter (`filters`), and the run
-// tells what it left.
+// tells what it left; or a call on an fprobe fails (`fprobes`, failed-call-fprobe.ts).
 import type { EventOf } from '../schema.ts';
 import { type Claims, claimChanges, claimGoes, newClaims, wrongClaim } from './claims.ts';
 import {
@@ -20,7 +20,16 @@ import {
   enabledWriteEnds,
 } from './enabled-writes.ts';
 import { allowedResults, ENODEV, isForbidden, nameOfErrno } from './errno-rules.ts';
-import { broken, type Broken, type Guarantee, heldInParts, type Verdict } from './judge.ts';
+import { type FprobeCalls, fprobeCallListeners, newFprobeCalls } from './failed-call-fprobe.ts';
+import {
+  broken,
+  type Broken,
+  earlier,
+  type Guarantee,
+  heldInParts,
+  type Verdict,
+} from './judge.ts';
+import { type Listeners, together } from './listen.ts';
 import { type Control, hooks, type Ops } from './ops.ts';
 import { type Hash, type HashHistory, selects, spares } from './selection.ts';
 import type { Story } from './story.ts';
@@ -68,7 +77,7 @@ export const failedCall: Guarantee = {
     'filters, registration, the sites that serve the probe, and who may redirect a function.',
   document: 'Using ftrace to hook to functions',
   section: 'Filtering which functions to trace',
-  rules: ['FT-43', 'FT-48', 'CC-G15', 'CC-G16', 'CC-G17', 'CC-O13'],
+  rules: ['FT-43', 'FT-48', 'FP-50', 'CC-G15', 'CC-G16', 'CC-G17', 'CC-O13'],
   start(story) {
     const found: Findings = {
       story,
@@ -85,31 +94,33 @@ export const failedCall: Guarantee = {
       dead: false,
       loading: 0,
     };
-    return {
-      on: {
-        ...claimListeners(found),
-        ctl_begin: (e) => {
-          if (e.op === INIT_MODULE) found.loading++;
-          if (e.op === ENABLED) enabledWriteBegins(found.writes, story, e, found.dead);
-          if (story.control !== undefined) callBegan(found, story.control);
-        },
-        ctl_end: (e) => {
-          if (e.op === INIT_MODULE) found.loading--;
-          if (e.op === ENABLED) writeEnded(found, e);
-          if (story.control !== undefined) callEnded(found, story.control, e);
-          found.state = undefined;
-        },
-        ops_state: (e) => {
-          found.state = e;
-        },
-        alloc_failed: (e) => {
-          found.starved.set(e.pid, e.index);
-        },
-        kill: () => {
-          found.dead = true;
-        },
+    const ofFprobes = newFprobeCalls(story);
+    const on: Listeners = {
+      ...claimListeners(found),
+      ctl_begin: (e) => {
+        if (e.op === INIT_MODULE) found.loading++;
+        if (e.op === ENABLED) enabledWriteBegins(found.writes, story, e, found.dead);
+        if (story.control !== undefined) callBegan(found, story.control);
       },
-      end: () => verdict(found),
+      ctl_end: (e) => {
+        if (e.op === INIT_MODULE) found.loading--;
+        if (e.op === ENABLED) writeEnded(found, e);
+        if (story.control !== undefined) callEnded(found, story.control, e);
+        found.state = undefined;
+      },
+      ops_state: (e) => {
+        found.state = e;
+      },
+      alloc_failed: (e) => {
+        found.starved.set(e.pid, e.index);
+      },
+      kill: () => {
+        found.dead = true;
+      },
+    };
+    return {
+      on: together([fprobeCallListeners(ofFprobes), on]),
+      end: () => verdict(found, ofFprobes),
     };
   },
 };
@@ -271,8 +282,13 @@ function report(
   found.first = first ?? broken(e.index, `${call}, ${what}`, shows);
 }
 
-function verdict({ calls, filters, first, registration }: Findings): Verdict {
+function verdict(found: Findings, ofFprobes: FprobeCalls): Verdict {
+  const { filters, registration } = found;
+  const first = earlier(found.first, ofFprobes.first);
   if (first !== undefined) return first;
+  const hasFprobes = found.story.fprobes.all.length > 0;
+  const parts = hasFprobes ? { fprobes: ofFprobes.refused } : {};
+  const calls = found.calls + ofFprobes.calls;
   const why = calls === 0 ? 'No call was made on a probe.' : 'No call on a probe failed.';
-  return heldInParts({ registration, filters }, why);
+  return heldInParts({ registration, filters, ...parts }, why);
 }

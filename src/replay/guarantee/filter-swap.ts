@@ -23,7 +23,7 @@ import { type Control, hooks, isRegistered, isSelected } from './ops.ts';
 import { ever, type Hash, hashesSince, sameHash, selects } from './selection.ts';
 import { type Callback, isStray, type Story } from './story.ts';
 import { isTraced, leftOut, whyUntraced } from './traced.ts';
-import { functionsOf, theCall, theCallback, where } from './wording.ts';
+import { functionsOf, notSeen, theCall, theCallback, where } from './wording.ts';
 
 interface Swap {
   readonly control: Control;
@@ -195,7 +195,10 @@ function whyBroken(story: Story, callback: Callback, changes: readonly Control[]
 function verdict(found: Findings): Verdict {
   const { disabled, first, pids, swapped } = found;
   if (first !== undefined) return first;
-  return heldInParts({ swaps: swapped, disabled, pids }, whatWasMissing(found));
+  return heldInParts(
+    { swaps: swapped, disabled, pids },
+    whatWasMissing(found) + notSeen(found.story),
+  );
 }
 
 function whatWasMissing({ succeeded, different }: Findings): string {

@@ -310,8 +310,8 @@ function countOf(functions: FunctionTable, { op, text }: EventOf<'ctl_begin'>): 
   return sitesMatching(functions, text.split('\n')[0] ?? '')?.size;
 }
 
-/** Of `filter`, or filter, newline, notfilter. */
-function sitesMatching(
+/** Of `filter`, or filter, newline, notfilter; undefined: not known. */
+export function sitesMatching(
   { traceable }: FunctionTable,
   text: string,
 ): ReadonlySet<number> | undefined {

@@ -5,6 +5,7 @@
 // Left alone: fprobes whose registrations overlapped, and those that are reached through different hooks (FP-54).
 import type { EventOf } from '../schema.ts';
 import { type Fprobe, fprobeOf } from './fprobes.ts';
+import { nameOfSite } from './functions.ts';
 import { type Frame, innermost } from './hit.ts';
 import type { Listeners } from './listen.ts';
 import { contextOf, type Story } from './story.ts';
@@ -50,31 +51,33 @@ function lifeOf(e: { readonly object: number; readonly generation: number }): st
   return `${e.object}.${e.generation}`;
 }
 
-/** An entry handler that was called before that of `e`, for the same call. */
-export interface Before {
-  readonly fprobe: Fprobe;
-  readonly begin: EventOf<'cb_begin'>;
-  /** It is older for certain, so it should have come behind. */
-  readonly isWrong: boolean;
+/** What was found about the order of two handlers of a call. */
+export interface Order {
+  /** Undefined: it is right. */
+  readonly why: string | undefined;
+  /** Index of the event of the other one. */
+  readonly shows: number;
 }
 
-/** An entry handler begins: the one before it whose place is known; a wrong one, if there is one. */
-export function entryBefore(order: HandlerOrder, e: EventOf<'cb_begin'>): Before | undefined {
+/** An entry handler begins; undefined: no other one of the call is known to be older or newer. */
+export function orderOfEntry(order: HandlerOrder, e: EventOf<'cb_begin'>): Order | undefined {
   const { entries, story } = order;
   const frame = innermost(contextOf(story, e), e.ip);
   if (frame === undefined) return undefined;
   const earlier = entries.get(frame) ?? [];
   entries.set(frame, [...earlier, e]);
   const own = registrationOf(order, e);
-  const hook = fprobeOf(story.fprobes, e.object).told?.hook;
-  const all = earlier.flatMap((begin): Before[] => {
-    const fprobe = fprobeOf(story.fprobes, begin.object);
-    const other = registrationOf(order, begin);
-    const isOlder = other.to < own.from;
-    if (fprobe.told?.hook !== hook || (!isOlder && own.to > other.from)) return [];
-    return [{ fprobe, begin, isWrong: isOlder }];
+  const { name, told } = fprobeOf(story.fprobes, e.object);
+  const known = earlier.flatMap((begin): Order[] => {
+    const other = fprobeOf(story.fprobes, begin.object);
+    const { from, to } = registrationOf(order, begin);
+    if (other.told?.hook !== told?.hook || (to >= own.from && own.to >= from)) return [];
+    const site = nameOfSite(story.functions, e.ip);
+    const what = `the entry handler of ${name} for ${site} ran after that of ${other.name}`;
+    const why = to < own.from ? `${what}, which had been registered before it` : undefined;
+    return [{ why, shows: begin.index }];
   });
-  return all.find(({ isWrong }) => isWrong) ?? all[0];
+  return known.find(({ why }) => why !== undefined) ?? known[0];
 }
 
 function registrationOf({ begun, registered }: HandlerOrder, e: EventOf<'cb_begin'>): Registration {
@@ -82,14 +85,29 @@ function registrationOf({ begun, registered }: HandlerOrder, e: EventOf<'cb_begi
   return registered.get(lifeOf(e)) ?? { from, to: Number.POSITIVE_INFINITY };
 }
 
-/**
- * Whose exit handlers come before that of the one at `place`, of those that took the return of a call, in the order in
- * which they did.
- */
-export function exitsBefore<H extends { readonly fprobe: Fprobe }>(
-  hooks: readonly H[],
-  place: number,
-): readonly H[] {
-  const isRethook = hooks[place]?.fprobe.told?.hook === 'rethook';
-  return isRethook ? hooks.slice(place + 1) : hooks.slice(0, place);
+/** One that took the return of a call. */
+interface Exit {
+  readonly fprobe: Fprobe;
+  readonly taken: EventOf<'hook'>;
+  readonly exit: 'owed' | 'running' | 'over';
+}
+
+/** The exit handler of `own` begins, one of those that took the return of a call, in the order in which they did. */
+export function orderOfExit(
+  { functions }: Story,
+  all: readonly Exit[],
+  own: Exit,
+): Order | undefined {
+  const isRethook = own.fprobe.told?.hook === 'rethook';
+  const place = all.indexOf(own);
+  const before = isRethook ? all.slice(place + 1) : all.slice(0, place);
+  const missing = before.find(({ exit }) => exit === 'owed');
+  if (missing === undefined) {
+    const last = all.find((other) => other !== own && other.exit === 'over');
+    return last === undefined ? undefined : { why: undefined, shows: last.taken.index };
+  }
+  const name = nameOfSite(functions, own.taken.ip);
+  const what = `the exit handler of ${own.fprobe.name} for ${name} ran before that of ${missing.fprobe.name}`;
+  const order = isRethook ? 'the reverse order' : 'the order';
+  return { why: `${what}, and not in ${order} of the entries`, shows: missing.taken.index };
 }

@@ -50,13 +50,6 @@ function spent(generation = 1): Told[] {
   return [...(generation === 1 ? world(told) : registered(told)), ...begun('vfs_read', at)];
 }
 
-/** As many calls of `vfs_read`, one within the other, whose returns are taken. */
-function deep(count: number, hit: { readonly pid?: number } = {}): Told[] {
-  return Array.from({ length: count }, (_, i) =>
-    begun('vfs_read', { sp: SP - 64 * (i + 1), ...hit }),
-  ).flat();
-}
-
 function passed(reason: string): Told[] {
   return [...enters('vfs_open'), skips(reason, 'vfs_open'), leaves('vfs_open')];
 }
@@ -367,62 +360,6 @@ test('FP-9, M-44: whoever is disabled before the function goes on runs neither h
   expect(finding(world(), begun('vfs_read'), ended('vfs_read'), ...meanwhile)).toMatchObject({
     handled: 1,
   });
-});
-
-test('M-57: a shortage that only the first fprobe of the function is told of', () => {
-  const other = registered({ object: OTHER, hook: 'fgraph' });
-  const short = [
-    ...enters('vfs_open', { sp: 0x100 }),
-    skips('no_data', 'vfs_open'),
-    counts(0),
-    leaves('vfs_open'),
-  ];
-  expect(finding(world({ hook: 'fgraph', data: 120 }), deep(22), other, short)).toMatch(
-    /without a handler of fp1/u,
-  );
-});
-
-test('FP-22: two nodes for each function and CPU are there, and no more are said to be taken', () => {
-  const pool = { maxactive: 0 };
-  const short = missed('no_node', 0);
-  expect(finding(world(pool), deep(4, { pid: 2 }), short)).toMatchObject({ missed: 1 });
-  expect(finding(world(pool), deep(3, { pid: 2 }), short)).toMatch(/nodes of its pool were free/u);
-  // Functions of notfilter have nodes, too; a call under way that was missed has none.
-  const filter = { ...pool, text: '*\nkmalloc' };
-  expect(finding(world(filter), deep(7, { pid: 2 }), short)).toMatch(
-    /nodes of its pool were free/u,
-  );
-  expect(finding(world(filter), deep(8, { pid: 2 }), short)).toMatchObject({ missed: 1 });
-  const outer = [...enters('vfs_open'), skips('no_node', 'vfs_open'), counts(0)];
-  const inner = [...enters('vfs_read', { sp: SP - 64 }), skips('no_node', 'vfs_read'), counts(1)];
-  const back = ended('vfs_read', { pid: 2 });
-  expect(finding(world(ONE), deep(1, { pid: 2 }), outer, back, inner)).toMatch(
-    /nodes of its pool were free/u,
-  );
-  // A hit whose handler runs has one.
-  const bit: Told[] = [['recursion_set', { bit: 3 }]];
-  const runs = [...enters('vfs_open'), ...bit, ...entry('vfs_open')];
-  expect(finding(world(ONE), runs, inner.slice(0, 3))).toMatch(/^never exercised/u);
-  expect(finding(world({ ...ONE, maxactive: 2 }), deep(3, { pid: 2 }))).toMatch(
-    /vfs_read was taken for fp0, but 3 calls had a node of its pool then/u,
-  );
-});
-
-test.each([
-  // Calls that fit, words of data, and what the next one has no room for: FP-73 with frames of 4 words.
-  [70, 0, 'no_frame'],
-  [22, 15, 'no_data'],
-])('FP-73: %i calls with %i words of data fit, and no more', (fit, words, reason) => {
-  const graph = world({ hook: 'fgraph', data: 8 * words });
-  const at = { sp: 0x100 };
-  const own = reason === 'no_frame' ? { ...at, object: 0 } : at;
-  const short = [...enters('vfs_open', at), skips(reason, 'vfs_open', own)];
-  const next = reason === 'no_frame' ? short : [...short, counts(0)];
-  expect(finding(graph, deep(fit), next)).toMatchObject({ handled: 0 });
-  expect(finding(graph, deep(fit - 1), next)).toMatch(/the shadow stack had room/u);
-  expect(finding(graph, deep(fit), begun('vfs_open', at))).toMatch(
-    /vfs_open was taken for fp0, but the shadow stack had no room for \d+ words/u,
-  );
 });
 
 test('held: the exit of a call whose probe went meanwhile', () => {

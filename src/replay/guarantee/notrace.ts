@@ -13,7 +13,7 @@ import { type Control, isRegistered, type Ops } from './ops.ts';
 import { ever, hashesSince, selects, spares } from './selection.ts';
 import { type Callback, isStray, type Story } from './story.ts';
 import { isTraced } from './traced.ts';
-import { functionsOf, theCall, theCallback, where } from './wording.ts';
+import { functionsOf, notSeen, theCall, theCallback, where } from './wording.ts';
 
 interface Findings {
   readonly story: Story;
@@ -95,7 +95,7 @@ function whyBroken(story: Story, callback: Callback, change: Control | undefined
 function verdict(found: Findings): Verdict {
   if (found.first !== undefined) return found.first;
   if (found.exercised > 0) return { status: 'held', exercised: found.exercised };
-  return { status: 'never exercised', why: whatWasMissing(found) };
+  return { status: 'never exercised', why: whatWasMissing(found) + notSeen(found.story) };
 }
 
 function whatWasMissing({ registered, entered }: Findings): string {

@@ -30,11 +30,12 @@ import {
 } from './fprobes.ts';
 import { nameOfSite } from './functions.ts';
 import {
-  entryBefore,
-  exitsBefore,
   type HandlerOrder,
   newHandlerOrder,
+  type Order,
   orderListeners,
+  orderOfEntry,
+  orderOfExit,
 } from './handler-order.ts';
 import { contextKey } from './hit.ts';
 import { broken, type Broken, type Guarantee, heldInParts, type Verdict } from './judge.ts';
@@ -110,7 +111,7 @@ export const pairing: Guarantee = {
         ...orderListeners(found.order),
         cb_begin: (e) => {
           if (fprobes.handler !== undefined && e.kind === EXIT) exitBegins(found, e);
-          if (fprobes.handler !== undefined && e.kind === ENTRY) entryBegins(found, e);
+          if (e.kind === ENTRY) judgeOrder(found, e, orderOfEntry(found.order, e));
         },
         cb_end: (e) => {
           if (fprobes.handler !== undefined && e.kind === EXIT) exitEnds(found, e);
@@ -272,31 +273,18 @@ function exitBegins(found: Findings, e: EventOf<'cb_begin'>): void {
       hook.taken.index,
     );
   }
-  checkExits(found, hook, e);
+  const ofCall = hooks.filter((other) => sameCall(other, hook));
+  judgeOrder(found, e, orderOfExit(found.story, ofCall, hook));
   hook.exit = 'running';
   found.paired++;
   if (hooks.slice(0, place).some((other) => !sameCall(other, hook))) found.nested++;
 }
 
-function entryBegins(found: Findings, e: EventOf<'cb_begin'>): void {
-  const before = entryBefore(found.order, e);
-  if (before === undefined) return;
+/** What is known about the order of handlers. */
+function judgeOrder(found: Findings, e: EventOf<'cb_begin'>, order: Order | undefined): void {
+  if (order === undefined) return;
   found.ordered++;
-  if (!before.isWrong) return;
-  const { name } = fprobeOf(found.story.fprobes, e.object);
-  const what = `the entry handler of ${name} for ${nameOf(found, e.ip)} ran after that of ${before.fprobe.name}`;
-  report(found, e, `${what}, which had been registered before it`, before.begin.index);
-}
-
-/** FP-35, FP-75: the exit handlers of those who took the return of one call. */
-function checkExits(found: Findings, hook: Hook, e: EventOf<'cb_begin'>): void {
-  const ofCall = flowOf(found, e).hooks.filter((other) => sameCall(other, hook));
-  if (ofCall.some((other) => other !== hook && other.exit === 'over')) found.ordered++;
-  const first = exitsBefore(ofCall, ofCall.indexOf(hook)).find(({ exit }) => exit === 'owed');
-  if (first === undefined) return;
-  const order = hook.fprobe.told?.hook === 'rethook' ? 'the reverse order' : 'the order';
-  const why = `${theExit(found, hook)} ran before that of ${first.fprobe.name}, and not in ${order} of the entries`;
-  report(found, e, why, first.taken.index);
+  if (order.why !== undefined) report(found, e, order.why, order.shows);
 }
 
 /** FP-77: who looks up nothing but the pointer finds the next registration. */

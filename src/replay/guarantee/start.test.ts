@@ -141,9 +141,9 @@ test('not flagged: a function that was left without a return, and anything when 
 
 test('never exercised: nobody was registered, or nothing selected ran', () => {
   expect(reasonOf(judge(start, [...image(1), ...silent('vfs_read')]))).toBe(
-    'never exercised: No function was entered while an ops was registered.',
+    'never exercised: No function was entered while a probe was registered.',
   );
   expect(reasonOf(judge(start, [...read, ...silent('vfs_open')]))).toBe(
-    'never exercised: No selected function was entered and left while its ops stayed as it was.',
+    'never exercised: No selected function was entered and left while its probe stayed as it was.',
   );
 });

@@ -9,12 +9,21 @@
 // may go either way (FT-28). When ftrace is dead nothing is owed any more (FT-11).
 //
 // Exercised, for each time: a function returns whose call owed a callback, while nobody called anything (part `alone`)
-// or while a call on another ops was under way (`besides`).
+// or while a call on another ops was under way (`besides`); or one that owed a handler of an fprobe (`fprobes`,
+// start-fprobe.ts).
 import type { EventOf } from '../schema.ts';
 import { NOBODY } from './fprobes.ts';
 import { nameOfSite } from './functions.ts';
 import { type Frame, innermost } from './hit.ts';
-import { broken, type Broken, type Guarantee, heldInParts, type Verdict } from './judge.ts';
+import {
+  broken,
+  type Broken,
+  earlier,
+  type Guarantee,
+  heldInParts,
+  type Verdict,
+} from './judge.ts';
+import { type Listeners, together } from './listen.ts';
 import { FLAG_RCU, hooks, isRegistered, isSelected, type Ops } from './ops.ts';
 import {
   isFull,
@@ -22,6 +31,7 @@ import {
   type RecursionWords,
   wordListeners,
 } from './recursion-words.ts';
+import { type FprobeStarts, fprobeStartListeners, newFprobeStarts } from './start-fprobe.ts';
 import { type Callback, contextOf, type Story } from './story.ts';
 import { isTraced } from './traced.ts';
 import { where } from './wording.ts';
@@ -61,10 +71,11 @@ export const start: Guarantee = {
   name: 'start',
   sentence:
     'Once register_ftrace_function has returned 0, every call of a selected function runs the ' +
-    'callback, and no other probe that comes or goes makes it miss one.',
+    'callback, and no other probe that comes or goes makes it miss one; once register_fprobe has, it runs ' +
+    'the handlers, or is passed over for a listed reason.',
   document: 'Using ftrace to hook to functions',
   section: 'The ftrace_ops structure',
-  rules: ['FT-26', 'CC-G2', 'CC-O2'],
+  rules: ['FT-26', 'FP-5', 'CC-G2', 'CC-O2'],
   start(story) {
     const found: Findings = {
       story,
@@ -78,32 +89,34 @@ export const start: Guarantee = {
       registered: false,
       dead: false,
     };
-    return {
-      on: {
-        ...wordListeners(found.words),
-        func_enter: (e) => {
-          if (story.entered !== undefined && !found.dead) functionEntered(found, e);
-        },
-        func_return: (e) => {
-          if (story.left !== undefined) functionReturned(found, story.left, e);
-        },
-        cb_begin: () => {
-          if (story.callback !== undefined) callbackBegan(found, story.callback);
-        },
-        skip: (e) => {
-          skipped(found, e);
-        },
-        ctl_begin: (e) => {
-          callTurned(found, e.op);
-        },
-        ctl_end: (e) => {
-          callTurned(found, e.op);
-        },
-        kill: () => {
-          found.dead = true;
-        },
+    const ofFprobes = newFprobeStarts(story);
+    const on: Listeners = {
+      ...wordListeners(found.words),
+      func_enter: (e) => {
+        if (story.entered !== undefined && !found.dead) functionEntered(found, e);
       },
-      end: () => verdict(found),
+      func_return: (e) => {
+        if (story.left !== undefined) functionReturned(found, story.left, e);
+      },
+      cb_begin: () => {
+        if (story.callback !== undefined) callbackBegan(found, story.callback);
+      },
+      skip: (e) => {
+        skipped(found, e);
+      },
+      ctl_begin: (e) => {
+        callTurned(found, e.op);
+      },
+      ctl_end: (e) => {
+        callTurned(found, e.op);
+      },
+      kill: () => {
+        found.dead = true;
+      },
+    };
+    return {
+      on: together([fprobeStartListeners(ofFprobes), on]),
+      end: () => verdict(found, ofFprobes),
     };
   },
 };
@@ -177,10 +190,17 @@ function missed(found: Findings, frame: Frame, debt: Debt, e: EventOf<'func_retu
   found.first ??= broken(e.index, why, [frame.entered, frame.began, debt.skipped]);
 }
 
-function verdict({ alone, besides, first, registered }: Findings): Verdict {
+function verdict(found: Findings, ofFprobes: FprobeStarts): Verdict {
+  const { alone, besides, registered, story } = found;
+  const first = earlier(found.first, ofFprobes.first);
   if (first !== undefined) return first;
-  const why = registered
-    ? 'No selected function was entered and left while its ops stayed as it was.'
-    : 'No function was entered while an ops was registered.';
-  return heldInParts({ alone, besides }, why);
+  const hasFprobes = story.fprobes.all.length > 0;
+  const why =
+    registered || ofFprobes.registered
+      ? 'No selected function was entered and left while its probe stayed as it was.'
+      : 'No function was entered while a probe was registered.';
+  return heldInParts(
+    { alone, besides, ...(hasFprobes ? { fprobes: ofFprobes.handled } : {}) },
+    why,
+  );
 }

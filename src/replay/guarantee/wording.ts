@@ -73,3 +73,9 @@ export function functionsOf(story: Story, hash: Hash, whenEmpty: string): string
   const more = sites.length - names.length;
   return names.join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
+
+/** Behind a sentence of a judge that looks at ftrace_ops alone; empty where there is nothing else. */
+export function notSeen({ fprobes }: Story): string {
+  if (fprobes.all.length === 0) return '';
+  return ' What fprobes hook is not looked at here: that is for start and nmissed to see.';
+}

@@ -63,7 +63,17 @@ test('keys and words that are not there are named with the nearest that are', ()
 test('what is hooked exists, unless its registration is expected to fail', () => {
   const fails = '[{ at: start, register: fp, expect: -ENOENT }]';
   expect(fprobe('filter: vfs_opn')[0]).toMatch(/matches no traceable function.*'vfs_open'\?/u);
-  expect(fprobe("filter: '*', notfilter: vfs_opn")[0]).toMatch(/matches no traceable function/u);
+  const notfilter = fprobe("filter: '*', notfilter: vfs_opn")[0];
+  expect(notfilter).toMatch(
+    /matches no traceable function, did you mean 'vfs_open'\? expect: 0 if/u,
+  );
+  const nothing = '[{ at: start, register: fp, expect: 0 }]';
+  expect(fprobe("filter: '*', notfilter: vfs_opn", nothing)).toEqual([]);
+  expect(fprobe("filter: '*', notfilter: vfs_opn", fails)).toEqual([]);
+  expect(fprobe('filter: vfs_opn', nothing)[0]).toMatch(/matches no traceable function/u);
+  const again =
+    "[{ at: start, register: { probe: fp, filter: '*', notfilter: vfs_opn }, expect: 0 }]";
+  expect(fprobe('filter: vfs_open', again)).toEqual([]);
   expect(fprobe('filter: vfs_opn', fails)).toEqual([]);
   expect(fprobe('ips: [helper]')[0]).toMatch(/'helper' is notrace/u);
   expect(fprobe('ips: [helper]', fails)).toEqual([]);

@@ -38,14 +38,14 @@ function checkOne(scope: Scope, name: string, probe: ProbeModel, path: KeyPath):
       return checkFtrace(scope, probe, path);
     case 'fprobe':
       return [
-        ...checkTarget(scope, probe, path, isExpectedToFail(scope, name)),
+        ...checkTarget(scope, probe, path, expectedOf(scope, name)),
         ...checkData(scope, name, probe, { path, key: 'entry_data_size' }),
       ];
     case 'kprobe':
-      return checkKprobe(scope, probe, path, isExpectedToFail(scope, name));
+      return checkKprobe(scope, probe, path, expectedOf(scope, name) === 'failure');
     case 'kretprobe':
       return [
-        ...checkKprobe(scope, probe, path, isExpectedToFail(scope, name)),
+        ...checkKprobe(scope, probe, path, expectedOf(scope, name) === 'failure'),
         ...checkData(scope, name, probe, { path, key: 'data_size' }),
       ];
   }
@@ -76,13 +76,19 @@ function checkTarget(
   scope: Scope,
   target: FprobeTargetModel,
   path: KeyPath,
-  mayFail: boolean,
+  expected: Expected,
 ): Finding[] {
   const findings: Finding[] = [];
-  for (const key of ['filter', 'notfilter'] as const) {
-    const pattern = target[key];
-    if (typeof pattern !== 'string' || mayFail) continue;
-    findings.push(...checkPattern(scope, pattern, [...path, key]));
+  const mayFail = expected === 'failure';
+  const { filter, notfilter } = target;
+  if (typeof filter === 'string' && !mayFail)
+    findings.push(...checkPattern(scope, filter, [...path, 'filter']));
+  if (notfilter !== undefined && expected === 'nothing') {
+    for (const finding of checkPattern(scope, notfilter, [...path, 'notfilter'])) {
+      const also = 'expect: 0 if that is the point (before v6.14 it is -EINVAL)';
+      const message = `${finding.message}${finding.message.endsWith('?') ? '' : ';'} ${also}`;
+      findings.push({ ...finding, message });
+    }
   }
   for (const [index, fn] of (target.ips ?? []).entries()) {
     findings.push(...checkAddress(scope, fn, [...path, 'ips', index], mayFail));
@@ -101,11 +107,20 @@ function isAbout(register: TimelineItem['register'], probe: string): boolean {
   return isBatch(register) && register.includes(probe);
 }
 
-/** Does the timeline expect an error of some registration of the probe? */
-function isExpectedToFail({ workload }: Scope, probe: string): boolean {
-  return (workload.timeline ?? []).some(
-    ({ register, expect }) => isAbout(register, probe) && expect !== undefined && expect !== 0,
-  );
+/** What a workload says of the result of a registration: it fails, it succeeds whatever it seems to be, or nothing. */
+type Expected = 'failure' | 'success' | 'nothing';
+
+function expectedBy({ expect }: Pick<TimelineItem, 'expect'>): Expected {
+  if (expect === undefined) return 'nothing';
+  return expect === 0 ? 'success' : 'failure';
+}
+
+/** Of all registrations of the probe: an error is said of some, or else success. */
+function expectedOf({ workload }: Scope, probe: string): Expected {
+  const all = (workload.timeline ?? []).filter(({ register }) => isAbout(register, probe));
+  const said = new Set(all.map(expectedBy));
+  if (said.has('failure')) return 'failure';
+  return said.has('success') ? 'success' : 'nothing';
 }
 
 /** A callback of the workload says itself what it returns. */
@@ -257,14 +272,13 @@ export function checkProbeOperations(scope: Scope, item: TimelineItem, path: Key
 
 function checkAgain(
   scope: Scope,
-  { expect }: TimelineItem,
+  item: TimelineItem,
   register: RegisterModel,
   path: KeyPath,
 ): Finding[] {
-  const mayFail = expect !== undefined && expect !== 0;
   return [
     ...checkKind(scope, register.probe, ['fprobe'], [...path, 'probe']),
-    ...checkTarget(scope, register, path, mayFail),
+    ...checkTarget(scope, register, path, expectedBy(item)),
   ];
 }
 

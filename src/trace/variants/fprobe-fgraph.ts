@@ -67,7 +67,10 @@ const M_51: Variant = {
   links: {
     *fprobeStillExists(cx, k, address) {
       yield* nothing();
-      return cx.make(() => k.fprobes.byAddress.get(address));
+      return cx.make(() => {
+        const fp = k.fprobes.byAddress.get(address);
+        return fp === undefined ? undefined : { fp, generation: fp.generation.value };
+      });
     },
   },
 };
@@ -121,7 +124,7 @@ const M_57: Variant = {
   links: {
     *fprobeShortage(cx, k, first) {
       const fp = yield* nodeFprobe(cx, first);
-      if (fp !== undefined) yield* k.fn.fprobeShortageOf(cx, k, fp, first.addr);
+      if (fp !== undefined) yield* k.fn.fprobeShortageOf(cx, k, fp, first);
     },
   },
 };
@@ -131,7 +134,7 @@ const M_58: Variant = {
   id: 'M-58',
   about: 'without room disabled fprobes count the miss, too',
   links: {
-    *fprobeShortageOf(cx, k, fp, ip) {
+    *fprobeShortageOf(cx, k, fp, { addr: ip }) {
       yield* missFprobe(cx, k, fp, { reason: 'no_data', ip });
     },
   },
