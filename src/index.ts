@@ -1,6 +1,7 @@
 // The public API: re-exports only. Reading and writing files is the caller's; everything here is pure. Each export has
 // an example in its comment, which `tidy/package.test.ts` runs from the installed package.
 export { InputError, InvariantError } from './assert.ts';
+export { cat, type CatOptions } from './replay/api/cat.ts';
 export { type Choice, profiles, variants } from './replay/api/catalogue.ts';
 export { compareEras, type EraOptions } from './replay/api/eras.ts';
 export { explainMiss, misses } from './replay/api/explain.ts';

@@ -7,6 +7,7 @@ import { ROOT } from './source.ts';
 
 /** What `reprobe` exports, values and types. */
 const PUBLIC: readonly string[] = [
+  'CatOptions',
   'Choice',
   'DataReference',
   'EraComparison',
@@ -47,6 +48,7 @@ const PUBLIC: readonly string[] = [
   'Workload',
   'WorkloadBuilder',
   'WorkloadInput',
+  'cat',
   'compareEras',
   'defineHandler',
   'defineTask',

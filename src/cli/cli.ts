@@ -2,6 +2,7 @@
 import yargs, { type Argv } from 'yargs';
 import { InputError } from '../assert.ts';
 import { VERSION } from '../replay/version.ts';
+import { catCommand } from './cat.ts';
 import { type CommandFace, face } from './command.ts';
 import { completionCommand } from './completion.ts';
 import { disasmCommand } from './disasm.ts';
@@ -24,6 +25,7 @@ const COMMANDS: readonly CommandFace[] = [
   face(reportCommand),
   face(judgeCommand),
   face(explainCommand),
+  face(catCommand),
   face(erasCommand),
   face(disasmCommand),
   face(schemaCommand),

@@ -23,6 +23,7 @@ test('reprobe --help', async () => {
       reprobe judge <recording>        Judge a recording by every documented
                                        guarantee
       reprobe explain <recording>      Say why a hit of a recording ran no handler
+      reprobe cat <recording> [path]   Print a file of debugfs as it was at an event
       reprobe eras <workload>          Run a workload in several kernel eras, show
                                        what differs
       reprobe disasm <image> [symbol]  Print the instructions of an image
@@ -110,6 +111,31 @@ test('reprobe report --help', async () => {
       reprobe report swap.trace --format        what the kernel would print for CPU
       ftrace --cpu 1                            1
       reprobe report swap.trace --summary       how many events of which kind
+    "
+  `);
+});
+
+test('reprobe cat --help', async () => {
+  expect(await help('cat', '--help')).toMatchInlineSnapshot(`
+    "reprobe cat <recording> [path]
+
+    Print a file of debugfs as it was at an event
+
+    Positionals:
+      recording  A .trace file                                   [string] [required]
+      path       kprobes/list, kprobes/enabled or kprobes/blacklist         [string]
+
+    Options:
+          --version   Show version number                                  [boolean]
+      -h, --help      Show help                                            [boolean]
+          --at        Number of an event [default: the last one]            [string]
+          --handlers  Module that defines its TypeScript handlers
+                                                               [array] [default: []]
+
+    Examples:
+      reprobe cat swap.trace kprobes/list       at the end of the run
+      reprobe cat swap.trace kprobes/list --at  behind the step of event 120
+      120
     "
   `);
 });

@@ -13,7 +13,7 @@ async function refused(command: string): Promise<string> {
 }
 
 const COMMANDS =
-  'expected one of record, replay, report, judge, explain, eras, disasm, schema, variants, completion';
+  'expected one of record, replay, report, judge, explain, cat, eras, disasm, schema, variants, completion';
 
 test.each([
   ['', `no command, ${COMMANDS}`],

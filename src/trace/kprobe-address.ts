@@ -70,7 +70,7 @@ function lookupName(k: Kernel, name: string): Address | undefined {
 }
 
 /** `kallsyms`: functions of modules come and go with their text. */
-function presentFunctions(k: Kernel): readonly FunctionSymbol[] {
+export function presentFunctions(k: Kernel): readonly FunctionSymbol[] {
   return k.functions.filter(
     ({ module, address }) =>
       module === undefined || k.machine.slab.covering(address)?.live === true,

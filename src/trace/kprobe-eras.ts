@@ -137,8 +137,14 @@ function maxactiveOfOld({ machine }: Kernel): number {
   return machine.preemption === 'full' ? Math.max(10, 2 * length) : length;
 }
 
+/** KP-73. */
+function noBlacklist(): boolean {
+  return false;
+}
+
 export const KPROBE_V2_6_31: Partial<LinkTable> = {
   unwindSeesTrampoline: unwindTakenReturn,
+  hasKprobeBlacklist: noBlacklist,
   kprobeAddr: kprobeAddrOrEinval,
   kprobeTargetAt: targetInPlace,
   checkKprobeAddressSafe: safeOrEinval,

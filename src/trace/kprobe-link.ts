@@ -27,6 +27,7 @@ import {
   kprobeSyncText,
 } from './kprobe-arm.ts';
 import { noFaultHandler } from './kprobe-fault.ts';
+import { hasKprobeBlacklist } from './kprobe-files.ts';
 import {
   armKprobeFtrace,
   disarmInHook,
@@ -143,6 +144,7 @@ export interface KprobeLinks {
   readonly faultHandlerOfHandler: typeof noFaultHandler;
   readonly faultHandlerOnStep: typeof noFaultHandler;
   readonly getKprobe: typeof getKprobe;
+  readonly hasKprobeBlacklist: typeof hasKprobeBlacklist;
   readonly initKprobe: typeof initKprobe;
   readonly isKretprobeBlacklisted: typeof isKretprobeBlacklisted;
   readonly jprobeIrqs: typeof jprobeIrqs;
@@ -237,6 +239,7 @@ export const KPROBE_LINKS: KprobeLinks = {
   faultHandlerOfHandler: noFaultHandler,
   faultHandlerOnStep: noFaultHandler,
   getKprobe,
+  hasKprobeBlacklist,
   initKprobe,
   isKretprobeBlacklisted,
   jprobeIrqs,
