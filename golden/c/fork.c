@@ -1,7 +1,7 @@
 /*
  * What the examples of kprobes are planted in: a system call that makes processes, or rather says that
- * it does, tasks that make it, a kernel thread that does so too, and a task that ends inside a
- * function. do_fork is notrace, so that a probe of its entry is one of an instruction in all eras
+ * it does, tasks that make it, a kernel thread that does so too, one that replaces what its task goes
+ * on with, and a task that ends inside a function. do_fork is notrace, so that a probe of its entry is one of an instruction in all eras
  * (KP-10.6).
  */
 #include <linux/atomic.h>
@@ -22,6 +22,8 @@ void sys_vfork(void);
 void start_kthreadd(void);
 void do_group_exit(int code);
 void sys_exit_group(void);
+long do_execve(struct pt_regs *regs, unsigned long entry);
+void sys_execve(void);
 
 /* The number of the new process. Sleeps, so that calls of several tasks are under way at once. */
 notrace noinline long do_fork(unsigned long clone_flags, unsigned long stack_start,
@@ -79,4 +81,23 @@ void sys_exit_group(void)
 {
 	sys_fork();
 	do_group_exit(3);
+}
+
+/* Gives the task another program: it goes on elsewhere in user mode, but returns here as others do. */
+noinline long do_execve(struct pt_regs *regs, unsigned long entry)
+{
+	usleep_range(10, 20);
+	regs->ip = entry;
+	regs->ra = 0;
+	return 0;
+}
+
+void sys_execve(void)
+{
+	struct pt_regs regs;
+
+	regs.ip = 0x1000;
+	if (do_execve(&regs, 0x4000) || regs.ip != 0x4000)
+		do_exit(1);
+	sys_fork();
 }
