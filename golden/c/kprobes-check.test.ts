@@ -59,8 +59,9 @@ test('the example with a fault handler is refused by other profiles, and runs in
   expect(log.filter((line) => line.includes('before do_fork+0x0/'))).toHaveLength(1);
 });
 
-test('KR-12: a return probe of what replaces the program of its task is no issue, nor is one of what ends it', () => {
-  const model = (func: string, run: string): Parameters<typeof runC>[0] => ({
+/** Tasks that make the system call `run`, and a return probe of `func`. */
+function returnsOf(func: string, run: string): Parameters<typeof runC>[0] {
+  return {
     image: 'fork.elf',
     modules: { example: { image: 'kretprobe_example.ko', params: { func } } },
     functions: { later: { body: ['sleep 200', `call ${run}`] } },
@@ -69,16 +70,19 @@ test('KR-12: a return probe of what replaces the program of its task is no issue
       { at: 'start', init_module: 'example', expect: 0 },
       { at: 'end', delete_module: 'example', expect: 0 },
     ],
-  });
+  };
+}
+
+test('KR-12: a return probe of what replaces the program of its task is no issue, nor is one of what ends it', () => {
   for (const profile of ['today', 'v2.6.31']) {
     // In v2.6.31 a call site is not for kprobes (KP-10.6), so that only do_fork can be probed there.
     const func = profile === 'today' ? 'do_execve' : 'do_fork';
-    const replaces = runC({ profile, ...model(func, 'sys_execve') });
+    const replaces = runC({ profile, ...returnsOf(func, 'sys_execve') });
     expect(replaces.session.ending).toBe('run_end');
     expect(replaces.log.filter((line) => line.includes(`${func} returned`))).toHaveLength(2);
     expect(replaces.log.at(-1)).toContain(`Missed probing 0 instances of ${func}`);
   }
-  const ends = runC(model('do_group_exit', 'sys_exit_group'));
+  const ends = runC(returnsOf('do_group_exit', 'sys_exit_group'));
   expect(ends.session.ending).toBe('run_end');
   expect(ends.of('hook').map(({ object }) => object)).toHaveLength(1);
   expect(ends.of('unhook').map(({ why }) => why)).toEqual(['flush']);

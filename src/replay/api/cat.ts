@@ -11,7 +11,7 @@ import { readRecording } from '../recording.ts';
  * const options: CatOptions = { at: 0 };
  * const w = workload('small', { cpus: 1 });
  * w.task('t', { cpu: 0, run: w.function('f', (f) => [f.work(3)]) });
- * console.log(cat(record(w).bytes, 'kprobes/enabled', options)); // → 1
+ * console.log(cat(record(w).bytes, 'kprobes/enabled', options).trim()); // → 1
  */
 export interface CatOptions {
   /** The index of an event: behind the step in which it happened. The last one by default. */
@@ -31,7 +31,7 @@ export interface CatOptions {
  * w.task('t', { cpu: 0, run: open, times: 3 });
  * w.at('start', { register: w.probe('p0', { kind: 'kprobe', symbol: 'vfs_open', offset: 8 }) });
  * const { bytes } = record(w);
- * console.log(cat(bytes, 'kprobes/list')); // → ffffffff80000008  k  vfs_open+0x8
+ * console.log(cat(bytes, 'kprobes/list').trim()); // → ffffffff80000008  k  vfs_open+0x8
  * console.log(cat(bytes, 'kprobes/list', { at: 0 }) === ''); // → true
  */
 export function cat(recording: Uint8Array, file: string, options: CatOptions = {}): string {

@@ -161,11 +161,6 @@ export function isFprobe({ all }: Fprobes, object: number): boolean {
   return all.some((fprobe) => fprobe.object === object);
 }
 
-/** Is this the number of something else, such as a kretprobe, whose returns are taken as well? */
-export function isOther({ others }: Fprobes, object: number): boolean {
-  return others.has(object);
-}
-
 /** The fprobe with this number in events; of something else, a stand-in that nobody counts among them. */
 export function fprobeOf({ all, others }: Fprobes, object: number): Fprobe {
   for (const fprobe of all) if (fprobe.object === object) return fprobe;

@@ -26,7 +26,6 @@ import {
   isFprobe,
   NOBODY,
   type Handler,
-  isOther,
 } from './fprobes.ts';
 import { nameOfSite } from './functions.ts';
 import {
@@ -222,7 +221,6 @@ function answered(found: Findings, result: EventOf<'entry_result'>): void {
 
 function taken(found: Findings, e: EventOf<'hook'>): void {
   const { story } = found;
-  if (isOther(story.fprobes, e.object)) return;
   const flow = flowOf(found, e);
   const fprobe = fprobeOf(story.fprobes, e.object);
   const place = flow.answers.findLastIndex(({ ip, object }) => ip === e.ip && object === e.object);
