@@ -6,7 +6,6 @@
 // that is handed out while another call uses it; by a return that is taken although the entry handler refused, did not
 // run, or no exit handler is wanted; and by a function that returns without what was taken being given back, or whose
 // exit handler is passed over without a word.
-//
 // And by handlers of several fprobes that run for one call in another order than that of the era (handler-order.ts).
 //
 // Left alone: calls that never return, with all that they owe (FP-36); with the graph hook an exit under the next
