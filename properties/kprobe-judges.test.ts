@@ -21,6 +21,11 @@ test('runs without a fault break nothing, and put each part of the sentences to 
 });
 
 const PARTS = [
+  'context: kprobe breakpoint',
+  'context: kprobe ftrace',
+  'context: kretprobe',
+  'failed-call: kprobe calls',
+  'failed-call: kprobe flags',
   'filter-swap: kprobes',
   'nmissed: kprobe handled',
   'nmissed: kprobe missed',
@@ -29,6 +34,7 @@ const PARTS = [
   'pairing: kprobe post',
   'pairing: kretprobe paired',
   'pairing: kretprobe refused',
+  'quiescence: kprobes',
   'recursion: kprobe locked',
   'recursion: kprobe nested',
   'start: kprobe alone',
@@ -51,6 +57,7 @@ const FOUND: readonly (readonly [id: string, guarantee: string, why: RegExp, see
   ['M-83', 'unregister', /the return handler of .* after unregister_kretprobe/u, 10],
   ['M-85', 'unregister', /the return handler of .* was still running/u, 42],
   ['M-86', 'recursion', /while the return handler of .* ran on this CPU/u, 1],
+  ['M-88', 'unregister', /the return handler of .* after unregister_kretprobe/u, 50],
 ];
 
 test.each(FOUND)('%s is found by %s', (id, guarantee, why, seed) => {

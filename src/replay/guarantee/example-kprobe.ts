@@ -43,7 +43,7 @@ export function registers(told: Planted = {}): Told[] {
 }
 
 /** The address of a probe's pre_handler. */
-export function preOf(object: number): number {
+function preOf(object: number): number {
   return PRE_FUNC + 0x10 * (object - OBJECTS);
 }
 

@@ -1,7 +1,9 @@
 // Layer replay. All guarantees, and judging a run by them: events in, verdicts out.
 import type { Event } from '../schema.ts';
 import { callArguments } from './arguments.ts';
+import { kprobesContext } from './context-kprobe.ts';
 import { context } from './context.ts';
+import { kprobesFailedCall } from './failed-call-kprobe.ts';
 import { failedCall } from './failed-call.ts';
 import { kprobesFilterSwap } from './filter-swap-kprobe.ts';
 import { filterSwap } from './filter-swap.ts';
@@ -18,6 +20,7 @@ import { notrace } from './notrace.ts';
 import { kprobesPairing } from './pairing-kprobe.ts';
 import { pairing } from './pairing.ts';
 import { progress } from './progress.ts';
+import { kprobesQuiescence } from './quiescence-kprobe.ts';
 import { quiescence } from './quiescence.ts';
 import { kprobesRecursion } from './recursion-kprobe.ts';
 import { recursion } from './recursion.ts';
@@ -40,11 +43,11 @@ export const GUARANTEES: readonly Guarantee[] = [
   returns,
   progress,
   callArguments,
-  context,
-  quiescence,
+  withKprobes(context, kprobesContext),
+  withKprobes(quiescence, kprobesQuiescence),
   withKprobes(start, kprobesStart),
   withKprobes(recursion, kprobesRecursion),
-  failedCall,
+  withKprobes(failedCall, kprobesFailedCall),
   withKprobes(pairing, kprobesPairing),
   withKprobes(nmissed, kprobesNmissed),
 ];

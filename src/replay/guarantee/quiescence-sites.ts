@@ -9,6 +9,7 @@ import type { EventOf } from '../schema.ts';
 import type { Fprobe } from './fprobes.ts';
 import { nameOfSite } from './functions.ts';
 import { broken, type Broken } from './judge.ts';
+import { probesAt } from './kprobes.ts';
 import type { Story } from './story.ts';
 import { where } from './wording.ts';
 
@@ -17,6 +18,7 @@ export function unwantedCall(story: Story, e: EventOf<'site_fetch'>): Broken | u
   const { fprobes, functions, ops } = story;
   if (e.does !== 'call' || fprobes.all.length === 0 || fprobes.calls.length > 0) return undefined;
   if (!functions.bySite.has(e.ip)) return undefined; // Trampolines have such sites, too.
+  if (probesAt(story.kprobes, e.ip).length > 0) return undefined;
   if (ops.some(isAround) || !fprobes.all.every((fprobe) => isElsewhere(fprobe, e.ip))) {
     return undefined;
   }
