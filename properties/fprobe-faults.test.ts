@@ -356,3 +356,15 @@ test.each<[string, string, Partial<LinkTable>]>([
     /^vfs_open returned .* without a handler of fp0, .* and no reason was given/u,
   );
 });
+
+test.each(['v6.14', 'v6.18'])(
+  'FP-56: %s breaks recursion, too, as FP-71.2 is missing (H-25)',
+  (era) => {
+    const callbacks = { again: { body: ['call vfs_open'] } };
+    const probes = { fp0: { kind: 'fprobe', syms: ['vfs_open'], exit: 'again' } };
+    const machine = { cpus: 1, steps_max: 5000 };
+    const model = { ...WORLD, machine, callbacks, probes, timeline: [REGISTER] };
+    expect(fprobeRun({ era, model }).says('recursion')).not.toMatch(/^(?:held|never exercised)$/u);
+    expect(fprobeRun({ era: 'today', model }).faults).toEqual([]);
+  },
+);

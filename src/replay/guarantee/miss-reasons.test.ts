@@ -6,6 +6,7 @@ import {
   ended,
   enters,
   entry,
+  hook,
   OTHER,
   registered,
   skips,
@@ -89,4 +90,35 @@ test.each([
   expect(finding(graph, deep(fit), begun('vfs_open', at))).toMatch(
     /vfs_open was taken for fp0, but the shadow stack had no room for \d+ words/u,
   );
+});
+
+test('FP-74: one call has 32 words of data at most', () => {
+  const other = registered({ object: OTHER, hook: 'fgraph', data: 120 });
+  const more = registered({ object: OTHER + 1, hook: 'fgraph', data: 120 });
+  const start = [world({ hook: 'fgraph', data: 120 }), other, more, begun('vfs_open')];
+  const second = [...entry('vfs_open', { object: OTHER }), hook('vfs_open', { object: OTHER })];
+  const third = [
+    ...entry('vfs_open', { object: OTHER + 1 }),
+    hook('vfs_open', { object: OTHER + 1 }),
+  ];
+  expect(finding(...start, second)).not.toMatch(/words of data/u);
+  expect(finding(...start, second, third)).toMatch(
+    /vfs_open was taken for fp2, but fprobes had 48 words of data for it, and one call may have 32/u,
+  );
+});
+
+test('FP-70.7: a header behind what the hit had reserved, in eras that let it be written', () => {
+  const begins: Told = ['ctl_begin', { op: 'register_fprobe', object: OTHER, text: '*', pid: 3 }];
+  const lost = [skips('removed', 'vfs_open')];
+  const run = (era: string, ...told: readonly (readonly Told[])[]): unknown =>
+    finding([['fprobe_rules', { era }]], world({ hook: 'fgraph' }), ...told);
+  const why =
+    /it was registered all the time: as another one came, its hit found more fprobes than/u;
+  expect(run('v6.14', [begins], begun('vfs_open'), lost)).toMatch(why);
+  expect(
+    run('v6.18', enters('vfs_open'), [begins], entry('vfs_open'), [hook('vfs_open')], lost),
+  ).toMatch(why);
+  const plain = /it was registered all the time \(/u;
+  expect(run('today', [begins], begun('vfs_open'), lost)).toMatch(plain);
+  expect(run('v6.14', begun('vfs_open'), lost)).toMatch(plain);
 });
