@@ -107,18 +107,21 @@ test('FP-74: one call has 32 words of data at most', () => {
   );
 });
 
+/** What is found in that era. */
+function inEra(era: string, ...told: readonly (readonly Told[])[]): unknown {
+  return finding([['fprobe_rules', { era }]], world({ hook: 'fgraph' }), ...told);
+}
+
 test('FP-70.7: a header behind what the hit had reserved, in eras that let it be written', () => {
   const begins: Told = ['ctl_begin', { op: 'register_fprobe', object: OTHER, text: '*', pid: 3 }];
   const lost = [skips('removed', 'vfs_open')];
-  const run = (era: string, ...told: readonly (readonly Told[])[]): unknown =>
-    finding([['fprobe_rules', { era }]], world({ hook: 'fgraph' }), ...told);
   const why =
     /it was registered all the time: as another one came, its hit found more fprobes than/u;
-  expect(run('v6.14', [begins], begun('vfs_open'), lost)).toMatch(why);
+  expect(inEra('v6.14', [begins], begun('vfs_open'), lost)).toMatch(why);
   expect(
-    run('v6.18', enters('vfs_open'), [begins], entry('vfs_open'), [hook('vfs_open')], lost),
+    inEra('v6.18', enters('vfs_open'), [begins], entry('vfs_open'), [hook('vfs_open')], lost),
   ).toMatch(why);
   const plain = /it was registered all the time \(/u;
-  expect(run('today', [begins], begun('vfs_open'), lost)).toMatch(plain);
-  expect(run('v6.14', begun('vfs_open'), lost)).toMatch(plain);
+  expect(inEra('today', [begins], begun('vfs_open'), lost)).toMatch(plain);
+  expect(inEra('v6.14', begun('vfs_open'), lost)).toMatch(plain);
 });

@@ -24,7 +24,7 @@ import {
 } from './recursion-words.ts';
 import {
   isRoomLeft,
-  mayHaveGrown,
+  hasGrown,
   newShadowStacks,
   type ShadowStacks,
   shadowStackListeners,
@@ -186,7 +186,7 @@ function isStillThere(fprobe: Fprobe, { generation }: EventOf<'skip'>): boolean 
 const GROWING_ERAS: ReadonlySet<string> = new Set(['v6.14', 'v6.18']);
 
 function whyRemoved({ stacks, story }: Reasons, e: EventOf<'skip'>): string {
-  const isKnown = GROWING_ERAS.has(story.fprobes.rules?.era ?? '') && mayHaveGrown(stacks, e);
+  const isKnown = GROWING_ERAS.has(story.fprobes.rules?.era ?? '') && hasGrown(stacks, e);
   return isKnown
     ? 'it was registered all the time: as another one came, its hit found more fprobes than it had reserved room for'
     : 'it was registered all the time';

@@ -190,7 +190,7 @@ function isRegistering({ fprobes }: Story): boolean {
 }
 
 /** May the hit have seen more fprobes than it had reserved words for (FP-70.7), by whose return `e` is passed over? */
-export function mayHaveGrown(stacks: ShadowStacks, e: EventOf<'skip'>): boolean {
+export function hasGrown(stacks: ShadowStacks, e: EventOf<'skip'>): boolean {
   const call = keptOf(stacks, e).findLast(
     ({ ip, objects }) => ip === e.ip && objects.has(e.object),
   );
