@@ -1,4 +1,4 @@
-// Shortages, by the judge's own account: nodes of pools, and words of shadow stacks.
+// Reasons, by the judge's own account: nodes of pools, words of shadow stacks, and what an ops keeps away.
 import { expect, test } from 'vitest';
 import {
   begun,
@@ -124,4 +124,28 @@ test('FP-70.7: a header behind what the hit had reserved, in eras that let it be
   const plain = /it was registered all the time \(/u;
   expect(inEra('today', [begins], begun('vfs_open'), lost)).toMatch(plain);
   expect(inEra('v6.14', begun('vfs_open'), lost)).toMatch(plain);
+});
+
+/** Both recursion bits of task 1 in the group of trylocks. */
+const full: Told[] = [
+  ['recursion_set', { bit: 3 }],
+  ['recursion_set', { bit: 4 }],
+];
+
+test('FP-20: what its ops keeps away is no miss of the fprobe', () => {
+  const ops = 77;
+  const refusal: Told[] = [skips('recursion', 'vfs_open', { object: ops })];
+  const hit = [...enters('vfs_open'), ...refusal, leaves('vfs_open')];
+  expect(finding(world({ ops }), full, hit)).toEqual({
+    handled: 1,
+    missed: 0,
+    uncounted: 1,
+  });
+  expect(finding(world({ ops }), hit)).toMatch(
+    /passed over \(recursion\), but a recursion bit was free/u,
+  );
+  const counting = [...enters('vfs_open'), ...refusal, counts(0)];
+  expect(finding(world({ ops }), full, counting)).toMatch(/but nothing was missed that counts/u);
+  const unwatched: Told[] = [...enters('vfs_open'), skips('rcu', 'vfs_open', { object: ops })];
+  expect(finding(world({ ops }), unwatched)).toMatch(/passed over \(rcu\), but RCU was watching/u);
 });

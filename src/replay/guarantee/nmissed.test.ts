@@ -143,24 +143,6 @@ test('FP-4: a registration that leaves the counter as it was', () => {
   });
 });
 
-test('FP-20: what its ops keeps away is no miss of the fprobe', () => {
-  const ops = 77;
-  const refusal: Told[] = [skips('recursion', 'vfs_open', { object: ops })];
-  const hit = [...enters('vfs_open'), ...refusal, leaves('vfs_open')];
-  expect(finding(world({ ops }), full, hit, [state(0), END])).toEqual({
-    handled: 1,
-    missed: 0,
-    uncounted: 1,
-  });
-  expect(finding(world({ ops }), hit)).toMatch(
-    /passed over \(recursion\), but a recursion bit was free/u,
-  );
-  const counting = [...enters('vfs_open'), ...refusal, counts(0)];
-  expect(finding(world({ ops }), full, counting)).toMatch(/but nothing was missed that counts/u);
-  const unwatched: Told[] = [...enters('vfs_open'), skips('rcu', 'vfs_open', { object: ops })];
-  expect(finding(world({ ops }), unwatched)).toMatch(/passed over \(rcu\), but RCU was watching/u);
-});
-
 test('racyCounters: two CPUs may overwrite each other', () => {
   const rules: Told = ['fprobe_rules', { era: 'v6.12', racy: true }];
   const run = [missed('no_node', 0), missed('no_node', 0), [state(1), END]];
