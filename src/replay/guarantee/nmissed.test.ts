@@ -297,32 +297,6 @@ test.each<[string, RegExp, readonly Told[], readonly (readonly Told[])[]]>([
   expect(finding(start, ...run)).toMatch(why);
 });
 
-/** A call for which there is no node, in a run with this option; its entry handler runs before or behind that, or not. */
-function shortOfNodes(policy: string, order: 'before' | 'behind' | 'never'): unknown {
-  const rules: Told = ['fprobe_rules', { era: 'v6.12', miss_policy: policy }];
-  const handler = entry('vfs_open');
-  const run = [
-    ...enters('vfs_open'),
-    ...(order === 'before' ? handler : []),
-    skips('no_node', 'vfs_open'),
-    counts(0),
-    ...(order === 'behind' ? handler : []),
-    leaves('vfs_open'),
-  ];
-  return finding([rules], spent(), run);
-}
-
-test('missPolicy: a shortage skips both handlers, or the exit handler alone', () => {
-  const held = { handled: 1, missed: 1, uncounted: 0 };
-  expect(shortOfNodes('both', 'never')).toEqual(held);
-  const ran = /the entry handler of fp0 ran for a call that was missed \(no_node\)/u;
-  expect(shortOfNodes('both', 'before')).toMatch(ran);
-  expect(shortOfNodes('both', 'behind')).toMatch(ran);
-  expect(shortOfNodes('exitOnly', 'before')).toEqual(held);
-  expect(shortOfNodes('exitOnly', 'behind')).toEqual(held);
-  expect(shortOfNodes('exitOnly', 'never')).toMatch(/the entry handler of fp0 did not run/u);
-});
-
 test('FP-9, M-44: whoever is disabled before the function goes on runs neither handler', () => {
   const off = call('disable_fprobe', 0);
   const on: Told[] = [...enters('kmalloc', { sp: 0x8000 }), leaves('kmalloc')];

@@ -4,7 +4,12 @@
 // that the timeline raises become sources.
 import type { ScriptData, ScriptFunction } from '../../emu/script.ts';
 import type { EventName } from '../schema.ts';
-import type { FprobeFlag, FprobeHandler, FprobeMachineModel } from './model-fprobe.ts';
+import type {
+  FprobeFlag,
+  FprobeOpsFlag,
+  FprobeHandler,
+  FprobeMachineModel,
+} from './model-fprobe.ts';
 import type {
   AllocKind,
   GuaranteeName,
@@ -162,6 +167,7 @@ export interface PlanFprobe {
   readonly entryDataSize: number;
   readonly nrMaxactive: number;
   readonly flags: readonly FprobeFlag[];
+  readonly opsFlags: readonly FprobeOpsFlag[];
   readonly target: PlanFprobeTarget;
 }
 
