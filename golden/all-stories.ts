@@ -5,6 +5,7 @@ import { BUG_STORIES } from './stories-bugs.ts';
 import { C_FPROBE_STORIES } from './stories-c-fprobe.ts';
 import { C_KPROBE_STORIES } from './stories-c-kprobe.ts';
 import { C_STORIES } from './stories-c.ts';
+import { ERA_STORIES } from './stories-eras.ts';
 import { FILE_STORIES } from './stories-files.ts';
 import { FLAG_STORIES } from './stories-flags.ts';
 import { FPROBE_BUG_STORIES } from './stories-fprobe-bugs.ts';
@@ -37,4 +38,5 @@ export const ALL_STORIES: Readonly<Record<string, readonly Claim[]>> = {
   ...FPROBE_STORIES,
   ...FPROBE_BUG_STORIES,
   ...KPROBE_STORIES,
+  ...ERA_STORIES,
 };

@@ -45,7 +45,7 @@ probes:
   ops1: { kind: ftrace, callback: count, flags: [SAVE_REGS, IPMODIFY, RCU] }
   ops2: { kind: ftrace, filter: [early], callback: nothing, flags: [PID, PERMANENT] }
   ops3: { kind: ftrace, callback: audit, static: true }
-  fp0: { kind: fprobe, filter: 'l*', notfilter: early, entry: carry, exit: carry, entry_data_size: 16, nr_maxactive: 3, flags: [DISABLED, KPROBE_SHARED] }
+  fp0: { kind: fprobe, filter: 'l*', notfilter: early, entry: carry, exit: carry, entry_data_size: 16, nr_maxactive: 3, flags: [DISABLED, KPROBE_SHARED], ops_flags: [RECURSION] }
   fp1: { kind: fprobe, ips: [late, again], entry: count, exit: nothing, entry_returns: -1 }
   fp2: { kind: fprobe, syms: [late], exit: audit }
   fp3: { kind: fprobe, filter: null, entry: nothing }

@@ -306,7 +306,7 @@ test.each<[string, RegExp, Partial<LinkTable>]>([
   ],
   [
     'a second register returns 0',
-    /^register_fprobe_syms\(fp0\) returned 0 .*, but -EEXIST is right/u,
+    /^register_fprobe_syms\(fp0\) returned 0 .*, but -EEXIST or -E2BIG is right/u,
     {
       *registerFprobe(cx, k, fp, target) {
         const result = yield* registerFprobe(cx, k, fp, target);
@@ -356,3 +356,15 @@ test.each<[string, string, Partial<LinkTable>]>([
     /^vfs_open returned .* without a handler of fp0, .* and no reason was given/u,
   );
 });
+
+test.each(['v6.14', 'v6.18'])(
+  'FP-56: %s breaks recursion, too, as FP-71.2 is missing (H-25)',
+  (era) => {
+    const callbacks = { again: { body: ['call vfs_open'] } };
+    const probes = { fp0: { kind: 'fprobe', syms: ['vfs_open'], exit: 'again' } };
+    const machine = { cpus: 1, steps_max: 5000 };
+    const model = { ...WORLD, machine, callbacks, probes, timeline: [REGISTER] };
+    expect(fprobeRun({ era, model }).says('recursion')).not.toMatch(/^(?:held|never exercised)$/u);
+    expect(fprobeRun({ era: 'today', model }).faults).toEqual([]);
+  },
+);

@@ -59,6 +59,8 @@ interface FprobeProbe {
   readonly kind: 'fprobe';
   readonly object: number;
   readonly fp: Fprobe;
+  /** FTRACE_OPS_FL_* that its user wants. */
+  readonly opsFlags: number;
   /** What register does. */
   readonly register: FprobeRequest;
 }
@@ -122,7 +124,7 @@ export function makeProbes(k: Kernel, plan: Plan, image: Image): readonly Probe[
     if (probe.kind !== 'ftrace') return makeKprobe(k, probe, namesOf(image));
     const { kind, name, callback, flags: asked, static: isStatic } = probe;
     const func = addressOf(image, callback);
-    const flags = asked.reduce((bits, flag) => bits | OPS_FLAG_BITS[flag], 0);
+    const flags = opsFlagBits(asked);
     const ops = newFtraceOps(k, { name, func, flags, isStatic });
     return { kind, object: ops.object, ops };
   });
@@ -138,8 +140,13 @@ function namesOf(image: Image): KprobeNames {
   };
 }
 
+function opsFlagBits(flags: readonly OpsFlag[]): number {
+  return flags.reduce((bits, flag) => bits | OPS_FLAG_BITS[flag], 0);
+}
+
 function makeFprobe(k: Kernel, planned: PlanFprobe, image: Image): Probe {
   const { kind, name, entry, exit, entryDataSize, nrMaxactive } = planned;
+  const opsFlags = opsFlagBits(planned.opsFlags);
   const fp = newFprobe(k, {
     name,
     entryHandler: entry === null ? undefined : addressOf(image, entry),
@@ -147,8 +154,9 @@ function makeFprobe(k: Kernel, planned: PlanFprobe, image: Image): Probe {
     entryDataSize,
     nrMaxactive,
     flags: planned.flags.reduce((bits, flag) => bits | FPROBE_FLAG_BITS[flag], 0),
+    ...(k.fprobes.era === 'rethook' ? { opsFlags } : {}),
   });
-  return { kind, object: fp.object, fp, register: registration(planned.target, image) };
+  return { kind, object: fp.object, fp, opsFlags, register: registration(planned.target, image) };
 }
 
 function registration(target: PlanFprobeTarget, image: Image): FprobeRequest {
@@ -186,6 +194,10 @@ export function whatEraLacks(
   );
   if (era === 'rethook' && isAsync) {
     return `unregister_async: profile ${id} has no unregister_fprobe_async, which came with v6.14`;
+  }
+  const flagged = probes.find((probe) => probe.kind === 'fprobe' && probe.opsFlags.length > 0);
+  if (era === 'fgraph' && flagged !== undefined) {
+    return `probe ${flagged.name}: ops_flags: profile ${id} has no fp->ops, which went with v6.14`;
   }
   return builtForAnother(plan, profile);
 }
@@ -229,11 +241,11 @@ export class Operations {
       return performOnKprobes(cx, this.#k, kprobeCall(probe, planned.op, false), [probe]);
     }
     if (probe.kind === 'fprobe') {
-      const { fp } = probe;
+      const { fp, opsFlags } = probe;
       // A workload says nothing of structs: it means that its probes can be registered again.
       if (planned.op === 'register')
         cx.make(() => {
-          zeroUsedOps(this.#k, fp);
+          zeroUsedOps(this.#k, fp, opsFlags);
         });
       return fprobeOperation(cx, this.#k, fp, this.#fprobeRequest(probe, planned));
     }

@@ -135,3 +135,45 @@ test.each(['v6.12', 'v6.1', 'v5.18'])(
 test.each(['today', 'v6.18', 'v6.14'])('%s: who was refused can be registered', (profile) => {
   expect(afterRefusal(profile, 'fprobe_ip_table')).toEqual([-12, 0, 0, 0]);
 });
+
+/** How often an fprobe, whose entry handler calls what it hooks, was missed: in each of two lives. */
+function missesOf(profile: string, flags: readonly string[]): readonly (number | bigint)[] {
+  const model = {
+    name: 'flagged',
+    machine: { cpus: 1 },
+    functions: { a1: { body: ['work 2'] }, life: { body: ['call a1', 'sleep 5000'] } },
+    callbacks: { again: { body: ['call a1'] } },
+    tasks: { t: { cpu: 0, run: 'life', times: 6 } },
+    probes: { fp: { kind: 'fprobe', filter: 'a1', entry: 'again', ops_flags: flags } },
+    timeline: [
+      { at: 'start', register: 'fp' },
+      { at: { step: 10_000 }, unregister: 'fp' },
+      { at: { step: 16_000 }, register: 'fp' },
+    ],
+  };
+  const { plan } = prepareModel(model, {}, 'test');
+  const session = openSession(plan, { profile, variants: [] }, calmChooser);
+  while (session.tick());
+  const events = [...session.log.events(0, session.log.count)];
+  const again = events.findLastIndex((e) => e.event === 'ctl_begin' && e.op === 'register_fprobe');
+  const misses = (all: typeof events): number =>
+    all.filter((e) => e.event === 'count' && e.new > e.old).length;
+  return [misses(events.slice(0, again)), misses(events.slice(again))];
+}
+
+test.each(['v6.12', 'v6.1'])(
+  '%s: FP-20: with RECURSION in ops_flags the third level is refused before the fprobe hears of it, in each life',
+  (profile) => {
+    const [first, second] = missesOf(profile, []);
+    expect([Number(first) > 0, Number(second) > 0]).toEqual([true, true]);
+    expect(missesOf(profile, ['RECURSION'])).toEqual([0, 0]);
+    // The assist function looks after both (FT-54).
+    expect(missesOf(profile, ['RCU'])).toEqual([0, 0]);
+  },
+);
+
+test('there is no ops in an fprobe since v6.14', () => {
+  expect(() => missesOf('today', ['RECURSION'])).toThrow(
+    'probe fp: ops_flags: profile today has no fp->ops, which went with v6.14',
+  );
+});

@@ -12,7 +12,13 @@ import { FPROBE_FL_KPROBE_SHARED, readFprobeStruct } from './fprobe-struct.ts';
 import { beginRegistration, type Fprobe } from './fprobe.ts';
 import { useHash } from './ftrace-hash.ts';
 import { FTRACE_OPS_FL_ENABLED, FTRACE_OPS_FL_SAVE_REGS } from './ftrace-ops-flags.ts';
-import { bindInnerOps, FTRACE_OPS_BYTES, type FtraceOps, presentOps } from './ftrace-ops.ts';
+import {
+  bindInnerOps,
+  FTRACE_OPS_BYTES,
+  type FtraceOps,
+  presentOps,
+  storeOpsFlags,
+} from './ftrace-ops.ts';
 import { ftraceLookupSymbols } from './ftrace-record.ts';
 import type { Kernel } from './kernel.ts';
 import { countNodes, type Rethook } from './rethook.ts';
@@ -184,13 +190,15 @@ export function* unregisterFprobe(cx: Context, k: Kernel, fp: Fprobe): Path<Errn
 
 /**
  * What a careful user does before he registers a struct again that was unregistered, or that was refused: he zeroes its
- * ops, which makes it a new one (FP-21). One that is in force he leaves alone. Part of the present step.
+ * ops, which makes it a new one (FP-21), and fills in its flags. One that is in force he leaves alone. Part of the
+ * present step.
  */
-export function zeroUsedOps(k: Kernel, fp: Fprobe): void {
+export function zeroUsedOps(k: Kernel, fp: Fprobe, flags = 0): void {
   const { address } = fp;
   if (k.rethook.fprobes.get(fp)?.over.value !== true) return;
   for (let at = address; at < address + FTRACE_OPS_BYTES; at += 8)
     k.machine.memory.store64(at, 0, 0);
+  storeOpsFlags(k, address, flags);
 }
 
 /** FP-40.2-5. */

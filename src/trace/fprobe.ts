@@ -16,6 +16,7 @@ import {
   readFprobeStruct,
   storePointer,
 } from './fprobe-struct.ts';
+import { storeOpsFlags } from './ftrace-ops.ts';
 import type { Kernel } from './kernel.ts';
 import type { FprobeEra } from './profile.ts';
 
@@ -67,6 +68,8 @@ export interface FprobeRequest {
   readonly nrMaxactive?: number;
   /** FPROBE_FL_*. */
   readonly flags?: number;
+  /** FTRACE_OPS_FL_* of `fp->ops`, in eras of rethook (FP-20). */
+  readonly opsFlags?: number;
 }
 
 /** A script's fprobe: its struct is placed and filled in. For boot, before the first step. */
@@ -82,6 +85,7 @@ export function newFprobe(k: Kernel, request: FprobeRequest): Fprobe {
   memory.store32(address + at.nrMaxactive, request.nrMaxactive ?? 0);
   storePointer(k, address + at.entryHandler, request.entryHandler ?? NO_ADDRESS);
   storePointer(k, address + at.exitHandler, request.exitHandler ?? NO_ADDRESS);
+  if (request.opsFlags !== undefined) storeOpsFlags(k, address, request.opsFlags);
   const fp = makeFprobe(k, address, { name: request.name, mark: 0 });
   const cpu = known(k.machine.cpus[0], 'there is a first CPU');
   if (k.fprobes.byAddress.size === 1) {

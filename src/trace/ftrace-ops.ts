@@ -181,6 +181,11 @@ function bindOps(
   return ops;
 }
 
+/** Fills in ops->flags, as a user does before registering. Part of a step. */
+export function storeOpsFlags(k: Kernel, address: Address, flags: number): void {
+  k.machine.memory.store64(address + FTRACE_OPS_FLAGS, flags, 0);
+}
+
 function addFlags(k: Kernel, address: Address, bits: number): void {
   const { memory } = k.machine;
   const flags = memory.loadLo(address + FTRACE_OPS_FLAGS);

@@ -142,7 +142,7 @@ test('no_node: how large the pool is and how that came about: two for each CPU a
   const sizes = ['v6.12', 'v6.1'].flatMap((profile) =>
     ["filter: 'f'", "filter: 'f*', notfilter: 'f?'"].map((target) => {
       const { log } = ran(yaml(target), { profile });
-      const [first] = missesOf(log).filter(({ event }) => event.reason === 'no_node');
+      const first = missesOf(log).find(({ event }) => event.reason === 'no_node');
       return first === undefined ? 'none' : shown(explainMiss(log, first))[0];
     }),
   );

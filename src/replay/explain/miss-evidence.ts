@@ -45,7 +45,7 @@ export function evidenceOf(
     case 'exit_recursion':
       return [...contexts(state, e), ...heldBits(state, e)];
     case 'no_node':
-      return nodes(state, e);
+      return nodesHeld(state, e);
     case 'no_frame':
       return [...stack(state, e), ...noMemory(state)];
     case 'no_data':
@@ -121,7 +121,7 @@ function heldBits(state: MissState, e: Skip): readonly Evidence[] {
 }
 
 /** Calls whose return is taken for the probe hold its nodes; so do calls whose entry handler runs. */
-function nodes(state: MissState, e: Skip): readonly Evidence[] {
+function nodesHeld(state: MissState, e: Skip): readonly Evidence[] {
   const { handlers, hooks, rules, told, without } = state;
   const comesFirst = rules?.era !== NODE_AFTER_ENTRY || rules.miss_policy === 'both';
   const isIts = ({ generation, object }: Pick<Skip, 'generation' | 'object'>): boolean =>

@@ -114,6 +114,8 @@ function end(found: FprobeCalls, e: EventOf<'ctl_end'>): void {
   if (e.result < 0) found.refused++;
   const { begin: began, fprobe, isOvertaken, known } = call;
   if (fprobe.turns !== call.turns + 1) murky.add(fprobe);
+  // What comes of two registrations of one struct is no rule (FP-21, FP-53).
+  const isTwice = call.registered && e.op.startsWith('register') && e.result === 0;
   const { rules } = story.fprobes;
   if (rules === undefined || dead || isOvertaken) return;
   const told = (fprobe.told?.index ?? -1) > began.index ? fprobe.told : undefined;
@@ -125,12 +127,14 @@ function end(found: FprobeCalls, e: EventOf<'ctl_end'>): void {
   const allowed = fprobeResults(began, {
     functions: story.functions,
     isRethook,
+    isBlind: rules.era === 'v6.14',
     registered: murky.has(fprobe) ? undefined : call.registered,
     known,
     told,
     starved: (starved.get(e.pid) ?? -1) > began.index,
     accepted,
   });
+  if (isTwice) murky.add(fprobe);
   if (allowed === undefined || allowed.includes(e.result)) return;
   const right = allowed.map(nameOfErrno).join(' or ');
   const why = `${e.op}(${nameOf(fprobe)}) returned ${nameOfErrno(e.result)} (${where(story, e)}), but ${right} is right`;

@@ -15,13 +15,15 @@ const NULL = 2;
 const NOBODY = 0;
 /** FP-50. */
 const DATA_BYTES_MAX = 120;
-/** Bytes of a node, without its data, and with it at most (P06). */
-const NODE_BYTES = 64;
-const NODE_BYTES_MAX = 0x10000;
+/** Beyond these a pool may be too much for the memory that there is (P06, FP-22). */
+const DATA_BYTES_MANY = 4096;
+const NODES_MANY = 1000;
 
 export interface FprobeCircumstances {
   readonly functions: FunctionTable;
   readonly isRethook: boolean;
+  /** v6.14: the second registration of a struct succeeds, by mistake (FP-53). */
+  readonly isBlind: boolean;
   /** Was it registered when the call began? Undefined: others called on it meanwhile. */
   readonly registered: boolean | undefined;
   /** It was registered some time before. */
@@ -58,10 +60,11 @@ function unregisterResults({
   return isRethook && known ? [EBUSY, EINVAL] : [EINVAL];
 }
 
-/** FP-53, FP-50. */
-function graphResults({ registered, starved, told }: FprobeCircumstances): readonly number[] {
-  if (registered === true) return [EEXIST];
+/** FP-50, FP-53: what the struct wants is looked at first, and whether it is there last. */
+function graphResults(at: FprobeCircumstances): readonly number[] {
+  const { isBlind, registered, starved, told } = at;
   const short = starved ? [ENOMEM] : [];
+  if (registered === true) return [isBlind ? 0 : EEXIST, ...short, E2BIG];
   const exists = registered === undefined ? [EEXIST] : [];
   if (told === undefined) return [E2BIG, ...short, ...exists];
   return told.data_size > DATA_BYTES_MAX ? [E2BIG] : [0, ...short, ...exists];
@@ -72,7 +75,8 @@ function rethookResults(at: FprobeCircumstances): readonly number[] {
   const { accepted, registered, starved, told } = at;
   const hasPool = told === undefined || told.exit !== -1;
   if (told !== undefined && hasPool && told.maxactive < 0) return [EINVAL];
-  const isWide = told === undefined || NODE_BYTES + told.data_size > NODE_BYTES_MAX;
+  const isWide =
+    told === undefined || told.data_size > DATA_BYTES_MANY || told.maxactive > NODES_MANY;
   const short = starved || (hasPool && isWide) ? [ENOMEM] : [];
   const refused = accepted && told !== undefined ? [] : [EINVAL];
   if (registered === true) return [EBUSY, ...short, ...refused];

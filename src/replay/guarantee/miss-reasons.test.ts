@@ -1,4 +1,4 @@
-// Shortages, by the judge's own account: nodes of pools, and words of shadow stacks.
+// Reasons, by the judge's own account: nodes of pools, words of shadow stacks, and what an ops keeps away.
 import { expect, test } from 'vitest';
 import {
   begun,
@@ -6,6 +6,7 @@ import {
   ended,
   enters,
   entry,
+  hook,
   OTHER,
   registered,
   skips,
@@ -89,4 +90,62 @@ test.each([
   expect(finding(graph, deep(fit), begun('vfs_open', at))).toMatch(
     /vfs_open was taken for fp0, but the shadow stack had no room for \d+ words/u,
   );
+});
+
+test('FP-74: one call has 32 words of data at most', () => {
+  const other = registered({ object: OTHER, hook: 'fgraph', data: 120 });
+  const more = registered({ object: OTHER + 1, hook: 'fgraph', data: 120 });
+  const start = [world({ hook: 'fgraph', data: 120 }), other, more, begun('vfs_open')];
+  const second = [...entry('vfs_open', { object: OTHER }), hook('vfs_open', { object: OTHER })];
+  const third = [
+    ...entry('vfs_open', { object: OTHER + 1 }),
+    hook('vfs_open', { object: OTHER + 1 }),
+  ];
+  expect(finding(...start, second)).not.toMatch(/words of data/u);
+  expect(finding(...start, second, third)).toMatch(
+    /vfs_open was taken for fp2, but fprobes had 48 words of data for it, and one call may have 32/u,
+  );
+});
+
+/** What is found in that era. */
+function inEra(era: string, ...told: readonly (readonly Told[])[]): unknown {
+  return finding([['fprobe_rules', { era }]], world({ hook: 'fgraph' }), ...told);
+}
+
+test('FP-70.7: a header behind what the hit had reserved, in eras that let it be written', () => {
+  const begins: Told = ['ctl_begin', { op: 'register_fprobe', object: OTHER, text: '*', pid: 3 }];
+  const lost = [skips('removed', 'vfs_open')];
+  const why =
+    /it was registered all the time: as another one came, its hit found more fprobes than/u;
+  expect(inEra('v6.14', [begins], begun('vfs_open'), lost)).toMatch(why);
+  expect(
+    inEra('v6.18', enters('vfs_open'), [begins], entry('vfs_open'), [hook('vfs_open')], lost),
+  ).toMatch(why);
+  const plain = /it was registered all the time \(/u;
+  expect(inEra('today', [begins], begun('vfs_open'), lost)).toMatch(plain);
+  expect(inEra('v6.14', begun('vfs_open'), lost)).toMatch(plain);
+});
+
+/** Both recursion bits of task 1 in the group of trylocks. */
+const full: Told[] = [
+  ['recursion_set', { bit: 3 }],
+  ['recursion_set', { bit: 4 }],
+];
+
+test('FP-20: what its ops keeps away is no miss of the fprobe', () => {
+  const ops = 77;
+  const refusal: Told[] = [skips('recursion', 'vfs_open', { object: ops })];
+  const hit = [...enters('vfs_open'), ...refusal, leaves('vfs_open')];
+  expect(finding(world({ ops }), full, hit)).toEqual({
+    handled: 1,
+    missed: 0,
+    uncounted: 1,
+  });
+  expect(finding(world({ ops }), hit)).toMatch(
+    /passed over \(recursion\), but a recursion bit was free/u,
+  );
+  const counting = [...enters('vfs_open'), ...refusal, counts(0)];
+  expect(finding(world({ ops }), full, counting)).toMatch(/but nothing was missed that counts/u);
+  const unwatched: Told[] = [...enters('vfs_open'), skips('rcu', 'vfs_open', { object: ops })];
+  expect(finding(world({ ops }), unwatched)).toMatch(/passed over \(rcu\), but RCU was watching/u);
 });

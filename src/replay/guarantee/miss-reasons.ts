@@ -24,10 +24,11 @@ import {
 } from './recursion-words.ts';
 import {
   isRoomLeft,
+  hasGrown,
   newShadowStacks,
   type ShadowStacks,
   shadowStackListeners,
-  wordsTooMany,
+  whyNoRoom,
 } from './shadow-stacks.ts';
 import type { Story } from './story.ts';
 
@@ -143,7 +144,7 @@ export function whyNot(
         ? 'its entry handler returned 0'
         : undefined;
     case 'removed':
-      return isStillThere(fprobe, e) ? 'it was registered all the time' : undefined;
+      return isStillThere(fprobe, e) ? whyRemoved(reasons, e) : undefined;
     case 'grew':
       return isRegistering(reasons) || reasons.stacks.lastRegister >= (frame?.began ?? -1)
         ? undefined
@@ -182,6 +183,16 @@ function isStillThere(fprobe: Fprobe, { generation }: EventOf<'skip'>): boolean 
   return fprobe.generation === generation && fprobe.unregistering === 0;
 }
 
+/** FP-70.7: these eras let a hit write behind what it has reserved, and its return finds nothing there (H-45). */
+const GROWING_ERAS: ReadonlySet<string> = new Set(['v6.14', 'v6.18']);
+
+function whyRemoved({ stacks, story }: Reasons, e: EventOf<'skip'>): string {
+  const isKnown = GROWING_ERAS.has(story.fprobes.rules?.era ?? '') && hasGrown(stacks, e);
+  return isKnown
+    ? 'it was registered all the time: as another one came, its hit found more fprobes than it had reserved room for'
+    : 'it was registered all the time';
+}
+
 /** Of what may be short: nodes, or words of the shadow stack. */
 function whyNotShort(
   { pools, stacks }: Reasons,
@@ -208,6 +219,5 @@ export function whyNotTaken(
   const fprobe = fprobeOf(story.fprobes, e.object);
   const nodes = nodesTooMany(pools, fprobe);
   if (nodes !== undefined) return `${nodes} calls had a node of its pool then`;
-  const words = wordsTooMany(stacks, e);
-  return words === undefined ? undefined : `the shadow stack had no room for ${words} words`;
+  return whyNoRoom(stacks, e);
 }

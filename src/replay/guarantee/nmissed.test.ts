@@ -143,24 +143,6 @@ test('FP-4: a registration that leaves the counter as it was', () => {
   });
 });
 
-test('FP-20: what its ops keeps away is no miss of the fprobe', () => {
-  const ops = 77;
-  const refusal: Told[] = [skips('recursion', 'vfs_open', { object: ops })];
-  const hit = [...enters('vfs_open'), ...refusal, leaves('vfs_open')];
-  expect(finding(world({ ops }), full, hit, [state(0), END])).toEqual({
-    handled: 1,
-    missed: 0,
-    uncounted: 1,
-  });
-  expect(finding(world({ ops }), hit)).toMatch(
-    /passed over \(recursion\), but a recursion bit was free/u,
-  );
-  const counting = [...enters('vfs_open'), ...refusal, counts(0)];
-  expect(finding(world({ ops }), full, counting)).toMatch(/but nothing was missed that counts/u);
-  const unwatched: Told[] = [...enters('vfs_open'), skips('rcu', 'vfs_open', { object: ops })];
-  expect(finding(world({ ops }), unwatched)).toMatch(/passed over \(rcu\), but RCU was watching/u);
-});
-
 test('racyCounters: two CPUs may overwrite each other', () => {
   const rules: Told = ['fprobe_rules', { era: 'v6.12', racy: true }];
   const run = [missed('no_node', 0), missed('no_node', 0), [state(1), END]];
@@ -313,32 +295,6 @@ test.each<[string, RegExp, readonly Told[], readonly (readonly Told[])[]]>([
   ],
 ])('broken: %s', (_what, why, start, run) => {
   expect(finding(start, ...run)).toMatch(why);
-});
-
-/** A call for which there is no node, in a run with this option; its entry handler runs before or behind that, or not. */
-function shortOfNodes(policy: string, order: 'before' | 'behind' | 'never'): unknown {
-  const rules: Told = ['fprobe_rules', { era: 'v6.12', miss_policy: policy }];
-  const handler = entry('vfs_open');
-  const run = [
-    ...enters('vfs_open'),
-    ...(order === 'before' ? handler : []),
-    skips('no_node', 'vfs_open'),
-    counts(0),
-    ...(order === 'behind' ? handler : []),
-    leaves('vfs_open'),
-  ];
-  return finding([rules], spent(), run);
-}
-
-test('missPolicy: a shortage skips both handlers, or the exit handler alone', () => {
-  const held = { handled: 1, missed: 1, uncounted: 0 };
-  expect(shortOfNodes('both', 'never')).toEqual(held);
-  const ran = /the entry handler of fp0 ran for a call that was missed \(no_node\)/u;
-  expect(shortOfNodes('both', 'before')).toMatch(ran);
-  expect(shortOfNodes('both', 'behind')).toMatch(ran);
-  expect(shortOfNodes('exitOnly', 'before')).toEqual(held);
-  expect(shortOfNodes('exitOnly', 'behind')).toEqual(held);
-  expect(shortOfNodes('exitOnly', 'never')).toMatch(/the entry handler of fp0 did not run/u);
 });
 
 test('FP-9, M-44: whoever is disabled before the function goes on runs neither handler', () => {

@@ -24,6 +24,8 @@ interface Kept {
   least: number;
   /** Who has not given it back yet. */
   readonly objects: Set<number>;
+  /** Some fprobe was registered while its hit looked for those of the function: it may be one more than it reserved for. */
+  readonly mayHaveGrown: boolean;
 }
 
 /** What a hit may reserve, looked at when it began. */
@@ -178,7 +180,21 @@ function returnTaken(stacks: ShadowStacks, e: EventOf<'hook'>): void {
   }
   const { frame, ip } = e;
   const objects = new Set([e.object]);
-  own.push({ flow, call, frame, ip, most: mostOf(stacks, call), least: words, objects });
+  const mayHaveGrown = isRegistering(story) || reservedBy(stacks, call) === undefined;
+  const most = mostOf(stacks, call);
+  own.push({ flow, call, frame, ip, most, least: words, objects, mayHaveGrown });
+}
+
+function isRegistering({ fprobes }: Story): boolean {
+  return fprobes.all.some(({ registering }) => registering > 0);
+}
+
+/** May the hit have seen more fprobes than it had reserved words for (FP-70.7), by whose return `e` is passed over? */
+export function hasGrown(stacks: ShadowStacks, e: EventOf<'skip'>): boolean {
+  const call = keptOf(stacks, e).findLast(
+    ({ ip, objects }) => ip === e.ip && objects.has(e.object),
+  );
+  return call?.mayHaveGrown === true;
 }
 
 /** Who was given back by all is off the stack when its flow goes on. */
@@ -219,13 +235,15 @@ function wordsUsed(stacks: ShadowStacks, e: Place, own: Frame | undefined): numb
   return used;
 }
 
-/** Was the return taken although there was no room for it? The number of words that it would need. */
-export function wordsTooMany(stacks: ShadowStacks, e: EventOf<'hook'>): number | undefined {
+/** Was the return taken although there was no room for it? Why not. */
+export function whyNoRoom(stacks: ShadowStacks, e: EventOf<'hook'>): string | undefined {
   if (stacks.lost.has(taskOf(e))) return undefined;
   const own = keptOf(stacks, e).filter(({ objects }) => objects.size > 0);
   const last = own.at(-1);
   if (last === undefined) return undefined;
-  if (last.least > DATA_WORDS_MAX) return last.least;
+  if (last.least > DATA_WORDS_MAX) {
+    return `fprobes had ${last.least} words of data for it, and one call may have ${DATA_WORDS_MAX}`;
+  }
   const used = own.reduce((sum, { least }) => sum + FRAME_WORDS + least + 1, 0);
-  return used < WORDS_MAX ? undefined : used;
+  return used < WORDS_MAX ? undefined : `the shadow stack had no room for ${used} words`;
 }

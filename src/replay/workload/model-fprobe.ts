@@ -26,11 +26,17 @@ export interface FprobeModel extends FprobeTargetModel {
   readonly entry_data_size?: number;
   readonly nr_maxactive?: number;
   readonly flags?: readonly FprobeFlag[];
+  /** `fp->ops.flags`, in the eras of rethook (FP-20). */
+  readonly ops_flags?: readonly FprobeOpsFlag[];
 }
 
 /** FPROBE_FL_* that a probe can set, by what follows. */
 export const FPROBE_FLAGS = ['DISABLED', 'KPROBE_SHARED'] as const;
 export type FprobeFlag = (typeof FPROBE_FLAGS)[number];
+
+/** FTRACE_OPS_FL_* that the documents name for `fp->ops.flags`, by what follows. */
+export const FPROBE_OPS_FLAGS = ['RECURSION', 'RCU'] as const;
+export type FprobeOpsFlag = (typeof FPROBE_OPS_FLAGS)[number];
 
 /** Keys of `machine:`. */
 export interface FprobeMachineModel {

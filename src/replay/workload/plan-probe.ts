@@ -30,6 +30,7 @@ export function makeProbe(workload: Workload, name: string, probe: ProbeModel): 
         entryDataSize: probe.entry_data_size ?? 0,
         nrMaxactive: probe.nr_maxactive ?? 0,
         flags: probe.flags ?? [],
+        opsFlags: probe.ops_flags ?? [],
         target: makeTarget(probe),
       };
     case 'kprobe': {

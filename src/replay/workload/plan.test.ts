@@ -262,7 +262,7 @@ expect: [{ counter: fp0.entry, is: 1 }, { counter: fp1.nmissed, at_most: 2 }]
 `);
 
 test('an fprobe has handlers, counters and a target; other handlers are NULL', () => {
-  const plain = { kind: 'fprobe', entryDataSize: 0, nrMaxactive: 0, flags: [] };
+  const plain = { kind: 'fprobe', entryDataSize: 0, nrMaxactive: 0, flags: [], opsFlags: [] };
   expect(fprobes.probes).toEqual([
     {
       ...plain,

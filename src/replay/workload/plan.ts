@@ -4,7 +4,7 @@
 // that the timeline raises become sources.
 import type { ScriptData, ScriptFunction } from '../../emu/script.ts';
 import type { EventName } from '../schema.ts';
-import type { FprobeFlag, FprobeMachineModel } from './model-fprobe.ts';
+import type { FprobeFlag, FprobeMachineModel, FprobeOpsFlag } from './model-fprobe.ts';
 import type { OpsFlag } from './model-ftrace.ts';
 import type { KprobeFlag } from './model-kprobe.ts';
 import type {
@@ -163,6 +163,7 @@ export interface PlanFprobe {
   readonly entryDataSize: number;
   readonly nrMaxactive: number;
   readonly flags: readonly FprobeFlag[];
+  readonly opsFlags: readonly FprobeOpsFlag[];
   readonly target: PlanFprobeTarget;
 }
 

@@ -1,6 +1,11 @@
 // Layer replay. The part of the workload schema that is about probes, kind by kind.
 import * as z from 'zod';
-import { FPROBE_FLAGS, type FprobeModel, type RegisterModel } from './model-fprobe.ts';
+import {
+  FPROBE_FLAGS,
+  FPROBE_OPS_FLAGS,
+  type FprobeModel,
+  type RegisterModel,
+} from './model-fprobe.ts';
 import { OPS_FLAGS } from './model-ftrace.ts';
 import { LIMIT, type ProbeModel } from './model.ts';
 import { callable, patterns, probe } from './schema-filter.ts';
@@ -105,6 +110,13 @@ const fprobe = part
     flags: part
       .list(part.word(FPROBE_FLAGS, 'One of FPROBE_FL_*.'), 'Flags of the fprobe; default none.')
       .meta({ examples: [['KPROBE_SHARED']] })
+      .exactOptional(),
+    ops_flags: part
+      .list(
+        part.word(FPROBE_OPS_FLAGS, 'One of FTRACE_OPS_FL_*.'),
+        'Flags of fp->ops (rethook); default none.',
+      )
+      .meta({ examples: [['RECURSION']] })
       .exactOptional(),
   })
   .check(

@@ -70,6 +70,7 @@ const everyKey: Required<Workload> = {
       entry_data_size: 8,
       nr_maxactive: -1,
       flags: ['DISABLED', 'KPROBE_SHARED'],
+      ops_flags: ['RECURSION', 'RCU'],
     },
     fp1: { kind: 'fprobe', ips: ['vfs_open'], exit: 'count' },
     fp2: { kind: 'fprobe', syms: ['vfs_open'] },
