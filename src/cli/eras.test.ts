@@ -74,7 +74,7 @@ test('errnos, orders and skips differ as the rules of the eras say', async () =>
       exit of vfs_read: old, new, refuses        -        -        -        -     seen     seen
     expectations
       timeline[4] returns -EINVAL              met      met      met  not met  not met  not met
-    24 facts are the same everywhere (--all shows them)
+    26 facts are the same everywhere (--all shows them)
     "
   `);
 });
