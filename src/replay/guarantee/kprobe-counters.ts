@@ -1,5 +1,5 @@
 // Layer replay. The two counters of kprobes and kretprobes as a judge counts them: `nmissed` for hits while another kprobe
-// ran (KP-35), `rp_nmissed` for calls without an instance (KR-4). Each counts from 0 at a registration.
+// ran (KP-35), `rp_nmissed` for calls without an instance (KR-4), or where RCU does not watch. Each counts from 0 at a registration.
 import type { Event, EventOf } from '../schema.ts';
 import { contextKey } from './hit.ts';
 import type { Listeners } from './listen.ts';
@@ -26,6 +26,7 @@ export interface Counters {
 const COUNTERS: ReadonlyMap<string, string> = new Map([
   ['kprobe_running', 'nmissed'],
   ['no_node', 'rp_nmissed'],
+  ['not_watching', 'rp_nmissed'],
 ]);
 
 export function newCounters(story: Story, report: Report): Counters {

@@ -313,6 +313,7 @@ function callEnds(kprobes: Kprobes, end: EventOf<'ctl_end'>): KprobeCall | undef
   else if (isRegister(call)) registerEnds(ended, end);
   else if (isUnregister(call)) unregisterEnds(ended);
   else enableEnds(kprobes, ended, end);
+  if (call.short && !call.op.startsWith('enable')) loseSites(kprobes.all.values());
   return ended;
 }
 
@@ -320,7 +321,6 @@ function callEnds(kprobes: Kprobes, end: EventOf<'ctl_end'>): KprobeCall | undef
 function registerEnds(call: KprobeCall, end: EventOf<'ctl_end'>): void {
   if (end.result !== 0) {
     for (const probe of call.planted) probe.ended.set(probe.begun, call);
-    if (call.short) loseSites(call.planted);
     return;
   }
   for (const probe of call.probes) {
@@ -336,10 +336,9 @@ function unregisterEnds(call: KprobeCall): void {
     probe.ended.set(probe.generation, call);
     probe.generation = 0;
   }
-  if (call.short) loseSites(call.probes);
 }
 
-/** A site that finds no memory for a smaller filter stays hooked, and its probe planted. */
+/** A site that finds no memory for a smaller filter stays hooked, its probe planted, and the ops of all of them miscounted. */
 function loseSites(probes: Iterable<Kprobe>): void {
   for (const probe of probes) {
     if (probe.told?.how !== FTRACE) continue;
@@ -362,7 +361,6 @@ function enableEnds({ on }: Kprobes, call: KprobeCall, end: EventOf<'ctl_end'>):
 
 function switchEnds(kprobes: Kprobes, call: KprobeCall, end: EventOf<'ctl_end'>): void {
   kprobes.switched = end.index;
-  if (call.short) loseSites(kprobes.all.values());
   if (isSwitched(kprobes) || call.overlapped) return;
   // What says neither is refused, or changes nothing (KP-27).
   kprobes.on = end.result === 0 ? (askedOf(call.begin.text) ?? call.wasOn) : call.wasOn;

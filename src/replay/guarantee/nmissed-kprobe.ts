@@ -277,6 +277,8 @@ function whyNot(found: Findings, e: EventOf<'skip'>, probe: Kprobe): string | un
       return isStopped(found, e) ? undefined : 'no pre_handler before it refused';
     case 'no_node':
       return noneFree(found.instances, e) ? undefined : 'instances were free';
+    case 'not_watching':
+      return found.story.unwatched.has(e.cpu) ? undefined : 'RCU was watching';
     case 'rejected':
       return found.answers.get(answerKey(e))?.value === 0
         ? 'its entry handler returned 0'

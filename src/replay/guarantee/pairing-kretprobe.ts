@@ -175,10 +175,10 @@ function givenBack(found: KretprobeFindings, e: EventOf<'unhook'>): void {
     ]);
 }
 
-/** A callee of a tail call returns to where its caller's return is taken. */
+/** A callee of a tail call returns to where its caller's return is taken; by whom, is not told apart from fprobes. */
 function functionReturned(found: KretprobeFindings, e: EventOf<'func_return'>): void {
   const { left } = found.story;
-  if (left === undefined) return;
+  if (left === undefined || found.story.fprobes.all.length > 0) return;
   const { hooks } = flowOf(found, e);
   const kept = hooks.find(({ taken: { frame, ip } }) => frame === left.sp && ip === left.site);
   const isTail = hooks.some(({ taken: { frame, ip } }) => frame === left.sp && ip !== left.site);

@@ -2,7 +2,8 @@
 // unregister_kretprobe(s) has returned (KP-21, KR-8, CC-G5, CC-G14), nor once a register call has failed (KP-13, CC-G16).
 //
 // Broken by the cb_begin of a handler of (object, generation), or one of them still open, after the ctl_end: entry
-// handlers, and return handlers of calls that are still under way. A handler in which its task slept is left alone.
+// handlers, and return handlers of calls that are still under way. A handler in which its task slept is left alone, and
+// so is one where RCU does not watch, which the wait does not cover (CC-M10): on the ftrace site of a function in the idle task.
 //
 // Exercised: a registration with a handler that ran was unregistered, and one of its handlers was open during the call, a
 // call whose return it had taken was under way, or its instruction was executed during the call or after it.
@@ -30,6 +31,8 @@ interface Ending {
 interface Findings {
   readonly story: Story;
   endings: Ending[];
+  /** Handlers that began where RCU does not watch. */
+  readonly unwatched: WeakSet<KprobeHandler>;
   /** Returns that are taken, by probe. */
   readonly taken: Map<number, number>;
   first: Broken | undefined;
@@ -45,6 +48,7 @@ export const kprobesUnregister: KprobePart = {
     const found: Findings = {
       story,
       endings: [],
+      unwatched: new WeakSet(),
       taken: new Map(),
       first: undefined,
       exercised: 0,
@@ -107,7 +111,10 @@ function begin(found: Findings, call: KprobeCall): void {
 function end(found: Findings, call: KprobeCall): void {
   const { endings, story } = found;
   const late = story.kprobes.open.find(
-    ({ begin: began, probe, slept }) => !slept && probe.ended.get(began.generation) === call,
+    (handler) =>
+      !handler.slept &&
+      !found.unwatched.has(handler) &&
+      handler.probe.ended.get(handler.begin.generation) === call,
   );
   if (late !== undefined && call.end !== undefined) {
     const why =
@@ -149,9 +156,10 @@ function count(found: Findings): void {
 function handlerBegan(found: Findings, handler: KprobeHandler): void {
   const { story } = found;
   const { begin: e, probe } = handler;
+  if (story.unwatched.has(e.cpu)) found.unwatched.add(handler);
   for (const ending of found.endings) if (ending.probe === probe) ending.reached = true;
   const call: KprobeCall | undefined = probe.ended.get(e.generation);
-  if (call?.end === undefined || probe.lost) return;
+  if (call?.end === undefined || probe.lost || found.unwatched.has(handler)) return;
   const why = `${theKprobeHandler(story, handler)} began (${where(story, e)}) after ${theEnd(story, call)}`;
   found.first ??= broken(e.index, why, [call.begin.index, call.end.index]);
 }
