@@ -30,9 +30,9 @@ import {
 } from './ftrace-trampoline.ts';
 import { writeJprobeReturn } from './jprobe.ts';
 import { kprobeFaultHandler } from './kprobe-fault.ts';
-import { reportKprobes } from './kprobe-state.ts';
 import { OPTPROBES_DEFAULT, type OptprobeOptions } from './kprobe-optimizer-state.ts';
 import { startOptimizer } from './kprobe-optimizer.ts';
+import { reportKprobes } from './kprobe-state.ts';
 import { kprobeState } from './kprobe-table.ts';
 import type { KprobeState } from './kprobe.ts';
 import { type LinkTable, LINKS } from './link.ts';
