@@ -5,7 +5,7 @@ import { workloadJsonSchema } from '../src/replay/workload/json-schema.ts';
 /** Every section and every key of each, every word of a body, every kind of trigger and operation. */
 export const EVERYTHING = `name: everything
 story: All at once.
-machine: { cpus: 2, seed: 42, preempt: true, landingPad: false, grain: instruction, steps_max: 5000, patching: breakpoint, trampolines: false, regs: true, ifSupportedGivesRegs: true, recordRecursion: true, strict: true, fail_alloc: [heap, ftrace_hash], random: { schedule: [1, 4], inject: [0, 1], alloc: [1, 9] }, missPolicy: exitOnly, countRecursion: true, racyCounters: true, sharedStrict: true, fprobeNonWatching: true }
+machine: { cpus: 2, seed: 42, preempt: true, landingPad: false, grain: instruction, steps_max: 5000, patching: breakpoint, trampolines: false, regs: true, ifSupportedGivesRegs: true, recordRecursion: true, strict: true, fail_alloc: [heap, ftrace_hash], random: { schedule: [1, 4], inject: [0, 1], alloc: [1, 9] }, missPolicy: exitOnly, countRecursion: true, racyCounters: true, sharedStrict: true, fprobeNonWatching: true, optprobes: true, detourTasksWait: true }
 image: c/store.elf
 modules:
   compiled: { image: c/ftrace_sample.ko, params: { func: 'l*', depth: 3, loud: false } }

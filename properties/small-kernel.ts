@@ -25,6 +25,7 @@ import {
   type Kernel,
   publishStubs,
 } from '../src/trace/kernel.ts';
+import type { OptprobeOptions } from '../src/trace/kprobe-optimizer-state.ts';
 import { fileOperation, operation, type OperationRequest } from '../src/trace/operation.ts';
 import { type Profile, PROFILE_TODAY } from '../src/trace/profile.ts';
 import type { Variant } from '../src/trace/variants/variant.ts';
@@ -64,6 +65,7 @@ export interface SmallKernelOptions {
   readonly strict?: boolean;
   readonly profile?: Profile;
   readonly fprobe?: Partial<FprobeOptions>;
+  readonly kprobe?: Partial<OptprobeOptions>;
   readonly patching?: Patching;
   readonly machine?: Partial<MachineOptions>;
   /** True by default. */
@@ -83,8 +85,8 @@ export function smallKernel(options: SmallKernelOptions): SmallKernel {
   const trampolines = options.trampolines ?? true;
   const arch = { ...ARCH_DEFAULT, ...options.arch };
   const { recordRecursion = false, strict = false, patching = 'breakpoint' } = options;
-  const { profile = PROFILE_TODAY, fprobe = {} } = options;
-  const asked = { trampolines, arch, patching, recordRecursion, strict, fprobe };
+  const { profile = PROFILE_TODAY, fprobe = {}, kprobe = {} } = options;
+  const asked = { trampolines, arch, patching, recordRecursion, strict, fprobe, kprobe };
   const boot = { profile, variants, ...asked };
   const k = bootKernel(machine, image.functions, boot);
   if (patching === 'stopMachine') startStoppers(machine);

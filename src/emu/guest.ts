@@ -23,7 +23,7 @@ import {
   type Stop,
 } from './riscv/stop.ts';
 import { resumePath } from './step-path.ts';
-import { C_EBREAK, callTarget } from './text.ts';
+import { C_EBREAK, callTarget, isCompressed } from './text.ts';
 import { enterFunction, leaveFunctions, noteArguments } from './true-call.ts';
 import { userEcall } from './user.ts';
 
@@ -105,6 +105,8 @@ function fetchSite(cpu: Cpu): boolean {
   const ip = hart.pc;
   const pair = text.pairs.at(ip);
   if (pair !== undefined) return fetchHalf(cpu, pair);
+  const tail = text.tails.at(ip);
+  if (tail !== undefined) return fetchTail(cpu, tail);
   const settled = text.settled(ip);
   if (settled !== undefined && (settled.word & HALF_MASK) !== C_EBREAK) {
     if (settled.insnBytes !== undefined) reportAs(cpu, 'insn', settled.version, settled.version);
@@ -112,7 +114,8 @@ function fetchSite(cpu: Cpu): boolean {
     return false;
   }
   const insnBytes = text.insnBytes(ip);
-  const newest = insnBytes === 2 ? text.word(ip) & HALF_MASK : text.word(ip);
+  const whole = text.word(ip);
+  const newest = insnBytes !== undefined && isCompressed(whole) ? whole & HALF_MASK : whole;
   const fetched = text.fetch(cpu, ip);
   const word = fetched.low | (fetched.high << 16);
   if (fetched.torn) {
@@ -130,6 +133,14 @@ function fetchSite(cpu: Cpu): boolean {
   else reportFetch(cpu, callTarget(ip, word), fetched.seen, fetched.newest);
   if (word === newest) return false;
   stopped(cpu, runFetched(machine.core, hart, fetched.low, fetched.high));
+  return true;
+}
+
+/** Fetches an instruction that a jump covers; true when the jump is there, and nobody may be here (CC-G19). */
+function fetchTail(cpu: Cpu, tail: 'whole' | 'replaced'): boolean {
+  if (tail === 'whole') return false;
+  reportAs(cpu, 'torn', 0, 0);
+  cpu.machine.oops(cpu, 'torn instruction', cpu.hart.pc);
   return true;
 }
 

@@ -1,7 +1,7 @@
 // Layer emu. The bytes of code as each CPU sees them (CC-M5..M7, FT-6..FT-9).
 //
 // A patchable site is 4 bytes: part 0 is its low halfword ("byte 0" of the rules), part 1 its high
-// halfword (the tail). Where a breakpoint stands for an instruction of 2 bytes, part 0 is all of it. Each part has versions; each CPU keeps the newest version that it has seen and may
+// halfword (the tail). Of an instruction of 2 bytes part 0 is all there is. Each part has versions; each CPU keeps the newest version that it has seen and may
 // fetch any from there to the latest, until a sync answer or a return from an interrupt brings it up to
 // date. The writing CPU sees its own write at once.
 import { assert } from '../assert.ts';
@@ -16,6 +16,7 @@ import { Pairs } from './pair.ts';
 import { act, type Path, waitUntil } from './path.ts';
 import { changePreemptCount } from './preempt.ts';
 import { immJ } from './riscv/decode.ts';
+import { Tails } from './tail.ts';
 
 /** `c.ebreak`: the breakpoint of all patching. */
 export const C_EBREAK = 0x9002;
@@ -60,6 +61,8 @@ export class Text {
   guard: Guard | undefined;
   /** Sites of two instructions (FT-12). */
   readonly pairs: Pairs;
+  /** Instructions behind the first one that a jump covers (CC-G19). */
+  readonly tails: Tails;
   private readonly sites = new Map<Address, Site>();
   /** Sites that some CPU may still see an old version of. */
   private stale: Site[] = [];
@@ -72,6 +75,7 @@ export class Text {
   constructor(machine: Machine) {
     this.machine = machine;
     this.pairs = new Pairs(machine);
+    this.tails = new Tails(machine);
   }
 
   /** The newest whole word at `ip`. */
@@ -110,11 +114,9 @@ export class Text {
     const lowVersion = this.pick(cpu, low);
     const lowValue = valueAt(low, lowVersion);
     const newest = low.values.length - 1;
-    if (lowValue === C_EBREAK) {
+    if (lowValue === C_EBREAK || (site.insnBytes !== undefined && isCompressed(lowValue))) {
       return { low: lowValue, high: 0, torn: false, seen: lowVersion, newest };
     }
-    if (site.insnBytes === 2)
-      return { low: lowValue, high: 0, torn: false, seen: lowVersion, newest };
     const highValue = valueAt(high, this.pick(cpu, high));
     const word = lowValue | (highValue << 16);
     const torn = !site.words.includes(word);
@@ -168,6 +170,7 @@ export class Text {
 
   /** As `forgetSite`, of all that lie in the text from `base` on. */
   forgetSites(base: Address, bytes: number): void {
+    this.tails.forget(base, bytes);
     const gone = [...this.sites.keys()].filter((ip) => ip >= base && ip < base + bytes);
     for (const ip of gone) this.forgetSite(ip);
   }
@@ -247,6 +250,11 @@ export class Text {
 /** Where the instruction `word` at `ip` calls to: a `jal`, or nowhere. */
 export function callTarget(ip: Address, word: number): Address {
   return (word & OPCODE_MASK) === OPCODE_JAL ? ip + immJ(word) : NO_ADDRESS;
+}
+
+/** Does the halfword begin an instruction of 2 bytes? */
+export function isCompressed(low: number): boolean {
+  return (low & 3) !== 3;
 }
 
 function valueAt(part: Part, version: number): number {

@@ -101,10 +101,19 @@ export class Session {
     });
     this.image = loadPlanImage(machine, plan);
     this.#definePaths(options.handlers ?? []);
-    const { recordRecursion, strict, patching, trampolines, fprobe, regs, ifSupportedGivesRegs } =
-      plan.machine;
+    const { regs, ifSupportedGivesRegs, recordRecursion, strict, ...parts } = plan.machine;
+    const { patching, trampolines, fprobe, kprobe } = parts;
     const arch = { regs, ifSupportedGivesRegs };
-    const boot = { ...options, recordRecursion, strict, patching, trampolines, fprobe, arch };
+    const boot = {
+      ...options,
+      recordRecursion,
+      strict,
+      patching,
+      trampolines,
+      fprobe,
+      kprobe,
+      arch,
+    };
     this.kernel = bootKernel(machine, this.image.functions, boot);
     if (isStopped(plan)) startStoppers(machine);
     const probes = makeProbes(this.kernel, plan, this.image);
@@ -321,6 +330,7 @@ export class Session {
 
 function machineOptions(plan: Plan): ConstructorParameters<typeof Machine>[0] {
   const { machine } = plan;
+  const ownThreads = machine.cpus * (isStopped(plan) ? 2 : 1) + (machine.kprobe.optprobes ? 1 : 0);
   return {
     cpus: machine.cpus,
     preempt: machine.preempt,
@@ -330,7 +340,7 @@ function machineOptions(plan: Plan): ConstructorParameters<typeof Machine>[0] {
       plan.paths.length > 0
         ? PATH_STUBS_FIRST + plan.paths.length
         : TRACE_STUBS_FIRST + TRACE_STUBS.length,
-    tasksMax: machine.cpus * (isStopped(plan) ? 2 : 1) + plan.tasks.length + 1 + LIMITS.kthreadsMax,
+    tasksMax: ownThreads + plan.tasks.length + 1 + LIMITS.kthreadsMax,
   };
 }
 

@@ -121,13 +121,38 @@ export const SAVES_RETURN: SavingText = {
   }),
 };
 
+/**
+ * Where a jump has replaced an instruction: saves all registers but `ip`, and restores what became of them but for `ip`
+ * and `sp` (KP-62). In between the frame is at sp.
+ */
+export const SAVES_DETOUR: SavingText = {
+  enter: assembled((text) => {
+    text.emit('addi', { rd: sp, rs1: sp, imm: -PT_REGS_FRAME });
+    saveRegisters(text);
+    text.emit('sd', { rs1: sp, rs2: t0, imm: FTRACE_REGS.t0 });
+    saveStackPointer(text);
+  }),
+  leave: assembled((text) => {
+    text.emit('ld', { rd: ra, rs1: sp, imm: FTRACE_REGS.ra });
+    text.emit('ld', { rd: t0, rs1: sp, imm: FTRACE_REGS.t0 });
+    for (const [rd, imm] of fullPlaces()) text.emit('ld', { rd, rs1: sp, imm });
+    for (const [rd, imm] of argumentPlaces()) text.emit('ld', { rd, rs1: sp, imm });
+    text.emit('addi', { rd: sp, rs1: sp, imm: PT_REGS_FRAME });
+  }),
+};
+
 /** All but `ip` and `sp`. */
 function savePtRegs(text: Assembler): void {
+  saveRegisters(text);
+  text.emit('addi', { rd: t1, rs1: zero, imm: PT_REGS_MARK });
+  text.emit('sd', { rs1: sp, rs2: t1, imm: FTRACE_REGS.t0 });
+}
+
+/** All but `ip`, `sp` and t0. */
+function saveRegisters(text: Assembler): void {
   for (const [rs2, imm] of argumentPlaces()) text.emit('sd', { rs1: sp, rs2, imm });
   text.emit('sd', { rs1: sp, rs2: ra, imm: FTRACE_REGS.ra });
   for (const [rs2, imm] of fullPlaces()) text.emit('sd', { rs1: sp, rs2, imm });
-  text.emit('addi', { rd: t1, rs1: zero, imm: PT_REGS_MARK });
-  text.emit('sd', { rs1: sp, rs2: t1, imm: FTRACE_REGS.t0 });
 }
 
 function saveStackPointer(text: Assembler): void {

@@ -30,7 +30,10 @@ import {
 } from './ftrace-trampoline.ts';
 import { writeJprobeReturn } from './jprobe.ts';
 import { kprobeFaultHandler } from './kprobe-fault.ts';
+import { OPTPROBES_DEFAULT, type OptprobeOptions } from './kprobe-optimizer-state.ts';
+import { startOptimizer } from './kprobe-optimizer.ts';
 import { reportKprobes } from './kprobe-state.ts';
+import { kprobeState } from './kprobe-table.ts';
 import type { KprobeState } from './kprobe.ts';
 import { type LinkTable, LINKS } from './link.ts';
 import type { Module } from './module.ts';
@@ -82,6 +85,7 @@ export interface Kernel {
   readonly rethook: RethookState;
   /** Kprobes and what runs of them; undefined until somebody asks (`kprobeState`). */
   kprobes: KprobeState | undefined;
+  readonly kprobeOptions: OptprobeOptions;
   /** In the order of the image. */
   readonly modules: Module[];
   /** Every function of the image and its modules: what symbols there are. */
@@ -112,6 +116,8 @@ export interface BootOptions {
   readonly strict?: boolean;
   /** What of them differs from FPROBE_OPTIONS_DEFAULT. */
   readonly fprobe?: Partial<FprobeOptions>;
+  /** What of them differs from OPTPROBES_DEFAULT. */
+  readonly kprobe?: Partial<OptprobeOptions>;
   /** Machine option `patching`; default `breakpoint`. */
   readonly patching?: Patching | undefined;
 }
@@ -176,14 +182,21 @@ export function bootKernel(
     fprobeOptions: fprobeOptionsOf(options),
     rethook: { func: traceStub('fprobe_handler'), fprobes: new Map(), booted: false, lists: [] },
     kprobes: undefined,
+    kprobeOptions: { ...OPTPROBES_DEFAULT, ...options.kprobe },
     modules: [],
     functions,
   };
-  if (options.profile.fprobe === 'rethook') {
-    bootRethook(k, traceStub('rethook_trampoline_handler'));
-  }
+  bootParts(k, options);
   answerMachine(k);
   return k;
+}
+
+/** What only some machines have. */
+function bootParts(k: Kernel, { profile }: BootOptions): void {
+  if (profile.fprobe === 'rethook') bootRethook(k, traceStub('rethook_trampoline_handler'));
+  if (!k.kprobeOptions.optprobes) return;
+  const { optimizer } = kprobeState(k);
+  startOptimizer(k, known(optimizer, 'it was asked for'));
 }
 
 function fprobeOptionsOf({ fprobe, profile }: BootOptions): FprobeOptions {

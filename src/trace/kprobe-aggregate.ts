@@ -9,6 +9,7 @@ import { allocate, type KObject } from '../emu/slab.ts';
 import { ENOMEM, type Errno } from './errno.ts';
 import type { Kernel } from './kernel.ts';
 import type { KprobeHook } from './kprobe-ftrace.ts';
+import type { OptimizedKprobe } from './kprobe-optimizer-state.ts';
 import {
   isDisabled,
   KPROBE,
@@ -60,6 +61,8 @@ export function* registerAggrKprobe(
   present: KprobeNode,
   p: Kprobe,
 ): Path<Errno> {
+  const reused = yield* k.fn.reuseUnusedKprobe(cx, k, present);
+  if (reused !== 0) return reused;
   const node = present.isAggregate ? present : yield* aggregateOf(cx, k, present);
   if (node === undefined) return -ENOMEM;
   const revived = yield* k.fn.reviveAggregate(cx, k, node);
@@ -70,10 +73,15 @@ export function* registerAggrKprobe(
 }
 
 /** `alloc_aggr_kprobe` and `init_aggr_kprobe` (CC-S19.1-3); undefined without memory. */
-function* aggregateOf(cx: Context, k: Kernel, present: KprobeNode): Path<KprobeNode | undefined> {
+export function* aggregateOf(
+  cx: Context,
+  k: Kernel,
+  present: KprobeNode,
+  optimized?: OptimizedKprobe,
+): Path<KprobeNode | undefined> {
   const memory = yield* allocate(cx, { kind: 'kprobe_aggr', bytes: AGGREGATE_BYTES }); // CC-S19.1
   if (memory === undefined) return undefined;
-  const made = cx.make(() => aggregateNode(k, present, memory)); // CC-S19.2
+  const made = cx.make(() => ({ ...aggregateNode(k, present, memory), optimized })); // CC-S19.2
   yield* k.fn.replaceKprobeNode(cx, k, present, made); // CC-S19.3
   const only = known(
     cx.make(() => present.first.value),
@@ -118,7 +126,7 @@ export function* replaceKprobeNode(
 /** `add_new_kprobe` (CC-S19.4): in front of the others (KP-31). */
 export function* addNewKprobe(cx: Context, k: Kernel, node: KprobeNode, p: Kprobe): Path<Errno> {
   const wantsPost = cx.make(() => hasPostHandler(k, p));
-  if (wantsPost) yield* k.fn.unoptimizeKprobe(cx, k, node, true);
+  if (wantsPost) yield* k.fn.unoptimizeForPost(cx, k, node);
   if (wantsPost && (yield* k.fn.endBoost(cx, k, node)) < 0) return -ENOMEM;
   yield* act(node.first, () => {
     p.next.set(node.first.value);

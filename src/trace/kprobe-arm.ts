@@ -9,23 +9,38 @@ import { C_EBREAK, sync, writeHalf } from '../emu/text.ts';
 import type { Errno } from './errno.ts';
 import { whileTextRests } from './ftrace-stop.ts';
 import type { Kernel } from './kernel.ts';
+import { isQueued } from './kprobe-opt.ts';
 import { KPROBE_FLAG_FTRACE } from './kprobe-struct.ts';
+import { kprobeState } from './kprobe-table.ts';
 import type { KprobeNode } from './kprobe.ts';
 
 /** `arm_kprobe`: 0, or why it cannot be armed. Caller holds `kprobe_mutex`. */
 export function* armKprobe(cx: Context, k: Kernel, node: KprobeNode): Path<Errno> {
   if (isOnFtrace(cx, node)) return yield* k.fn.armKprobeFtrace(cx, k, node);
   yield* mutexLock(cx, k.textMutex);
+  const neighbour = k.fn.getOptimizedKprobe(cx, k, node.addr);
+  if (neighbour !== undefined) yield* k.fn.unoptimizeKprobe(cx, k, neighbour, true); // KP-61
   yield* k.fn.archArmKprobe(cx, k, node);
+  yield* k.fn.optimizeKprobe(cx, k, node);
   yield* mutexUnlock(cx, k.textMutex);
   return 0;
 }
 
-/** `disarm_kprobe`: the text is as it was, and every CPU knows (KP-22). Caller holds `kprobe_mutex`. */
+/**
+ * `disarm_kprobe`: the text is as it was, and every CPU knows (KP-22); or the optimiser will see to it. Caller holds
+ * `kprobe_mutex`.
+ */
 export function* disarmKprobe(cx: Context, k: Kernel, node: KprobeNode): Path<Errno> {
   if (isOnFtrace(cx, node)) return yield* k.fn.disarmKprobeFtrace(cx, k, node);
   yield* mutexLock(cx, k.textMutex);
-  yield* k.fn.archDisarmKprobe(cx, k, node);
+  const { allDisarmed } = cx.make(() => kprobeState(k));
+  const isForced = cx.make(() => allDisarmed.value);
+  yield* k.fn.unoptimizeKprobe(cx, k, node, isForced);
+  if (!isQueued(cx, k, node)) {
+    yield* k.fn.archDisarmKprobe(cx, k, node);
+    const neighbour = isForced ? undefined : k.fn.getOptimizedKprobe(cx, k, node.addr);
+    if (neighbour !== undefined) yield* k.fn.optimizeKprobe(cx, k, neighbour);
+  }
   yield* mutexUnlock(cx, k.textMutex);
   return 0;
 }

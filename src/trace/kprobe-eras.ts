@@ -63,6 +63,11 @@ function* noSync(): Path<void> {
   yield* [];
 }
 
+/** KP-63: there are none yet. */
+function* noJumps(): Path<void> {
+  yield* [];
+}
+
 /** CC-M14. */
 function* synchronizeSched(cx: Context): Path<void> {
   yield* synchronize(cx, 'synchronize_sched');
@@ -153,6 +158,7 @@ export const KPROBE_V2_6_31: Partial<LinkTable> = {
   kprobeSynchronizeRcu: synchronizeSched,
   kretprobeSynchronizeRcu: synchronizeSched,
   waitForKprobeOptimizer: synchronizeSched,
+  tryToOptimizeKprobe: noJumps,
   kprobeNotOurs: readAgain,
   reenterKprobe: reenterOfOld,
   enableValidKprobe: enableAlways,

@@ -67,6 +67,26 @@ export function* aggrPreHandler(
   return false;
 }
 
+/** `opt_pre_handler` (CC-H9.4): each that is enabled, whatever the others return (KP-62). */
+export function* optPreHandler(
+  cx: Context,
+  k: Kernel,
+  node: KprobeNode,
+  regs: Address,
+): Path<void> {
+  let p = yield* readOnce(node.first); // CC-H10.i
+  while (p !== undefined) {
+    const flags = yield* readKprobeFlags(cx, k, p);
+    if (isDisabled(flags)) skipSibling(cx, p, node, 'disabled');
+    else {
+      setInstance(cx, k, p);
+      yield* k.fn.kprobeCallPre(cx, k, { p, node, regs });
+      setInstance(cx, k, undefined);
+    }
+    p = yield* readNext(cx, p.next, p); // CC-H10.i
+  }
+}
+
 /** Siblings behind `p` are not called, and nobody counts that (KP-32): for events only. */
 function stopWalk(cx: Context, p: Kprobe, node: KprobeNode): void {
   cx.make(() => {

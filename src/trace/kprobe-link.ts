@@ -26,6 +26,7 @@ import {
   disarmKprobe,
   kprobeSyncText,
 } from './kprobe-arm.ts';
+import { archPrepareOptimizedKprobe, archRemoveOptimizedKprobe } from './kprobe-detour.ts';
 import { noFaultHandler } from './kprobe-fault.ts';
 import { hasKprobeBlacklist } from './kprobe-files.ts';
 import {
@@ -45,14 +46,35 @@ import {
   kprobePostHandler,
   kprobePreHandler,
   kprobesIncNmissedCount,
+  optPreHandler,
 } from './kprobe-handlers.ts';
 import { kprobeInsnAt } from './kprobe-insn.ts';
+import { optimizedHit, setupDetourExecution } from './kprobe-opt-hit.ts';
 import {
-  setupDetourExecution,
+  cancelOptimize,
+  cancelUnoptimize,
+  forceUnoptimizeKprobe,
+  getOptimizedKprobe,
+  killOptimizedKprobe,
+  mustLinger,
+  optimizeKprobe,
+  queueToOptimize,
+  regionAt,
+  reuseUnusedKprobe,
   tryToOptimizeKprobe,
+  unoptimizeForPost,
   unoptimizeKprobe,
-  waitForKprobeOptimizer,
 } from './kprobe-opt.ts';
+import {
+  archUnoptimizeKprobe,
+  doFreeCleanedKprobes,
+  doOptimizeKprobes,
+  doUnoptimizeKprobes,
+  freeAggrKprobe,
+  kprobeOptimizer,
+  optimizerSynchronize,
+  waitForKprobeOptimizer,
+} from './kprobe-optimizer.ts';
 import {
   archRemoveKprobe,
   endBoost,
@@ -123,10 +145,15 @@ export interface KprobeLinks {
   readonly allDisabled: typeof allDisabled;
   readonly archArmKprobe: typeof archArmKprobe;
   readonly archDisarmKprobe: typeof archDisarmKprobe;
+  readonly archPrepareOptimizedKprobe: typeof archPrepareOptimizedKprobe;
   readonly archRemoveKprobe: typeof archRemoveKprobe;
+  readonly archRemoveOptimizedKprobe: typeof archRemoveOptimizedKprobe;
+  readonly archUnoptimizeKprobe: typeof archUnoptimizeKprobe;
   readonly armAllKprobes: typeof armAllKprobes;
   readonly armKprobe: typeof armKprobe;
   readonly armKprobeFtrace: typeof armKprobeFtrace;
+  readonly cancelOptimize: typeof cancelOptimize;
+  readonly cancelUnoptimize: typeof cancelUnoptimize;
   readonly checkKprobeAddressSafe: typeof checkKprobeAddressSafe;
   readonly clearKprobeAddr: typeof clearKprobeAddr;
   readonly defaultMaxactive: typeof defaultMaxactive;
@@ -136,6 +163,9 @@ export interface KprobeLinks {
   readonly disarmInHook: typeof disarmInHook;
   readonly disarmKprobe: typeof disarmKprobe;
   readonly disarmKprobeFtrace: typeof disarmKprobeFtrace;
+  readonly doFreeCleanedKprobes: typeof doFreeCleanedKprobes;
+  readonly doOptimizeKprobes: typeof doOptimizeKprobes;
+  readonly doUnoptimizeKprobes: typeof doUnoptimizeKprobes;
   readonly dropPostHandler: typeof dropPostHandler;
   readonly enableFailed: typeof enableFailed;
   readonly enableKprobe: typeof enableKprobe;
@@ -143,12 +173,16 @@ export interface KprobeLinks {
   readonly endBoost: typeof endBoost;
   readonly faultHandlerOfHandler: typeof noFaultHandler;
   readonly faultHandlerOnStep: typeof noFaultHandler;
+  readonly forceUnoptimizeKprobe: typeof forceUnoptimizeKprobe;
+  readonly freeAggrKprobe: typeof freeAggrKprobe;
   readonly getKprobe: typeof getKprobe;
+  readonly getOptimizedKprobe: typeof getOptimizedKprobe;
   readonly hasKprobeBlacklist: typeof hasKprobeBlacklist;
   readonly initKprobe: typeof initKprobe;
   readonly isKretprobeBlacklisted: typeof isKretprobeBlacklisted;
   readonly jprobeIrqs: typeof jprobeIrqs;
   readonly killKprobe: typeof killKprobe;
+  readonly killOptimizedKprobe: typeof killOptimizedKprobe;
   readonly kprobeAddr: typeof kprobeAddr;
   readonly kprobeCallPost: typeof kprobeCallPost;
   readonly kprobeCallPre: typeof kprobeCallPre;
@@ -159,6 +193,7 @@ export interface KprobeLinks {
   readonly kprobeInsnAt: typeof kprobeInsnAt;
   readonly kprobeInt3Handler: typeof kprobeInt3Handler;
   readonly kprobeNotOurs: typeof kprobeNotOurs;
+  readonly kprobeOptimizer: typeof kprobeOptimizer;
   readonly kprobePostHandler: typeof kprobePostHandler;
   readonly kprobePostProcess: typeof kprobePostProcess;
   readonly kprobePreHandler: typeof kprobePreHandler;
@@ -177,12 +212,19 @@ export interface KprobeLinks {
   readonly kretprobeSynchronizeRcu: typeof kretprobeSynchronizeRcu;
   readonly longjmpBreakHandler: typeof longjmpBreakHandler;
   readonly mayBoost: typeof mayBoost;
+  readonly mustLinger: typeof mustLinger;
+  readonly optPreHandler: typeof optPreHandler;
+  readonly optimizeKprobe: typeof optimizeKprobe;
+  readonly optimizedHit: typeof optimizedHit;
+  readonly optimizerSynchronize: typeof optimizerSynchronize;
   readonly parseEnabled: typeof parseEnabled;
   readonly plantKprobe: typeof plantKprobe;
   readonly preHandlerKretprobe: typeof preHandlerKretprobe;
   readonly prepareKprobe: typeof prepareKprobe;
   readonly prepareSlot: typeof prepareSlot;
+  readonly queueToOptimize: typeof queueToOptimize;
   readonly reenterKprobe: typeof reenterKprobe;
+  readonly regionAt: typeof regionAt;
   readonly registerAggrKprobe: typeof registerAggrKprobe;
   readonly registerJprobes: typeof registerJprobes;
   readonly registerKprobe: typeof registerKprobe;
@@ -195,12 +237,14 @@ export interface KprobeLinks {
   readonly replaceKprobeNode: typeof replaceKprobeNode;
   readonly restorePreviousKprobe: typeof restorePreviousKprobe;
   readonly restoreStack: typeof restoreStack;
+  readonly reuseUnusedKprobe: typeof reuseUnusedKprobe;
   readonly reviveAggregate: typeof reviveAggregate;
   readonly saveCall: typeof saveCall;
   readonly setupDetourExecution: typeof setupDetourExecution;
   readonly setupSinglestep: typeof setupSinglestep;
   readonly tryToOptimizeKprobe: typeof tryToOptimizeKprobe;
   readonly unlinkKprobe: typeof unlinkKprobe;
+  readonly unoptimizeForPost: typeof unoptimizeForPost;
   readonly unoptimizeKprobe: typeof unoptimizeKprobe;
   readonly unregisterKprobeBottom: typeof unregisterKprobeBottom;
   readonly unregisterKprobeTop: typeof unregisterKprobeTop;
@@ -218,10 +262,15 @@ export const KPROBE_LINKS: KprobeLinks = {
   allDisabled,
   archArmKprobe,
   archDisarmKprobe,
+  archPrepareOptimizedKprobe,
   archRemoveKprobe,
+  archRemoveOptimizedKprobe,
+  archUnoptimizeKprobe,
   armAllKprobes,
   armKprobe,
   armKprobeFtrace,
+  cancelOptimize,
+  cancelUnoptimize,
   checkKprobeAddressSafe,
   clearKprobeAddr,
   defaultMaxactive,
@@ -231,6 +280,9 @@ export const KPROBE_LINKS: KprobeLinks = {
   disarmInHook,
   disarmKprobe,
   disarmKprobeFtrace,
+  doFreeCleanedKprobes,
+  doOptimizeKprobes,
+  doUnoptimizeKprobes,
   dropPostHandler,
   enableFailed,
   enableKprobe,
@@ -238,12 +290,16 @@ export const KPROBE_LINKS: KprobeLinks = {
   endBoost,
   faultHandlerOfHandler: noFaultHandler,
   faultHandlerOnStep: noFaultHandler,
+  forceUnoptimizeKprobe,
+  freeAggrKprobe,
   getKprobe,
+  getOptimizedKprobe,
   hasKprobeBlacklist,
   initKprobe,
   isKretprobeBlacklisted,
   jprobeIrqs,
   killKprobe,
+  killOptimizedKprobe,
   kprobeAddr,
   kprobeCallPost,
   kprobeCallPre,
@@ -254,6 +310,7 @@ export const KPROBE_LINKS: KprobeLinks = {
   kprobeInsnAt,
   kprobeInt3Handler,
   kprobeNotOurs,
+  kprobeOptimizer,
   kprobePostHandler,
   kprobePostProcess,
   kprobePreHandler,
@@ -272,12 +329,19 @@ export const KPROBE_LINKS: KprobeLinks = {
   kretprobeSynchronizeRcu,
   longjmpBreakHandler,
   mayBoost,
+  mustLinger,
+  optPreHandler,
+  optimizeKprobe,
+  optimizedHit,
+  optimizerSynchronize,
   parseEnabled,
   plantKprobe,
   preHandlerKretprobe,
   prepareKprobe,
   prepareSlot,
+  queueToOptimize,
   reenterKprobe,
+  regionAt,
   registerAggrKprobe,
   registerJprobes,
   registerKprobe,
@@ -290,12 +354,14 @@ export const KPROBE_LINKS: KprobeLinks = {
   replaceKprobeNode,
   restorePreviousKprobe,
   restoreStack,
+  reuseUnusedKprobe,
   reviveAggregate,
   saveCall,
   setupDetourExecution,
   setupSinglestep,
   tryToOptimizeKprobe,
   unlinkKprobe,
+  unoptimizeForPost,
   unoptimizeKprobe,
   unregisterKprobeBottom,
   unregisterKprobeTop,

@@ -8,7 +8,7 @@ import { EINVAL, type Errno } from './errno.ts';
 import { TRACE_EVENTS } from './event.ts';
 import { NOBODY } from './ftrace-caller.ts';
 import type { Kernel } from './kernel.ts';
-import { writeEnabledFile } from './kprobe-switch.ts';
+import { writeEnabledFile, writeOptimization } from './kprobe-switch.ts';
 import type { Kprobe } from './kprobe.ts';
 
 /** By the kernel's name. */
@@ -94,11 +94,25 @@ function* perform(cx: Context, k: Kernel, { op, probes }: KprobeRequest): Path<E
 }
 
 /** Writes to debugfs `kprobes/enabled` (KP-26, KP-27); 0 where the kernel gives the number of bytes. Task context; sleeps. */
-export function* kprobesEnabled(cx: Context, k: Kernel, text: string): Path<Errno> {
+export function kprobesEnabled(cx: Context, k: Kernel, text: string): Path<Errno> {
+  return fileWrite(cx, k, { name: 'kprobes_enabled', text }, writeEnabledFile(cx, k, text));
+}
+
+/** Writes to sysctl `debug/kprobes-optimization` (KP-63). Task context; sleeps. */
+export function kprobesOptimization(cx: Context, k: Kernel, text: string): Path<Errno> {
+  return fileWrite(cx, k, { name: 'kprobes_optimization', text }, writeOptimization(cx, k, text));
+}
+
+function* fileWrite(
+  cx: Context,
+  k: Kernel,
+  { name, text }: { readonly name: string; readonly text: string },
+  write: Path<Errno>,
+): Path<Errno> {
   const { strings } = k.machine;
-  const op = strings.id('kprobes_enabled');
+  const op = strings.id(name);
   cx.emit(TRACE_EVENTS.ctl_begin.id, op, NOBODY, strings.id(text), NO_ADDRESS, 0);
-  const result = yield* writeEnabledFile(cx, k, text);
+  const result = yield* write;
   cx.emit(TRACE_EVENTS.ctl_end.id, op, NOBODY, 0, result);
   return result;
 }

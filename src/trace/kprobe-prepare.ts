@@ -48,9 +48,15 @@ function insnOf(
   return { kind, bytes, low: read(addr), high };
 }
 
-/** What a breakpoint of a kprobe hides at `at`. */
-function replacedHalf(k: Kernel, at: Address): number | undefined {
-  return kprobeBucket(k, at).value.find(({ addr }) => addr === at)?.insn?.low;
+/** What a breakpoint of a kprobe hides at `at`, or a jump, whatever the text of that one is right now (H-18). */
+export function replacedHalf(k: Kernel, at: Address): number | undefined {
+  const here = nodeAt(k, at);
+  if (here !== undefined) return here.insn?.low;
+  return nodeAt(k, at - 2)?.optimized?.region[1];
+}
+
+function nodeAt(k: Kernel, at: Address): KprobeNode | undefined {
+  return kprobeBucket(k, at).value.find(({ addr }) => addr === at);
 }
 
 interface SlotRequest {

@@ -124,8 +124,8 @@ export function* plantKprobe(cx: Context, k: Kernel, p: Kprobe, node: KprobeNode
   yield* linkNode(cx, k, node); // CC-S10.3
   cx.write(p.node, node);
   const flags = cx.make(() => node.flags.value);
-  if (cx.make(() => kprobeState(k).allDisarmed.value) || isDisabled(flags)) return 0;
-  const armed = yield* k.fn.armKprobe(cx, k, node); // CC-S10.4
+  const isOff = cx.make(() => kprobeState(k).allDisarmed.value) || isDisabled(flags);
+  const armed = isOff ? 0 : yield* k.fn.armKprobe(cx, k, node); // CC-S10.4
   if (armed < 0) {
     yield* unlinkNode(cx, k, node);
     cx.write(p.node, undefined);

@@ -16,7 +16,6 @@ import { allocate, type KObject, release } from '../emu/slab.ts';
 export const INSN_SLOT_BYTES = 8;
 /** Bytes of a page of slots. */
 export const INSN_PAGE_BYTES = 4096;
-const SLOTS_PER_PAGE = INSN_PAGE_BYTES / INSN_SLOT_BYTES;
 const HALF_BYTES = 2;
 
 /** `struct kprobe_insn_page`. */
@@ -36,6 +35,9 @@ export interface KprobeInsnCache {
   /** `cache->mutex`; taken within, and inside `kprobe_mutex` where that is held. */
   readonly mutex: Mutex;
   readonly base: Address;
+  /** What its memory is called, and the bytes of a slot. */
+  readonly kind: string;
+  readonly slotBytes: number;
   readonly pagesMax: number;
   readonly pages: Cell<readonly InsnPage[]>;
   readonly slots: Cell<readonly InsnSlot[]>;
@@ -45,6 +47,9 @@ export interface KprobeInsnCache {
 
 export interface KprobeInsnCacheOptions {
   readonly name: string;
+  /** `kprobe_insn` and INSN_SLOT_BYTES by default. */
+  readonly kind?: string;
+  readonly slotBytes?: number;
   /** Where its pages lie: text that is the cache's own. */
   readonly base: Address;
   /** A multiple of INSN_PAGE_BYTES. */
@@ -55,7 +60,7 @@ export interface KprobeInsnCacheOptions {
 /** An empty cache; reserves its text. */
 export function newKprobeInsnCache(
   machine: Machine,
-  { name, base, bytes, synchronize }: KprobeInsnCacheOptions,
+  { name, kind, slotBytes, base, bytes, synchronize }: KprobeInsnCacheOptions,
 ): KprobeInsnCache {
   assert(bytes % INSN_PAGE_BYTES === 0, 'slots come in pages');
   machine.core.addText(base, bytes);
@@ -64,6 +69,8 @@ export function newKprobeInsnCache(
   return {
     mutex,
     base,
+    kind: kind ?? 'kprobe_insn',
+    slotBytes: slotBytes ?? INSN_SLOT_BYTES,
     pagesMax: bytes / INSN_PAGE_BYTES,
     pages: cells.cell<readonly InsnPage[]>(`${name}/pages`, [], mutex),
     slots: cells.cell<readonly InsnSlot[]>(`${name}/slots`, [], mutex),
@@ -89,7 +96,7 @@ function* takeSlot(cx: Context, cache: KprobeInsnCache): Path<KObject | undefine
   }
   const address = cleanSlot(cx, cache);
   if (address === undefined) return undefined;
-  const request = { kind: 'kprobe_insn_slot', bytes: INSN_SLOT_BYTES, address };
+  const request = { kind: `${cache.kind}_slot`, bytes: cache.slotBytes, address };
   const memory = yield* allocate(cx, request); // CC-S10.2
   if (memory === undefined) return undefined;
   const slots = [...cx.read(cache.slots), { memory, dirty: false }];
@@ -104,7 +111,7 @@ function* takeSlot(cx: Context, cache: KprobeInsnCache): Path<KObject | undefine
 function cleanSlot(cx: Context, cache: KprobeInsnCache): Address | undefined {
   const taken = new Set(cx.read(cache.slots).map(({ memory }) => memory.address));
   for (const { base } of cx.read(cache.pages)) {
-    for (let at = base; at < base + INSN_PAGE_BYTES; at += INSN_SLOT_BYTES) {
+    for (let at = base; at < base + INSN_PAGE_BYTES; at += cache.slotBytes) {
       if (!taken.has(at)) return at;
     }
   }
@@ -117,7 +124,7 @@ function* addPage(cx: Context, cache: KprobeInsnCache): Path<void> {
   if (pages.length === cache.pagesMax) return;
   let base = cache.base;
   for (const page of pages) if (page.base === base) base += INSN_PAGE_BYTES;
-  const request = { kind: 'kprobe_insn_page', bytes: INSN_PAGE_BYTES };
+  const request = { kind: `${cache.kind}_page`, bytes: INSN_PAGE_BYTES };
   const memory = yield* allocate(cx, request); // CC-S10.2
   if (memory === undefined) return;
   cx.write(
@@ -146,7 +153,7 @@ export function* freeInsnSlot(
       cache.slots,
       slots.map((one) => (one === slot ? { memory, dirty } : one)),
     );
-    if (garbageOf(cx, cache).length > SLOTS_PER_PAGE) yield* collect(cx, cache);
+    if (garbageOf(cx, cache).length > INSN_PAGE_BYTES / cache.slotBytes) yield* collect(cx, cache);
   }
   yield* mutexUnlock(cx, cache.mutex);
 }
@@ -172,7 +179,7 @@ function garbageOf(cx: Context, cache: KprobeInsnCache): readonly InsnSlot[] {
 function* cleanUp(cx: Context, cache: KprobeInsnCache, memory: KObject): Path<void> {
   yield* release(cx, memory); // CC-S11.6
   cx.make(() => {
-    cx.cpu.machine.text.poison(memory.address, INSN_SLOT_BYTES);
+    cx.cpu.machine.text.poison(memory.address, memory.bytes);
   });
   const slots = cx.read(cache.slots).filter((slot) => slot.memory !== memory);
   cx.write(cache.slots, slots);

@@ -37,7 +37,7 @@ export function* setupSinglestep(
   return passes(cx, node, 'slot', slot.address);
 }
 
-function passes(cx: Context, node: KprobeNode, how: Passing, to: Address): Address {
+export function passes(cx: Context, node: KprobeNode, how: Passing, to: Address): Address {
   cx.emit(TRACE_EVENTS.kprobe_step.id, node.addr, cx.cpu.machine.strings.id(how), to);
   return to;
 }

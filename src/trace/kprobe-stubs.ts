@@ -10,6 +10,7 @@ import type { Kernel } from './kernel.ts';
 import { kprobeBusyBegin, kprobeBusyEnd, kprobeRunning } from './kprobe-busy.ts';
 import { bindKprobe } from './kprobe-object.ts';
 import { type KprobeCall, kprobeOperation } from './kprobe-operation.ts';
+import { optimizedCallback } from './kprobe-opt-hit.ts';
 import { JPROBE, KPROBE, KRETPROBE } from './kprobe-struct.ts';
 import type { Kprobe, KprobeKind } from './kprobe.ts';
 import type { TraceStub } from './stub-table.ts';
@@ -31,6 +32,9 @@ export function kprobeStubs(k: Kernel): Partial<Record<TraceStub, Stub>> {
     kprobe_busy_begin: { path: (cx) => done(kprobeBusyBegin(cx, k)) },
     kprobe_busy_end: { path: (cx) => busyEnd(cx, k) },
     kprobe_ftrace_handler: { path: (cx, args) => ftraceHandler(cx, k, args) },
+    optimized_callback: {
+      path: (cx, args) => done(optimizedCallback(cx, k, args.address(0), args.address(1))),
+    },
     register_kprobe: one('register_kprobe'),
     register_kprobes: batch('register_kprobes'),
     unregister_kprobe: one('unregister_kprobe'),

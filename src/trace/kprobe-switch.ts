@@ -110,6 +110,24 @@ function enabledNodes(cx: Context, k: Kernel): readonly KprobeNode[] {
   );
 }
 
+/** A write to sysctl `debug/kprobes-optimization` (KP-63): 0 or 1. */
+export function* writeOptimization(cx: Context, k: Kernel, text: string): Path<Errno> {
+  const { mutex, optimizer } = cx.make(() => kprobeState(k));
+  const value = text.trim();
+  if ((value !== '0' && value !== '1') || optimizer === undefined) return -EINVAL;
+  const allows = value === '1';
+  yield* mutexLock(cx, mutex);
+  const changes = cx.read(optimizer.allowed) !== allows;
+  cx.write(optimizer.allowed, allows);
+  for (const node of changes ? enabledNodes(cx, k) : []) {
+    if (allows) yield* k.fn.optimizeKprobe(cx, k, node);
+    else yield* k.fn.unoptimizeKprobe(cx, k, node, false);
+  }
+  yield* mutexUnlock(cx, mutex);
+  if (changes && !allows) yield* k.fn.waitForKprobeOptimizer(cx, k);
+  return 0;
+}
+
 /**
  * `kill_kprobe`, of whatever is in text that goes (KP-28): the breakpoint goes with it. One on an ftrace site is disarmed
  * before GONE counts as disabled. Caller holds `kprobe_mutex`.
@@ -124,6 +142,7 @@ export function* killKprobe(cx: Context, k: Kernel, node: KprobeNode): Path<void
     for (const p of cx.make(() => probesOf(node))) yield* writeKprobeFlags(cx, k, p, gone);
     yield* writeOnce(node.hasPost, false);
   }
+  yield* k.fn.killOptimizedKprobe(cx, k, node);
   yield* k.fn.archRemoveKprobe(cx, k, node);
 }
 

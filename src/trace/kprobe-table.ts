@@ -9,6 +9,7 @@ import { Mutex } from '../emu/lock.ts';
 import { type Path, readOnce } from '../emu/path.ts';
 import { synchronize } from '../emu/rcu.ts';
 import type { Kernel } from './kernel.ts';
+import { newKprobeOptimizer, STEP_SLOT_BYTES } from './kprobe-optimizer-state.ts';
 import { newKprobeInsnCache } from './kprobe-slot.ts';
 import {
   type CurrentKprobe,
@@ -26,8 +27,10 @@ const WORD_BITS = 64;
 export function kprobeState(k: Kernel): KprobeState {
   if (k.kprobes !== undefined) return k.kprobes;
   const { cells, cpus } = k.machine;
+  const { optprobes } = k.kprobeOptions;
+  const mutex = new Mutex(cells, 'kprobe_mutex');
   const made: KprobeState = {
-    mutex: new Mutex(cells, 'kprobe_mutex'),
+    mutex,
     table: Array.from({ length: 1 << KPROBE_HASH_BITS }, (_, bucket) =>
       cells.cell<readonly KprobeNode[]>(`kprobe_table/${bucket}`, []),
     ),
@@ -38,9 +41,10 @@ export function kprobeState(k: Kernel): KprobeState {
     slots: newKprobeInsnCache(k.machine, {
       name: 'kprobe_insn_slots',
       base: SLOT_BASE,
-      bytes: SLOT_BYTES_MAX,
+      bytes: optprobes ? STEP_SLOT_BYTES : SLOT_BYTES_MAX,
       synchronize: (cx) => synchronize(cx, 'synchronize_rcu'),
     }),
+    optimizer: optprobes ? newKprobeOptimizer(k.machine, mutex, k.kprobeOptions) : undefined,
     byAddress: new Map(),
     hooks: undefined,
     placed: 0,

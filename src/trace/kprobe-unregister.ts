@@ -5,7 +5,6 @@ import type { Context } from '../emu/context.ts';
 import { mutexLock, mutexUnlock } from '../emu/lock.ts';
 import { act, type Path, update, writeOnce } from '../emu/path.ts';
 import { synchronize } from '../emu/rcu.ts';
-import { release } from '../emu/slab.ts';
 import type { Errno } from './errno.ts';
 import { EINVAL } from './errno.ts';
 import { useOps } from './ftrace-ops-memory.ts';
@@ -82,11 +81,11 @@ export function* unlinkKprobe(cx: Context, k: Kernel, p: Kprobe, node: KprobeNod
     return true;
   }
   yield* k.fn.dropPostHandler(cx, k, p, node);
-  if (cx.make(() => probesOf(node).length) > 1) {
+  if (cx.make(() => probesOf(node).length) > 1 || k.fn.mustLinger(cx, k, node)) {
     yield* unlinkSibling(cx, node, p);
     const { allDisarmed } = cx.make(() => kprobeState(k));
     const armed = cx.make(() => !allDisarmed.value && !isDisabled(node.flags.value));
-    if (armed) yield* k.fn.tryToOptimizeKprobe(cx, k, node);
+    if (armed) yield* k.fn.optimizeKprobe(cx, k, node);
     return false;
   }
   yield* unlinkNode(cx, k, node);
@@ -147,8 +146,9 @@ export function* writeNodeFlags(
 
 /** `__unregister_kprobe_bottom` (CC-S11.6), behind the wait. */
 export function* unregisterKprobeBottom(cx: Context, k: Kernel, node: KprobeNode): Path<void> {
-  yield* k.fn.archRemoveKprobe(cx, k, node);
-  if (node.memory !== undefined) yield* release(cx, node.memory);
+  const { detourTasksWait } = k.kprobeOptions;
+  if (node.optimized !== undefined && detourTasksWait) yield* k.fn.synchronizeRcuTasks(cx); // CC-N2
+  yield* k.fn.freeAggrKprobe(cx, k, node);
 }
 
 /** `disable_kprobe` (KP-23): no wait, so a handler may still be running. */

@@ -7,6 +7,7 @@ import type { Mutex } from '../emu/lock.ts';
 import type { KObject } from '../emu/slab.ts';
 import type { SavedCall } from './jprobe.ts';
 import type { KprobeHook, KprobeHooks } from './kprobe-ftrace.ts';
+import type { KprobeOptimizer, OptimizedKprobe } from './kprobe-optimizer-state.ts';
 import type { KprobeInsnCache } from './kprobe-slot.ts';
 import type { Rethook } from './rethook.ts';
 
@@ -61,6 +62,8 @@ export interface KprobeNode {
   /** Its copy out of line; undefined where it is simulated, or on an ftrace site. */
   readonly slot: Cell<KprobeSlot | undefined>;
   readonly isAggregate: boolean;
+  /** Of an aggregate for whose instructions one jump can stand (KP-60). */
+  readonly optimized?: OptimizedKprobe | undefined;
   /** An aggregate's own memory. */
   readonly memory: KObject | undefined;
   /** KPROBE_FLAG_*: an aggregate's own; of a probe alone, the cell of its struct. */
@@ -108,6 +111,8 @@ export interface KprobeState {
   /** By CPU; undefined: no kprobe runs there. */
   readonly current: readonly Cell<CurrentKprobe | undefined>[];
   readonly slots: KprobeInsnCache;
+  /** Undefined: no probe becomes a jump (KP-63). */
+  readonly optimizer: KprobeOptimizer | undefined;
   /** All structs that the kernel has heard of, by address. */
   readonly byAddress: Map<Address, Kprobe>;
   /** The two ftrace_ops for probes on sites; undefined until one is armed. */

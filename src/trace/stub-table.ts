@@ -75,6 +75,8 @@ export const TRACE_STUBS = [
   /** Not a call but a breakpoint (JP-5). */
   'jprobe_return',
   'dump_stack',
+  /** Hypercall of the detour of a jump-optimised kprobe: a0 = the detour, a1 = regs. */
+  'optimized_callback',
 ] as const;
 
 /** Symbols that are there where fprobe is. */

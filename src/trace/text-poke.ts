@@ -7,7 +7,7 @@ import type { Cell } from '../emu/cell.ts';
 import type { Context } from '../emu/context.ts';
 import { writePair } from '../emu/pair.ts';
 import { enter, fetchAdd, type Path, readOnce, update, waitUntil, writeOnce } from '../emu/path.ts';
-import { FRAME_HI } from '../emu/regs.ts';
+import { FRAME_HI, REG } from '../emu/regs.ts';
 import { C_EBREAK, sync, writeHalf } from '../emu/text.ts';
 import { callPair, callWord, MCOUNT_INSN_SIZE } from './ftrace-insn.ts';
 import type { Kernel } from './kernel.ts';
@@ -17,7 +17,7 @@ export interface TextPokeLoc {
   readonly ip: Address;
   /** NO_ADDRESS: a nop. */
   readonly target: Address;
-  /** Register that the call leaves the address behind the site in. */
+  /** Register that the call leaves the address behind the site in; x0: it is a jump. */
   readonly link: number;
 }
 
@@ -117,6 +117,7 @@ function emulate(cx: Context, { ip, target, link }: TextPokeLoc): Address {
   const after = ip + MCOUNT_INSN_SIZE.breakpoint;
   if (target === NO_ADDRESS) return after;
   cx.make(() => {
+    if (link === REG.zero) return;
     cx.frame[link] = addressLo(after);
     cx.frame[FRAME_HI + link] = addressHi(after);
   });

@@ -94,6 +94,10 @@ function makeMachine({ machine }: Workload): PlanMachine {
     recordRecursion: machine.recordRecursion ?? false,
     strict: machine.strict ?? false,
     fprobe: makeFprobeOptions(machine),
+    kprobe: {
+      optprobes: machine.optprobes ?? false,
+      detourTasksWait: machine.detourTasksWait ?? false,
+    },
     schedule: machine.random?.schedule ?? SCHEDULE_DEFAULT,
     inject: machine.random?.inject ?? INJECT_DEFAULT,
     alloc: machine.random?.alloc ?? ALLOC_DEFAULT,

@@ -34,3 +34,9 @@ export interface KprobePlaceModel {
 /** KPROBE_FLAG_* that a user can set, by what follows (KP-2). */
 export const KPROBE_FLAGS = ['DISABLED'] as const;
 export type KprobeFlag = (typeof KPROBE_FLAGS)[number];
+
+/** Keys of `machine:`. */
+export interface KprobeMachineModel {
+  readonly optprobes?: boolean;
+  readonly detourTasksWait?: boolean;
+}

@@ -5,7 +5,7 @@
 import { LIMITS } from '../../emu/limits.ts';
 import type { FprobeMachineModel, FprobeModel, RegisterModel } from './model-fprobe.ts';
 import type { FtraceProbeModel } from './model-ftrace.ts';
-import type { KprobeModel, KretprobeModel } from './model-kprobe.ts';
+import type { KprobeMachineModel, KprobeModel, KretprobeModel } from './model-kprobe.ts';
 
 /**
  * A workload as plain data: what a YAML file says, and what `workload(...).build()` gives.
@@ -45,7 +45,7 @@ export interface Workload {
 /** A map from names to things; the order of the file is kept and matters. */
 type Named<T> = Readonly<Record<string, T>>;
 
-export interface MachineModel extends FprobeMachineModel {
+export interface MachineModel extends FprobeMachineModel, KprobeMachineModel {
   readonly cpus: number;
   readonly seed?: number;
   readonly preempt?: boolean;

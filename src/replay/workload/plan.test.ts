@@ -51,6 +51,7 @@ test('defaults are filled in', () => {
     recordRecursion: false,
     strict: false,
     fprobe: {},
+    kprobe: { optprobes: false, detourTasksWait: false },
     schedule: [1, 8],
     inject: [1, 32],
     alloc: [1, 32],

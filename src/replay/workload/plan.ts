@@ -6,7 +6,7 @@ import type { ScriptData, ScriptFunction } from '../../emu/script.ts';
 import type { EventName } from '../schema.ts';
 import type { FprobeFlag, FprobeMachineModel, FprobeOpsFlag } from './model-fprobe.ts';
 import type { OpsFlag } from './model-ftrace.ts';
-import type { KprobeFlag } from './model-kprobe.ts';
+import type { KprobeFlag, KprobeMachineModel } from './model-kprobe.ts';
 import type {
   AllocKind,
   GuaranteeName,
@@ -69,6 +69,7 @@ export interface PlanMachine {
   readonly strict: boolean;
   /** Only what the workload says: the era has defaults of its own. */
   readonly fprobe: FprobeMachineModel;
+  readonly kprobe: Required<KprobeMachineModel>;
   /** Once everybody has started, allocations of these kinds may fail. */
   readonly failAlloc: readonly AllocKind[];
   /** How often the random chooser leaves calm: at scheduling points, for injections, for allocations. */

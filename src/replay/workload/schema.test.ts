@@ -26,6 +26,8 @@ const everyKey: Required<Workload> = {
     racyCounters: false,
     sharedStrict: true,
     fprobeNonWatching: false,
+    optprobes: true,
+    detourTasksWait: false,
     fail_alloc: ['heap', 'ftrace_hash', 'trampoline'],
     random: { schedule: [1, 4], inject: [0, 1], alloc: [1, 2] },
   },

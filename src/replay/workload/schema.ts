@@ -85,6 +85,12 @@ const machine: z.ZodType<MachineModel> = part
     fprobeNonWatching: part
       .flag('fprobe: functions that run where RCU does not watch can be hooked.', false)
       .exactOptional(),
+    optprobes: part
+      .flag('kprobe: those whose instructions a jump can stand for become jumps.', false)
+      .exactOptional(),
+    detourTasksWait: part
+      .flag('kprobe: a detour that is freed waits for preempted tasks, too.', false)
+      .exactOptional(),
     fail_alloc: part
       .list(part.word(ALLOC_KINDS, 'A kind of object.'), 'Allocations that may fail; default none.')
       .meta({ examples: [['ftrace_hash']] })

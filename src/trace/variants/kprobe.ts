@@ -1,5 +1,5 @@
 // Layer trace. Variants of kprobes (docs/spec/mutants.md, "kprobes"), up to M-75. Each is the smallest replacement that
-// makes the change. Left out: M-76, which the disarm of KP-56 does not have; M-77..M-79, as nothing is optimised.
+// makes the change. Left out: M-76, which the disarm of KP-56 does not have.
 import { known } from '../../assert.ts';
 import type { Address } from '../../emu/address.ts';
 import type { Context } from '../../emu/context.ts';

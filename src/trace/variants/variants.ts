@@ -8,6 +8,7 @@ import { FPROBE_RETHOOK_VARIANTS } from './fprobe-rethook.ts';
 import { FTRACE_STOP_VARIANTS } from './ftrace-stop.ts';
 import { FTRACE_VARIANTS } from './ftrace.ts';
 import { HISTORICAL_VARIANTS } from './historical.ts';
+import { KPROBE_OPT_VARIANTS } from './kprobe-opt.ts';
 import { KPROBE_VARIANTS } from './kprobe.ts';
 import { KRETPROBE_VARIANTS } from './kretprobe.ts';
 import { MODULE_VARIANTS } from './module.ts';
@@ -34,5 +35,6 @@ export const VARIANTS: ReadonlyMap<string, Variant> = new Map(
     ...HISTORICAL_VARIANTS,
     ...MODULE_VARIANTS,
     ...FTRACE_STOP_VARIANTS,
+    ...KPROBE_OPT_VARIANTS,
   ].map((variant) => [variant.id, variant]),
 );
