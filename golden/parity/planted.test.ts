@@ -9,6 +9,7 @@ import type { LinkTable } from '../../src/trace/link.ts';
 import { compareScenarios } from './api.ts';
 import { compareFilters } from './filters.ts';
 import { compareFprobes } from './fprobe.ts';
+import { BUILD, compareKprobes, isUnbuilt } from './kprobe.ts';
 import { defects, type Outcome } from './outcome.ts';
 import { BUILDS } from './page.ts';
 import type { KernelModel } from './rig.ts';
@@ -16,7 +17,13 @@ import { readFilterFacts, readScenarios, type Scenario, type TruthStep } from '.
 
 const FOLDER = join(import.meta.dirname, '..');
 const TIMEOUT_MS = 60_000;
-const COMPARED = { ftrace: compareScenarios, fprobe: compareFprobes } as const;
+const COMPARED = {
+  ftrace: compareScenarios,
+  fprobe: compareFprobes,
+  kprobe: compareKprobes,
+  kretprobe: compareKprobes,
+} as const;
+const AREAS = ['ftrace', 'fprobe', 'kprobe', 'kretprobe'] as const;
 type Area = keyof typeof COMPARED;
 
 /** Steps of files that are not there yet; they are named in PARITY.md. */
@@ -37,12 +44,16 @@ function changed(step: TruthStep): TruthStep {
   };
 }
 
+function isLeftOut(id: string, step: TruthStep): boolean {
+  return UNBUILT.test(step.sh ?? '') || BUILD.test(step.see ?? '') || isUnbuilt(id, step);
+}
+
 function nameOf({ do: call, see, sh = '' }: TruthStep): string {
   return call ?? see ?? sh;
 }
 
 const cases = BUILDS.flatMap(({ build, model }) =>
-  (['ftrace', 'fprobe'] as const).flatMap((area) => {
+  AREAS.flatMap((area) => {
     const file = `api${build}.json`;
     const scenarios = readScenarios(FOLDER, file, area);
     return scenarios.length === 0 ? [] : [{ title: `${file} (${area})`, model, area, scenarios }];
@@ -58,7 +69,7 @@ test.each(cases)(
     for (const [i, { id, differences, missing }] of COMPARED[area](wrong, model).entries()) {
       const all = missing.includes('kprobes')
         ? []
-        : (steps[i] ?? []).filter(({ sh = '' }) => !UNBUILT.test(sh)).map(nameOf);
+        : (steps[i] ?? []).filter((step) => !isLeftOut(id, step)).map(nameOf);
       const there = all.filter((name) => name !== OFFSET);
       const seen = differences.filter(({ reason }) => reason === undefined);
       const names = seen.map(({ what }) => what.replace(/, mapped$/u, ''));
@@ -77,11 +88,14 @@ test.each(cases)(
 const REFUSES: Partial<LinkTable> = {
   registerFtraceFunction: refuse,
   registerFprobe: refuse,
+  registerKprobe: refuse,
 };
 const TAKES: Partial<LinkTable> = {
   ftraceSetHash: take,
   registerFtraceFunction: take,
   registerFprobe: take,
+  registerKprobe: take,
+  registerKretprobe: take,
 };
 
 function refuse(cx: Context): Path<Errno> {
@@ -105,8 +119,8 @@ describe('a kernel that is wrong is seen in each kind of scenario', () => {
   const [{ model }] = BUILDS as [(typeof BUILDS)[number]];
   const api = (area: Area, links: Partial<LinkTable>): readonly Outcome[] =>
     COMPARED[area](readScenarios(FOLDER, 'api.json', area), planted(model, links));
-  const refused = [...api('ftrace', REFUSES), ...api('fprobe', REFUSES)];
-  const took = [...api('ftrace', TAKES), ...api('fprobe', TAKES)];
+  const refused = AREAS.flatMap((area) => api(area, REFUSES));
+  const took = AREAS.flatMap((area) => api(area, TAKES));
 
   test.each([
     ['a call of ftrace', 'F01', /^register_ftrace_function\(A\): 0 there, -16 here/u],
@@ -138,6 +152,18 @@ describe('a kernel that is wrong is seen in each kind of scenario', () => {
       'X04',
       /^it ends: "freed in unregister_fprobe.*" there, "run_end" here/u,
     ],
+    [
+      'a call of kprobes',
+      'K01',
+      /^register_kprobe\(A \(pre and post, on a1\)\): 0 there, -16 here/u,
+    ],
+    ['which handlers of kprobes ran', 'K06', /^one call: \["B.pre","B.post","a1"\] there/u],
+    ['what pre_handlers are given', 'K01', /^preempt_count in the pre-handler: 1114112 there/u],
+    ['where a kprobe is refused', 'K04', /^register_kprobe on memcpy .*: -22 there, 0 here/u],
+    ['which offsets are instructions', 'K21', /^return values for offsets 0 to 63, mapped: /u],
+    ['a call of kretprobes', 'R01', /^register_kretprobe\(A\): 0 there, -16 here/u],
+    ['nmissed of kretprobes', 'R05', /^A: nmissed of the kretprobe: 2 there/u],
+    ['a misuse of kretprobes', 'X07', /^it ends: "freed in unregister_kretprobe.*"run_end" here/u],
   ] as const)('%s: %s', (_kind, id, what) => {
     const wrong = [...wrongOf(refused, id), ...wrongOf(took, id)];
     expect(wrong.filter((text) => what.test(text))).not.toEqual([]);

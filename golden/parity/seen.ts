@@ -14,15 +14,16 @@ interface Hit {
   readonly irqsOff: boolean;
 }
 
-/** A handler of an fprobe at its first instruction. */
+/** A handler of a probe at its first instruction. */
 export interface Handled {
-  /** `FA.entry`. */
+  /** `FA.entry`, `KA.pre`. */
   readonly who: string;
   readonly ip: number;
   readonly retIp: number;
   readonly regsIp: number;
   /** The first word of its registers. */
   readonly regsA0: number;
+  readonly regsRa: number;
   /** -1 when there is none. */
   readonly entryData: number;
   /** Its first 8 bytes. */
@@ -57,6 +58,16 @@ export interface Played {
 export const RAN = 'ran_';
 /** Calls of somebody else, whose result is that of the command. */
 const OPERATIONS: ReadonlySet<string> = new Set(['init_module', 'delete_module', 'ftrace_enabled']);
+
+/** Which handler of its probe an event is about; of an ftrace_ops there is one. */
+const HANDLERS: Readonly<Record<string, string>> = {
+  fprobe_entry: 'entry',
+  fprobe_exit: 'exit',
+  kprobe_pre: 'pre',
+  kprobe_post: 'post',
+  kretprobe_entry: 'entry',
+  kretprobe: 'return',
+};
 
 interface Command {
   readonly pid: number;
@@ -159,7 +170,7 @@ class Reader {
     const { name: func, address } = this.#sites.get(ip) ?? { name: '', address: ip };
     const { isInRegion, areIrqsOff: irqsOff, locks } = this.#cpu(id);
     const preemptCount = isInRegion ? Math.max(locks, 1) : 0;
-    const [, which] = kind.split('fprobe_');
+    const which = HANDLERS[kind];
     const ops = `${this.#ops.get(object) ?? ''}${which === undefined ? '' : `.${which}`}`;
     return { ops, func, plus: ip - address, registers: [], preemptCount, irqsOff };
   }

@@ -104,7 +104,8 @@ export class Session {
     const { recordRecursion, strict, patching, trampolines, fprobe, regs, ifSupportedGivesRegs } =
       plan.machine;
     const arch = { regs, ifSupportedGivesRegs };
-    const boot = { ...options, recordRecursion, strict, patching, trampolines, fprobe, arch };
+    const data = this.image.dataSymbols;
+    const boot = { ...options, recordRecursion, strict, patching, trampolines, fprobe, arch, data };
     this.kernel = bootKernel(machine, this.image.functions, boot);
     if (isStopped(plan)) startStoppers(machine);
     const probes = makeProbes(this.kernel, plan, this.image);

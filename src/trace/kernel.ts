@@ -86,6 +86,8 @@ export interface Kernel {
   readonly modules: Module[];
   /** Every function of the image and its modules: what symbols there are. */
   readonly functions: readonly FunctionSymbol[];
+  /** Data of the image, by name: symbols, too. */
+  readonly data: BootOptions['data'];
 }
 
 /** What the architecture is like. */
@@ -114,6 +116,8 @@ export interface BootOptions {
   readonly fprobe?: Partial<FprobeOptions>;
   /** Machine option `patching`; default `breakpoint`. */
   readonly patching?: Patching | undefined;
+  /** Data symbols of the image; none are known otherwise. */
+  readonly data?: ReadonlyMap<string, { readonly address: Address }> | undefined;
 }
 
 /** Publishes the tracing layer's kernel symbols, as far as the era has them: before an image is linked. */
@@ -178,10 +182,9 @@ export function bootKernel(
     kprobes: undefined,
     modules: [],
     functions,
+    data: options.data,
   };
-  if (options.profile.fprobe === 'rethook') {
-    bootRethook(k, traceStub('rethook_trampoline_handler'));
-  }
+  if (options.profile.fprobe === 'rethook') bootRethook(k, traceStub('rethook_trampoline_handler'));
   answerMachine(k);
   return k;
 }
