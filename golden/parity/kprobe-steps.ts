@@ -1,5 +1,6 @@
 // One step of a scenario of kprobes or kretprobes as commands, and as what is to be seen of them.
 import { fillOf, type Known, type Telling } from './kprobe-fill.ts';
+import { listMove } from './kprobe-list.ts';
 import { lookOf, orderOf } from './kprobe-looks.ts';
 import type { Mapping, Move } from './kprobe-move.ts';
 import { call, fill, tell } from './kprobe-rig.ts';
@@ -28,7 +29,11 @@ export class KprobeTeller implements Telling {
   }
 
   move(step: TruthStep): Move {
-    const { do: what, ret, sh, see = '', is, events, status } = step;
+    const { do: what, ret, sh, see = '', is, events, status, lines = [] } = step;
+    if (sh?.includes('kprobes/list') === true) {
+      this.#commands++;
+      return listMove(see, lines);
+    }
     const move =
       what !== undefined
         ? this.#call(what, ret)

@@ -26,7 +26,6 @@ const DOING: Readonly<Record<string, Doing>> = {
 
 /** A file that is read is not there yet. */
 const UNBUILT: readonly (readonly [RegExp, string])[] = [
-  [/kprobes\/list/u, 'debugfs: kprobes/list'],
   [/kprobe_profile/u, 'tracefs: kprobe_profile'],
 ];
 
@@ -88,7 +87,7 @@ function idOf({ name, cpus = 4 }: Scenario): string {
 
 /** Steps behind a misuse, which ends the run here, and those that show a defect of the real kernel (KP-56). */
 const BEHIND: Readonly<Record<string, readonly [RegExp, string]>> = {
-  X05: [/^one call, both gone$/u, 'option postJoinLeak'],
+  X05: [/^one call, both gone$|^kprobes\/list$/u, 'option postJoinLeak'],
   X07: [/a second time|addr set/u, 'going on behind a use of freed memory'],
 };
 

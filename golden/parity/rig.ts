@@ -19,6 +19,7 @@ import type {
   TimelineItem,
   Workload,
 } from '../../src/replay/workload/model.ts';
+import { kprobeFiles } from '../../src/trace/kprobe-files.ts';
 import type { Variant } from '../../src/trace/variants/variant.ts';
 import { type Handled, type Played, RAN, readRun } from './seen.ts';
 
@@ -41,6 +42,8 @@ export type Command =
   | { readonly set: string; readonly to: Word }
   /** A string that is there until another is written. */
   | { readonly write: string; readonly text: string }
+  /** Reads a file of debugfs, of kprobes. */
+  | { readonly cat: string }
   /** Reads 8 bytes; less the address of `minus`, if it is given. */
   | { readonly read: string; readonly minus?: string }
   | { readonly nap: number }
@@ -129,6 +132,7 @@ function driverOf(commands: readonly Command[]): ReturnType<typeof defineTask> {
       let result = 0;
       if ('nap' in command) yield* cx.sleep(command.nap);
       else if ('set' in command) yield* cx.write(command.set, wordOf(cx, command.to));
+      else if ('cat' in command) result = 0;
       else if ('write' in command) yield* cx.writeText(command.write, command.text);
       else if ('read' in command) result = (yield* cx.read(command.read)) - originOf(cx, command);
       else if ('run' in command) for (const func of command.run) yield* cx.call(func);
@@ -199,8 +203,36 @@ export function play(rig: Rig, commands: readonly Command[]): Played {
     log: new EventLog(),
   });
   const look = rig.watch?.(session) ?? nobody;
-  while (session.tick()) look();
-  return readRun(session.log.events(0, session.log.count), session.ending, look());
+  const read = reader(session, commands);
+  while (session.tick()) {
+    look();
+    read();
+  }
+  return readRun(session.log.events(0, session.log.count), session.ending, {
+    handled: look(),
+    files: read(),
+  });
+}
+
+/** Reads a file when its command begins; all that was read, by number of the command. */
+function reader(
+  { kernel, log }: Session,
+  commands: readonly Command[],
+): () => ReadonlyMap<number, string> {
+  const files = new Map<number, string>();
+  let from = 0;
+  let begun = 0;
+  return () => {
+    for (const e of log.events(from, log.count)) {
+      if (e.event !== 'printk' || e.text !== 'begin') continue;
+      const command = commands[begun];
+      if (command !== undefined && 'cat' in command)
+        files.set(begun, kprobeFiles(kernel).get(command.cat)?.(kernel) ?? '');
+      begun++;
+    }
+    from = log.count;
+    return files;
+  };
 }
 
 function nobody(): ReadonlyMap<number, Handled> {

@@ -42,6 +42,8 @@ export interface Seen {
   /** The same, in any task. */
   readonly all: readonly string[];
   readonly handled: readonly Handled[];
+  /** The text of the file that was read. */
+  readonly file?: string | undefined;
   /** Warnings of the kernel. */
   readonly warned: readonly string[];
 }
@@ -86,6 +88,14 @@ interface Cpu {
   locks: number;
 }
 
+/** What is seen beside the events. */
+interface Beside {
+  /** Of handlers, by number of the event. */
+  readonly handled: ReadonlyMap<number, Handled>;
+  /** Texts of files, by number of the command. */
+  readonly files: ReadonlyMap<number, string>;
+}
+
 class Reader {
   readonly seen: Seen[] = [];
   #now: Command | undefined;
@@ -93,13 +103,12 @@ class Reader {
   readonly #starts = new Map<number, string>();
   readonly #ops = new Map<number, string>();
   readonly #cpus = new Map<number, Cpu>();
-  readonly #handled: ReadonlyMap<number, Handled>;
+  readonly #beside: Beside;
   readonly #places = new OopsPlaces();
   oops: string | undefined;
 
-  /** `handled`: what else was seen of handlers, by number of the event. */
-  constructor(handled: ReadonlyMap<number, Handled>) {
-    this.#handled = handled;
+  constructor(beside: Beside) {
+    this.#beside = beside;
   }
 
   read(event: Event): void {
@@ -134,7 +143,8 @@ class Reader {
     else if (text.startsWith('WARNING: ')) this.#now?.warned.push(text);
     const [, result] = /^end (-?\d+)$/u.exec(text) ?? [];
     if (result === undefined || this.#now === undefined) return;
-    this.seen.push({ ...this.#now, result: this.#now.result ?? Number(result) });
+    const file = this.#beside.files.get(this.seen.length);
+    this.seen.push({ ...this.#now, file, result: this.#now.result ?? Number(result) });
     this.#now = undefined;
   }
 
@@ -143,7 +153,7 @@ class Reader {
       const hit = this.#hitOf(event);
       now.hits.push(hit);
       this.#runs(hit.ops, event.pid, now);
-      const handled = this.#handled.get(event.index);
+      const handled = this.#beside.handled.get(event.index);
       if (handled !== undefined) now.handled.push({ ...handled, who: hit.ops });
     } else if (event.event === 'func_enter') {
       const name = this.#starts.get(event.func) ?? '';
@@ -181,12 +191,8 @@ function newCommand(pid: number): Command {
 }
 
 /** What the events say of the commands of a run that ended so. */
-export function readRun(
-  events: Iterable<Event>,
-  ending: string,
-  handled: ReadonlyMap<number, Handled>,
-): Played {
-  const reader = new Reader(handled);
+export function readRun(events: Iterable<Event>, ending: string, beside: Beside): Played {
+  const reader = new Reader(beside);
   for (const event of events) reader.read(event);
   return { ending, oops: reader.oops, seen: reader.seen };
 }
