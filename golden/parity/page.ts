@@ -1,5 +1,6 @@
 // golden/PARITY.md: how many cases of each truth file agree, each difference with its reason, and what is not there yet.
 import { compareScenarios } from './api.ts';
+import { compareContexts } from './context.ts';
 import { compareFilters } from './filters.ts';
 import { compareFprobes } from './fprobe.ts';
 import { compareKprobes } from './kprobe.ts';
@@ -32,6 +33,7 @@ export function compareAll(folder: string): readonly Compared[] {
         ...compareFprobes(readScenarios(folder, `api${build}.json`, 'fprobe'), model),
         ...compareKprobes(readScenarios(folder, `api${build}.json`, 'kprobe'), model),
         ...compareKprobes(readScenarios(folder, `api${build}.json`, 'kretprobe'), model),
+        ...compareContexts(readScenarios(folder, `api${build}.json`, 'context'), model),
       ],
     },
   ]);
@@ -52,8 +54,8 @@ const HEAD = `# Parity
 What a real kernel did (golden/truth, see its README.md) and what this one does with the same calls. Written by
 \`npm run parity\`; a test holds it against the runs. Only what went through the kernel's calls counts: a task calls
 \`ftrace_set_filter\` and the others with structs and strings in guest memory, and the recorded events say what they
-returned and who ran. Of \`api*.json\` these are the scenarios of ftrace (F), fprobe (P), kprobes (K) and kretprobes (R), and
-X where their calls are misused, of \`filters*.json\` the cases that are calls: one word a write, and no command. Opening a file with \`>\` is
+returned and who ran. Of \`api*.json\` these are the scenarios of ftrace (F), fprobe (P), kprobes (K), kretprobes (R), handlers
+that are interrupted (C), and X where their calls are misused, of \`filters*.json\` the cases that are calls: one word a write, and no command. Opening a file with \`>\` is
 \`ftrace_set_filter(ops, NULL, 0, 1)\`.
 
 An accepted difference has one of four reasons: address or size, build-dependent value, RV64 mapping, crash of the real
