@@ -87,7 +87,7 @@ export function smallKernel(options: SmallKernelOptions): SmallKernel {
   const { recordRecursion = false, strict = false, patching = 'breakpoint' } = options;
   const { profile = PROFILE_TODAY, fprobe = {}, kprobe = {} } = options;
   const asked = { trampolines, arch, patching, recordRecursion, strict, fprobe, kprobe };
-  const boot = { profile, variants, ...asked };
+  const boot = { profile, variants, ...asked, data: image.dataSymbols };
   const k = bootKernel(machine, image.functions, boot);
   if (patching === 'stopMachine') startStoppers(machine);
   const fn = (name: string): FunctionSymbol =>

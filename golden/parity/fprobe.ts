@@ -10,9 +10,11 @@ import {
   register,
   unregister,
 } from './fprobe-rig.ts';
+import { kprobeRig } from './kprobe-rig.ts';
 import { compare, type Difference, type Outcome } from './outcome.ts';
 import { type Argument, type Command, type KernelModel, play } from './rig.ts';
 import type { Handled, Seen } from './seen.ts';
+import { compareShared, isBesideKprobe } from './shared.ts';
 import { MODULE, withModule } from './surroundings.ts';
 import type { Scenario, TruthStep } from './truth.ts';
 
@@ -30,14 +32,6 @@ const FUNCTIONS = [
   'rec',
 ].map((name) => `tgt_${name}`);
 const FIVE = ['a1', 'a2', 'a3', 'b1', 'b2'].map((name) => `tgt_${name}`);
-const KPROBES = 'kprobes';
-const MISSING: Readonly<Record<string, string>> = {
-  P20: KPROBES,
-  P21: KPROBES,
-  P22: KPROBES,
-  P28: KPROBES,
-};
-
 /** Steps that have a module come or go. */
 const MODULES = /^(?:insmod|rmmod) /u;
 /** Where the first data of entry handlers begins (P05). */
@@ -49,8 +43,7 @@ export function compareFprobes(
   model: KernelModel,
 ): readonly Outcome[] {
   return scenarios.map((one) => {
-    const missing = MISSING[one.name];
-    if (missing !== undefined) return { id: one.name, differences: [], missing: [missing] };
+    if (isBesideKprobe(one.name)) return compareShared(one, kprobeRig(model, FUNCTIONS));
     return one.crashed === undefined ? compareOne(one, model) : compareCrash(one, model);
   });
 }

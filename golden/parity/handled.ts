@@ -5,6 +5,7 @@ import { NO_ADDRESS, toAddress } from '../../src/emu/address.ts';
 import { REG } from '../../src/emu/regs.ts';
 import type { EventOf } from '../../src/replay/schema.ts';
 import type { Session } from '../../src/replay/session.ts';
+import { FTRACE_REGS } from '../../src/trace/ftrace-regs.ts';
 import type { Handled } from './seen.ts';
 
 /**
@@ -47,6 +48,7 @@ function lookAt(
     retIp: begun.parent_ip,
     regsIp,
     regsA0: machine.memory.loadLo(regs),
+    regsRa: machine.memory.loadLo(regs + FTRACE_REGS.ra),
     entryData,
     data: entryData === NO_ADDRESS ? 0 : machine.memory.loadLo(entryData),
     preemptCount: preemptCount.value,

@@ -1,7 +1,9 @@
 // golden/PARITY.md: how many cases of each truth file agree, each difference with its reason, and what is not there yet.
 import { compareScenarios } from './api.ts';
+import { compareContexts } from './context.ts';
 import { compareFilters } from './filters.ts';
 import { compareFprobes } from './fprobe.ts';
+import { compareKprobes } from './kprobe.ts';
 import type { Outcome } from './outcome.ts';
 import type { KernelModel } from './rig.ts';
 import { readFilterFacts, readScenarios } from './truth.ts';
@@ -17,7 +19,7 @@ export const BUILDS: readonly { readonly build: string; readonly model: KernelMo
   { build: '.6.1', model: { profile: 'v6.1', landingPad: false } },
 ];
 
-/** Compares everything that golden/truth says of ftrace. */
+/** Compares everything that golden/truth says of ftrace and of probes, but for their files. */
 export function compareAll(folder: string): readonly Compared[] {
   return BUILDS.flatMap(({ build, model }) => [
     {
@@ -29,6 +31,9 @@ export function compareAll(folder: string): readonly Compared[] {
       outcomes: [
         ...compareScenarios(readScenarios(folder, `api${build}.json`, 'ftrace'), model),
         ...compareFprobes(readScenarios(folder, `api${build}.json`, 'fprobe'), model),
+        ...compareKprobes(readScenarios(folder, `api${build}.json`, 'kprobe'), model),
+        ...compareKprobes(readScenarios(folder, `api${build}.json`, 'kretprobe'), model),
+        ...compareContexts(readScenarios(folder, `api${build}.json`, 'context'), model),
       ],
     },
   ]);
@@ -49,8 +54,8 @@ const HEAD = `# Parity
 What a real kernel did (golden/truth, see its README.md) and what this one does with the same calls. Written by
 \`npm run parity\`; a test holds it against the runs. Only what went through the kernel's calls counts: a task calls
 \`ftrace_set_filter\` and the others with structs and strings in guest memory, and the recorded events say what they
-returned and who ran. Of \`api*.json\` these are the scenarios of ftrace (F) and of fprobe (P), and X where their calls are
-misused, of \`filters*.json\` the cases that are calls: one word a write, and no command. Opening a file with \`>\` is
+returned and who ran. Of \`api*.json\` these are the scenarios of ftrace (F), fprobe (P), kprobes (K), kretprobes (R), handlers
+that are interrupted (C), and X where their calls are misused, of \`filters*.json\` the cases that are calls: one word a write, and no command. Opening a file with \`>\` is
 \`ftrace_set_filter(ops, NULL, 0, 1)\`.
 
 An accepted difference has one of four reasons: address or size, build-dependent value, RV64 mapping, crash of the real
@@ -73,7 +78,8 @@ export function parityPage(compared: readonly Compared[]): string {
     ...tableOf(['file', 'what it needs', 'cases'], compared.flatMap(missingOf)),
     'Not shown by the truth: F09 has a name that is refused and looks like one that is taken, in a buffer of unknown size. A',
     'newline behind it is taken for what was there, whatever the answer. F41 reads the sysctl: here a hook that fires, or does not, says what it is. Of F21 and F22 all',
-    'steps but those that read the file are compared.\n',
+    'steps but those that read the file are compared. Of the functions that K04 and R07 name this kernel has those of its own',
+    'image: one that is on the blacklist there (KP-14) is a NOKPROBE_SYMBOL here. Lines CONFIG_ of R02 say how a kernel was built.\n',
   ].join('\n');
 }
 

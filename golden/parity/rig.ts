@@ -19,6 +19,7 @@ import type {
   TimelineItem,
   Workload,
 } from '../../src/replay/workload/model.ts';
+import { kprobeFiles } from '../../src/trace/kprobe-files.ts';
 import type { Variant } from '../../src/trace/variants/variant.ts';
 import { type Handled, type Played, RAN, readRun } from './seen.ts';
 
@@ -34,12 +35,17 @@ type Word = Exclude<Argument, { readonly text: string }>;
 /** What the task does next. */
 export type Command =
   | { readonly call: string; readonly args: readonly Argument[] }
-  /** Unregisters an fprobe, if the last call here that was to register it did. */
+  /** Unregisters a probe, if the last call here that was to register it did. */
   | { readonly release: string }
   /** Calls functions, one after another. */
   | { readonly run: readonly string[] }
   | { readonly set: string; readonly to: Word }
-  | { readonly read: string }
+  /** A string that is there until another is written. */
+  | { readonly write: string; readonly text: string }
+  /** Reads a file of debugfs, of kprobes. */
+  | { readonly cat: string }
+  /** Reads 8 bytes; less the address of `minus`, if it is given. */
+  | { readonly read: string; readonly minus?: string }
   | { readonly nap: number }
   /** What somebody else does meanwhile: a module, or the sysctl. */
   | { readonly operate: Operation };
@@ -62,6 +68,10 @@ export interface Rig extends KernelModel {
   /** Bodies that do more than run; they come after the functions. */
   readonly bodies?: Readonly<Record<string, FunctionModel>>;
   readonly modules?: Readonly<Record<string, ModuleModel>>;
+  /** How many; 4 unless it says otherwise. */
+  readonly cpus?: number;
+  /** What happens besides, when it happens. */
+  readonly timeline?: readonly TimelineItem[];
   /** Other tasks. */
   readonly tasks?: Readonly<Record<string, TaskModel>>;
   /** More data, by name: how many bytes. */
@@ -116,25 +126,28 @@ const OPERATE_US = 5000;
 function driverOf(commands: readonly Command[]): ReturnType<typeof defineTask> {
   return defineTask('driver', 1, function* (cx) {
     for (const name of OPS) yield* cx.write(name, cx.addressOf(`hook_${name}`));
-    const registered = new Set<string>();
+    const registered = new Map<string, string>();
     for (const [index, command] of commands.entries()) {
       yield* cx.printk('begin');
       let result = 0;
       if ('nap' in command) yield* cx.sleep(command.nap);
       else if ('set' in command) yield* cx.write(command.set, wordOf(cx, command.to));
-      else if ('read' in command) result = yield* cx.read(command.read);
+      else if ('cat' in command) result = 0;
+      else if ('write' in command) yield* cx.writeText(command.write, command.text);
+      else if ('read' in command) result = (yield* cx.read(command.read)) - originOf(cx, command);
       else if ('run' in command) for (const func of command.run) yield* cx.call(func);
       else if ('operate' in command) {
         yield* cx.call(`${OPERATE}${index}`);
         yield* cx.sleep(OPERATE_US);
       } else if ('release' in command) {
-        if (registered.delete(command.release))
-          yield* cx.call('unregister_fprobe', cx.addressOf(command.release));
+        const unregister = registered.get(command.release);
+        registered.delete(command.release);
+        if (unregister !== undefined) yield* cx.call(unregister, cx.addressOf(command.release));
       } else {
         for (const [i, text] of textsOf(command.args).entries())
           yield* cx.writeText(TEXTS[i] ?? '', text);
         result = yield* makeCall(cx, command.call, command.args);
-        noteFprobe(registered, command, result);
+        noteProbe(registered, command, result);
       }
       yield* cx.printk(`end ${result}`);
     }
@@ -142,15 +155,23 @@ function driverOf(commands: readonly Command[]): ReturnType<typeof defineTask> {
   });
 }
 
-/** Keeps `registered` up to date: the fprobes that a call here has registered. */
-function noteFprobe(
-  registered: Set<string>,
-  { call, args: [fprobe] }: Extract<Command, { readonly call: string }>,
+function originOf(cx: HandlerContext, { minus }: { readonly minus?: string }): number {
+  return minus === undefined ? 0 : cx.addressOf(minus);
+}
+
+/** A call that registers a probe, and on what. */
+const REGISTERS = /^register_(?<kind>fprobe|kprobe|kretprobe)(?:_|$)/u;
+
+/** Keeps `registered` up to date: the probes that a call here has registered, and what undoes it. */
+function noteProbe(
+  registered: Map<string, string>,
+  { call, args: [probe] }: Extract<Command, { readonly call: string }>,
   result: number,
 ): void {
-  if (typeof fprobe !== 'object' || !('at' in fprobe) || result !== 0) return;
-  if (call.startsWith('register_fprobe')) registered.add(fprobe.at);
-  else if (call === 'unregister_fprobe') registered.delete(fprobe.at);
+  if (typeof probe !== 'object' || !('at' in probe) || result !== 0) return;
+  const kind = REGISTERS.exec(call)?.groups?.['kind'];
+  if (kind !== undefined) registered.set(probe.at, `unregister_${kind}`);
+  else if (call.startsWith('unregister_')) registered.delete(probe.at);
 }
 
 function makeCall(cx: HandlerContext, name: string, args: readonly Argument[]): Step<number> {
@@ -182,8 +203,36 @@ export function play(rig: Rig, commands: readonly Command[]): Played {
     log: new EventLog(),
   });
   const look = rig.watch?.(session) ?? nobody;
-  while (session.tick()) look();
-  return readRun(session.log.events(0, session.log.count), session.ending, look());
+  const read = reader(session, commands);
+  while (session.tick()) {
+    look();
+    read();
+  }
+  return readRun(session.log.events(0, session.log.count), session.ending, {
+    handled: look(),
+    files: read(),
+  });
+}
+
+/** Reads a file when its command begins; all that was read, by number of the command. */
+function reader(
+  { kernel, log }: Session,
+  commands: readonly Command[],
+): () => ReadonlyMap<number, string> {
+  const files = new Map<number, string>();
+  let from = 0;
+  let begun = 0;
+  return () => {
+    for (const e of log.events(from, log.count)) {
+      if (e.event !== 'printk' || e.text !== 'begin') continue;
+      const command = commands[begun];
+      if (command !== undefined && 'cat' in command)
+        files.set(begun, kprobeFiles(kernel).get(command.cat)?.(kernel) ?? '');
+      begun++;
+    }
+    from = log.count;
+    return files;
+  };
 }
 
 function nobody(): ReadonlyMap<number, Handled> {
@@ -200,7 +249,7 @@ function modelOf(
   for (const name of names) functions[name] = { body: [`call ${RAN}${name}`] };
   for (const name of names) functions[`${RAN}${name}`] = { body: [], notrace: true };
   Object.assign(functions, { tgt_notrace: { body: [], notrace: true } }, rig.bodies);
-  const timeline: TimelineItem[] = [];
+  const timeline: TimelineItem[] = [...(rig.timeline ?? [])];
   for (const [index, command] of commands.entries()) {
     if (!('operate' in command)) continue;
     const enter = `${OPERATE}${index}`;
@@ -209,7 +258,7 @@ function modelOf(
   }
   return {
     name: 'parity',
-    machine: { cpus: 4, landingPad: rig.landingPad },
+    machine: { cpus: rig.cpus ?? 4, landingPad: rig.landingPad },
     data: { ...dataOf(), ...rig.data },
     callbacks: { shows: { body: ['regs'] } },
     ...(rig.modules === undefined ? {} : { modules: rig.modules }),

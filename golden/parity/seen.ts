@@ -14,15 +14,16 @@ interface Hit {
   readonly irqsOff: boolean;
 }
 
-/** A handler of an fprobe at its first instruction. */
+/** A handler of a probe at its first instruction. */
 export interface Handled {
-  /** `FA.entry`. */
+  /** `FA.entry`, `KA.pre`. */
   readonly who: string;
   readonly ip: number;
   readonly retIp: number;
   readonly regsIp: number;
   /** The first word of its registers. */
   readonly regsA0: number;
+  readonly regsRa: number;
   /** -1 when there is none. */
   readonly entryData: number;
   /** Its first 8 bytes. */
@@ -41,6 +42,8 @@ export interface Seen {
   /** The same, in any task. */
   readonly all: readonly string[];
   readonly handled: readonly Handled[];
+  /** The text of the file that was read. */
+  readonly file?: string | undefined;
   /** Warnings of the kernel. */
   readonly warned: readonly string[];
 }
@@ -57,6 +60,16 @@ export interface Played {
 export const RAN = 'ran_';
 /** Calls of somebody else, whose result is that of the command. */
 const OPERATIONS: ReadonlySet<string> = new Set(['init_module', 'delete_module', 'ftrace_enabled']);
+
+/** Which handler of its probe an event is about; of an ftrace_ops there is one. */
+const HANDLERS: Readonly<Record<string, string>> = {
+  fprobe_entry: 'entry',
+  fprobe_exit: 'exit',
+  kprobe_pre: 'pre',
+  kprobe_post: 'post',
+  kretprobe_entry: 'entry',
+  kretprobe: 'return',
+};
 
 interface Command {
   readonly pid: number;
@@ -75,6 +88,14 @@ interface Cpu {
   locks: number;
 }
 
+/** What is seen beside the events. */
+interface Beside {
+  /** Of handlers, by number of the event. */
+  readonly handled: ReadonlyMap<number, Handled>;
+  /** Texts of files, by number of the command. */
+  readonly files: ReadonlyMap<number, string>;
+}
+
 class Reader {
   readonly seen: Seen[] = [];
   #now: Command | undefined;
@@ -82,13 +103,12 @@ class Reader {
   readonly #starts = new Map<number, string>();
   readonly #ops = new Map<number, string>();
   readonly #cpus = new Map<number, Cpu>();
-  readonly #handled: ReadonlyMap<number, Handled>;
+  readonly #beside: Beside;
   readonly #places = new OopsPlaces();
   oops: string | undefined;
 
-  /** `handled`: what else was seen of handlers, by number of the event. */
-  constructor(handled: ReadonlyMap<number, Handled>) {
-    this.#handled = handled;
+  constructor(beside: Beside) {
+    this.#beside = beside;
   }
 
   read(event: Event): void {
@@ -123,7 +143,8 @@ class Reader {
     else if (text.startsWith('WARNING: ')) this.#now?.warned.push(text);
     const [, result] = /^end (-?\d+)$/u.exec(text) ?? [];
     if (result === undefined || this.#now === undefined) return;
-    this.seen.push({ ...this.#now, result: this.#now.result ?? Number(result) });
+    const file = this.#beside.files.get(this.seen.length);
+    this.seen.push({ ...this.#now, file, result: this.#now.result ?? Number(result) });
     this.#now = undefined;
   }
 
@@ -132,7 +153,7 @@ class Reader {
       const hit = this.#hitOf(event);
       now.hits.push(hit);
       this.#runs(hit.ops, event.pid, now);
-      const handled = this.#handled.get(event.index);
+      const handled = this.#beside.handled.get(event.index);
       if (handled !== undefined) now.handled.push({ ...handled, who: hit.ops });
     } else if (event.event === 'func_enter') {
       const name = this.#starts.get(event.func) ?? '';
@@ -159,7 +180,7 @@ class Reader {
     const { name: func, address } = this.#sites.get(ip) ?? { name: '', address: ip };
     const { isInRegion, areIrqsOff: irqsOff, locks } = this.#cpu(id);
     const preemptCount = isInRegion ? Math.max(locks, 1) : 0;
-    const [, which] = kind.split('fprobe_');
+    const which = HANDLERS[kind];
     const ops = `${this.#ops.get(object) ?? ''}${which === undefined ? '' : `.${which}`}`;
     return { ops, func, plus: ip - address, registers: [], preemptCount, irqsOff };
   }
@@ -170,12 +191,8 @@ function newCommand(pid: number): Command {
 }
 
 /** What the events say of the commands of a run that ended so. */
-export function readRun(
-  events: Iterable<Event>,
-  ending: string,
-  handled: ReadonlyMap<number, Handled>,
-): Played {
-  const reader = new Reader(handled);
+export function readRun(events: Iterable<Event>, ending: string, beside: Beside): Played {
+  const reader = new Reader(beside);
   for (const event of events) reader.read(event);
   return { ending, oops: reader.oops, seen: reader.seen };
 }

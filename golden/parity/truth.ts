@@ -18,6 +18,7 @@ export type TruthStep = z.infer<typeof truthStep>;
 const scenario = z.object({
   name: z.string(),
   area: z.string(),
+  cpus: z.number().exactOptional(),
   steps: z.array(truthStep).exactOptional(),
   crashed: z.object({ what: z.string(), in: z.string() }).exactOptional(),
   kernel_warned: z.array(z.string()).exactOptional(),
@@ -55,12 +56,11 @@ function read(folder: string, file: string): unknown {
   return JSON.parse(readFileSync(`${folder}/truth/${file}`, 'utf8'));
 }
 
-/** The scenarios of ftrace, named F, or of fprobe, named P, and the misuses (X) of their calls. */
-export function readScenarios(
-  folder: string,
-  file: string,
-  about: 'ftrace' | 'fprobe',
-): readonly Scenario[] {
+/** What scenarios are about: named F, P, K, R and C, and the misuses (X) of their calls. */
+export type Area = 'ftrace' | 'fprobe' | 'kprobe' | 'kretprobe' | 'context';
+
+/** The scenarios about `about`. */
+export function readScenarios(folder: string, file: string, about: Area): readonly Scenario[] {
   const { scenarios } = z.object({ scenarios: z.array(scenario) }).parse(read(folder, file));
   return scenarios.filter(({ area }) => area === about);
 }

@@ -113,6 +113,7 @@ export class Session {
       fprobe,
       kprobe,
       arch,
+      data: this.image.dataSymbols,
     };
     this.kernel = bootKernel(machine, this.image.functions, boot);
     if (isStopped(plan)) startStoppers(machine);

@@ -90,6 +90,8 @@ export interface Kernel {
   readonly modules: Module[];
   /** Every function of the image and its modules: what symbols there are. */
   readonly functions: readonly FunctionSymbol[];
+  /** Data of the image, by name: symbols, too. */
+  readonly data: BootOptions['data'];
 }
 
 /** What the architecture is like. */
@@ -120,6 +122,8 @@ export interface BootOptions {
   readonly kprobe?: Partial<OptprobeOptions>;
   /** Machine option `patching`; default `breakpoint`. */
   readonly patching?: Patching | undefined;
+  /** Data symbols of the image; none are known otherwise. */
+  readonly data?: ReadonlyMap<string, { readonly address: Address }> | undefined;
 }
 
 /** Publishes the tracing layer's kernel symbols, as far as the era has them: before an image is linked. */
@@ -185,6 +189,7 @@ export function bootKernel(
     kprobeOptions: { ...OPTPROBES_DEFAULT, ...options.kprobe },
     modules: [],
     functions,
+    data: options.data,
   };
   bootParts(k, options);
   answerMachine(k);

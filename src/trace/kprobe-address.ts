@@ -59,14 +59,18 @@ function readName(k: Kernel, start: Address): string {
   return text;
 }
 
-/** `kprobe_lookup_name`: `SYM`, or `MOD:SYM`. The kernel's own symbols come before those of modules. */
+/**
+ * `kprobe_lookup_name`: `SYM`, or `MOD:SYM`. The kernel's own symbols come before those of modules. Data has symbols, too: what
+ * is found there is refused as no text, not as unknown (KP-10.7).
+ */
 function lookupName(k: Kernel, name: string): Address | undefined {
   const colon = name.indexOf(':');
   const [module, symbol] =
     colon < 0 ? [undefined, name] : [name.slice(0, colon), name.slice(colon + 1)];
-  return presentFunctions(k).find(
-    (func) => func.name === symbol && (module === undefined || func.module === module),
-  )?.address;
+  const func = presentFunctions(k).find(
+    (one) => one.name === symbol && (module === undefined || one.module === module),
+  );
+  return func?.address ?? (module === undefined ? k.data?.get(symbol)?.address : undefined);
 }
 
 /** `kallsyms`: functions of modules come and go with their text. */
