@@ -12,7 +12,7 @@ import { type DefinedPath, type Step, type TaskContext, titleOf } from './handle
 import { checkSymbol } from './workload/check-reference.ts';
 import { readSymbol } from './workload/line.ts';
 import { LIMIT } from './workload/model.ts';
-import { unknownName } from './workload/scope.ts';
+import { unknownText } from './workload/scope.ts';
 
 const WORD = 0x100000000;
 const INT_MAX = 0x7fffffff;
@@ -208,9 +208,7 @@ export class Call implements TaskContext {
     const { functions } = this.#host;
     const found = functions.get(name);
     if (found !== undefined) return found;
-    throw this.#misuse(
-      `${what}: ${unknownName([], 'function', name, [...functions.keys()]).message}`,
-    );
+    throw this.#misuse(`${what}: ${unknownText('function', name, [...functions.keys()])}`);
   }
 
   #checkWhole(what: string, value: unknown): void {
