@@ -119,7 +119,7 @@ test('two tasks take turns at a lock in their memory', () => {
 
 test('each lock has a name of its own, whatever symbols and memory are called', () => {
   const m = machine();
-  new Mutex(m.machine.cells, 'taken');
+  expect(new Mutex(m.machine.cells, 'taken').name).toBe('taken');
   m.machine.nameOf = () => 'taken';
   const end = ending(m, function* (cx) {
     for (const spin of [false, true, true]) {

@@ -10,6 +10,7 @@ import type { StubArguments } from '../emu/stubs.ts';
 import type { PathHost } from './handler-host.ts';
 import { type DefinedPath, type Step, type TaskContext, titleOf } from './handler.ts';
 import { checkSymbol } from './workload/check-reference.ts';
+import { messageOf } from './workload/finding.ts';
 import { readSymbol } from './workload/line.ts';
 import { LIMIT } from './workload/model.ts';
 import { unknownText } from './workload/scope.ts';
@@ -173,7 +174,7 @@ export class Call implements TaskContext {
   #onData<T>(what: string, text: string, effect: (at: Address) => T): Path<T> {
     const { image, data, dataCell } = this.#host;
     const [wrong] = checkSymbol({ data, complete: true }, text, []);
-    if (wrong !== undefined) throw this.#misuse(`${what}: ${wrong.message}`);
+    if (wrong !== undefined) throw this.#misuse(`${what}: ${messageOf(wrong)}`);
     const { symbol, offset } = readSymbol(text);
     const at = (image.dataSymbols.get(symbol)?.address ?? 0) + offset;
     return act(dataCell, () => effect(at));
