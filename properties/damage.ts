@@ -14,6 +14,7 @@ import { ftraceReport, jsonReport, summaryReport } from '../src/replay/report.ts
 import { parseTextForm } from '../src/replay/text-form-read.ts';
 import { formatRecording } from '../src/replay/text-form.ts';
 import { expectFramesOf, expectReplay } from './damage-replay.ts';
+import { hostileHeader, HOSTILE_WORKLOADS } from './hostile-workloads.ts';
 import { HOSTILE_LINES, HOSTILE_RECORDINGS } from './hostile.ts';
 import { Draws, mutateBytes } from './mutate-bytes.ts';
 import {
@@ -283,7 +284,18 @@ function readText(text: string): Fate {
   return bytes === undefined ? 'refused' : readEveryWay(bytes);
 }
 
-/** Everything in `hostile.ts`, in order. */
+function prepareOnly(text: string): Fate {
+  const source = { file: 'x.yaml', text, image: undefined };
+  const prepared = unlessRefused(() => prepare(source), /^x\.yaml:\d+:\d+: /u);
+  return prepared === undefined ? 'refused' : 'whole';
+}
+
+function replayOnly(bytes: Uint8Array): Fate {
+  const outcome = unlessRefused(() => replayRecording(bytes), /./u);
+  return outcome === undefined ? 'refused' : 'whole';
+}
+
+/** Everything in `hostile.ts` and `hostile-workloads.ts`, in order. */
 function hostileAttempt(folder: string): Attempt {
   const [golden = ''] = filesOf(folder, '.txt').map((file) => readFileSync(file, 'utf8'));
   const attempts = [
@@ -293,13 +305,18 @@ function hostileAttempt(folder: string): Attempt {
         (): Fate =>
           readText(golden.replace(line, () => by)),
     ),
+    ...Object.values(HOSTILE_WORKLOADS).map((make) => (): Fate => prepareOnly(make())),
+    (): Fate => replayOnly(hostileHeader()),
   ];
   return (_draws, index) => known(attempts[index % attempts.length], 'one of them')();
 }
 
-/** How many files `hostile.ts` has. */
+/** How many files those are. */
 export const HOSTILE_COUNT: number =
-  Object.keys(HOSTILE_RECORDINGS).length + Object.keys(HOSTILE_LINES).length;
+  Object.keys(HOSTILE_RECORDINGS).length +
+  Object.keys(HOSTILE_LINES).length +
+  Object.keys(HOSTILE_WORKLOADS).length +
+  1;
 
 function imageAttempt(folder: string): Attempt {
   const store = new Uint8Array(readFileSync(join(folder, 'c', 'store.elf')));

@@ -3,7 +3,15 @@
 import { ColumnEncoder } from '../src/replay/columns.ts';
 import { pack } from '../src/replay/packed.ts';
 import { joinBytes } from '../src/replay/recording.ts';
-import { FORMAT_MAGIC, FORMAT_VERSION, SEAL_NONE, sealed } from '../src/replay/seal.ts';
+import {
+  FORMAT_MAGIC,
+  FORMAT_VERSION,
+  FRAME_TYPE,
+  packFrame,
+  SEAL_NONE,
+  sealAt,
+  sealed,
+} from '../src/replay/seal.ts';
 import { SAMPLE_HEADER } from './sample-recording.ts';
 
 const BYTES = 200_000;
@@ -11,6 +19,7 @@ const START = joinBytes([
   pack([FORMAT_MAGIC, FORMAT_VERSION]),
   sealed([SAMPLE_HEADER, FORMAT_VERSION, SEAL_NONE]),
 ]);
+const RUN = sealAt(START, START.length);
 const NO_CHOICES = new Uint8Array(1);
 /** One event of kind `run_end`. */
 const ONE_EVENT = Uint8Array.of(0, 34, 0);
@@ -30,8 +39,8 @@ function frame({
   choices = NO_CHOICES,
   strings = [],
 }: FrameParts): Uint8Array {
-  const before = first === 0 ? null : [count, choices];
-  return sealed([first, count, columns, choices, strings, null, before, SEAL_NONE]);
+  const before = first === 0 ? null : ([count, choices] as const);
+  return packFrame({ first, count, columns, choices, strings, state: null, before, run: RUN });
 }
 
 function repeated(bytes: readonly number[] | Uint8Array, total: number): Uint8Array {
@@ -71,15 +80,16 @@ function framesOfRows(
 /** Beginnings of frames that all claim the same end. */
 function overlapping(): Uint8Array {
   const bytes = new Uint8Array(BYTES);
-  const end = BYTES - 40;
+  const end = BYTES - 60;
   for (let at = 0; at + 20 < end; at += 20) {
     const left = end - at - 8;
     bytes.set(
-      [0x98, 1, 1, 0xc6, left >>> 24, (left >>> 16) & 255, (left >>> 8) & 255, left & 255],
+      [FRAME_TYPE, 1, 1, 0xc6, left >>> 24, (left >>> 16) & 255, (left >>> 8) & 255, left & 255],
       at,
     );
   }
-  bytes.set([0xc4, 1, 0, 0x90, 0xc0, 0xc0, 0xb0, ...Array.from({ length: 16 }, () => 0x30)], end);
+  const seal = [0xb0, ...Array.from({ length: 16 }, () => 0x30)];
+  bytes.set([0xc4, 1, 0, 0x90, 0xc0, 0xc0, ...seal, ...seal], end);
   return joinBytes([START, bytes]);
 }
 
@@ -87,9 +97,10 @@ function overlapping(): Uint8Array {
 const LONG_ARRAY = Uint8Array.of(0xdd, 0, 0x0f, 0xff, 0xff);
 
 export const HOSTILE_RECORDINGS: Readonly<Record<string, () => Uint8Array>> = {
-  'nothing but beginnings of frames': () => joinBytes([START, new Uint8Array(BYTES).fill(0x98)]),
+  'nothing but beginnings of frames': () =>
+    joinBytes([START, new Uint8Array(BYTES).fill(FRAME_TYPE)]),
   'frames that claim a long list': () =>
-    joinBytes([START, repeated([0x98, 1, 1, 0xc4, 0, 0xc4, 0, ...LONG_ARRAY], BYTES)]),
+    joinBytes([START, repeated([FRAME_TYPE, 1, 1, 0xc4, 0, 0xc4, 0, ...LONG_ARRAY], BYTES)]),
   'frames that overlap': overlapping,
   'a long array before every frame': () =>
     frames(() => joinBytes([frame({ first: 5, count: 0, columns: new Uint8Array() }), LONG_ARRAY])),
@@ -98,7 +109,7 @@ export const HOSTILE_RECORDINGS: Readonly<Record<string, () => Uint8Array>> = {
   'one frame again and again': () =>
     frames(() => frame({ first: 0, count: 1, columns: ONE_EVENT })),
   'a frame at the end of time': () =>
-    joinBytes([START, frame({ first: 2 ** 53 - 1, count: 1, columns: ONE_EVENT })]),
+    joinBytes([START, frame({ first: 2 ** 32 - 1, count: 1, columns: ONE_EVENT })]),
   'a model of empty lists': () => {
     const model = Array.from({ length: BYTES }, () => []);
     const header = { ...SAMPLE_HEADER, workload: { ...SAMPLE_HEADER.workload, model } };

@@ -1,6 +1,6 @@
 // Layer cli. `reprobe report`: a recording to read, line by line or as the kernel would show it.
 import type { Salvage } from '../replay/recording.ts';
-import { summarize } from '../replay/report-summary.ts';
+import { summarizeRecording } from '../replay/report-summary.ts';
 import { ftraceReport, jsonReport, summaryReport } from '../replay/report.ts';
 import { textLines } from '../replay/text-form.ts';
 import type { Command } from './command.ts';
@@ -55,7 +55,7 @@ interface View {
 
 function linesOf(recording: Salvage, { format, cpu, summary }: View): Iterable<string> {
   if (summary && format === 'json')
-    return [JSON.stringify(summarize(recording.log, cpu), undefined, 2)];
+    return [JSON.stringify(summarizeRecording(recording, cpu), undefined, 2)];
   if (summary && format === 'ftrace')
     throw new UsageError('--summary: expected --format text or json, found ftrace');
   if (summary) return summaryReport(recording, { cpu });

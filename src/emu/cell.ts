@@ -53,8 +53,24 @@ export class Cell<T> {
 export class CellSpace {
   /** Number of cells made so far. */
   count = 0;
+  /** How many locks asked for each name, and all names that were given. */
+  private readonly lockNames = new Map<string, number>();
 
   cell<T>(name: string, value: T, guard?: Guard): Cell<T> {
     return new Cell(this.count++, name, value, guard);
+  }
+
+  /**
+   * The name of a new lock: no other lock of the run has it, so that events tell locks apart. As lockdep does, the
+   * second lock `l` is `l#2`: that of another module, or in memory that was freed and is used again.
+   */
+  lockName(name: string): string {
+    let number = this.lockNames.get(name) ?? 0;
+    let given: string;
+    do given = ++number === 1 ? name : `${name}#${number}`;
+    while (number > 1 && this.lockNames.has(given));
+    this.lockNames.set(name, number);
+    if (given !== name) this.lockNames.set(given, 1);
+    return given;
   }
 }

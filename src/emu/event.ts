@@ -100,7 +100,12 @@ export const EMU_EVENTS = {
   sync_send: { id: 19, about: 'IPIs to all other CPUs (CC-M7).', fields: { sync: 'int' } },
   sync_ack: { id: 20, about: 'This CPU answers.', fields: { sync: 'int' } },
   sync_done: { id: 21, about: 'Every CPU answered.', fields: { sync: 'int' } },
-  lock: { id: 22, about: 'A lock is taken.', fields: { name: 'string' } },
+  lock: {
+    id: 22,
+    about:
+      'A lock is taken; no other lock has that name: a second one of the name `l` is called `l#2`.',
+    fields: { name: 'string' },
+  },
   unlock: { id: 23, about: 'A lock is released.', fields: { name: 'string' } },
   wait_begin: {
     id: 24,

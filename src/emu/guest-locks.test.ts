@@ -2,7 +2,9 @@ import { expect, test } from 'vitest';
 import { type Argument, call, kmalloc, pointer } from '../../properties/guest-call.ts';
 import { smallMachine, type SmallMachine } from '../../properties/small-machine.ts';
 import type { Address } from './address.ts';
+import { CellSpace } from './cell.ts';
 import type { Context } from './context.ts';
+import { Mutex } from './lock.ts';
 import type { Path } from './path.ts';
 import { sleepFor } from './timer.ts';
 
@@ -113,4 +115,28 @@ test('two tasks take turns at a lock in their memory', () => {
   });
   expect(ending(m, visit('first', 100))).toBe('run_end');
   expect(order).toEqual(['first in', 'first out', 'second in', 'second out']);
+});
+
+test('each lock has a name of its own, whatever symbols and memory are called', () => {
+  const m = machine();
+  expect(new Mutex(m.machine.cells, 'taken').name).toBe('taken');
+  m.machine.nameOf = () => 'taken';
+  const end = ending(m, function* (cx) {
+    for (const spin of [false, true, true]) {
+      const at = yield* kmalloc(m, cx, 32);
+      const way = spin ? '_raw_spin' : 'mutex';
+      for (const what of ['lock', 'unlock', 'lock', 'unlock'] as const)
+        yield* call(m, cx, `${way}_${what}`, [pointer(at)]);
+      yield* call(m, cx, 'kfree', [pointer(at)]);
+    }
+  });
+  expect(end).toBe('run_end');
+  const names = [...m.log.events()].flatMap((e) => (e.event === 'lock' ? [e.name] : []));
+  expect(names).toEqual([2, 2, 3, 3, 4, 4].map((number) => `taken#${number}`));
+});
+
+test('a symbol that is called as a second lock would be has a name of its own, too', () => {
+  const cells = new CellSpace();
+  const names = ['l#2', 'l', 'l', 'l#2', 'l'].map((name) => new Mutex(cells, name).name);
+  expect(names).toEqual(['l#2', 'l', 'l#3', 'l#2#2', 'l#4']);
 });

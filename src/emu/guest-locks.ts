@@ -1,5 +1,5 @@
 // Layer emu. Mutexes and spinlocks that guests keep in their own memory: a lock's address is its identity, for as
-// long as the memory is. What lies there is not looked at: zero is unlocked, and nothing else is ever written.
+// long as the memory is. Each has a name of its own, whatever its symbol is called. What lies there is not looked at: zero is unlocked, and nothing else is ever written.
 import type { Address } from './address.ts';
 import type { Context } from './context.ts';
 import { mayUse } from './kernel-access.ts';
@@ -60,7 +60,8 @@ function finder<T>(make: (name: string) => T): Finder<T> {
     const memory = machine.slab.holding(at);
     const present = known.get(at);
     if (present !== undefined && present.memory === memory) return present.lock;
-    const lock = make(machine.nameOf(at));
+    // A slash stands between class and member in names of the kernel's own locks.
+    const lock = make(machine.nameOf(at).replaceAll('/', '.'));
     known.set(at, { lock, memory });
     return lock;
   };

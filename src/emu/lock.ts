@@ -14,6 +14,7 @@ interface Ticket {
 
 /** `struct mutex`. Handed directly to the longest waiter. */
 export class Mutex implements Guard {
+  /** Its own: no other lock has it. */
   readonly name: string;
   /** Identity of steps that take or release it. */
   readonly cell: Cell<number>;
@@ -21,8 +22,8 @@ export class Mutex implements Guard {
   readonly queue: Ticket[] = [];
 
   constructor(cells: CellSpace, name: string) {
-    this.name = name;
-    this.cell = cells.cell(name, 0);
+    this.name = cells.lockName(name);
+    this.cell = cells.cell(this.name, 0);
   }
 }
 
@@ -57,14 +58,15 @@ export function mutexUnlock(cx: Context, mutex: Mutex): Path<void> {
 
 /** `spinlock_t`. */
 export class SpinLock implements Guard {
+  /** As of a mutex. */
   readonly name: string;
   /** 1 while held. */
   readonly cell: Cell<number>;
   holder: Context | undefined;
 
   constructor(cells: CellSpace, name: string) {
-    this.name = name;
-    this.cell = cells.cell(name, 0);
+    this.name = cells.lockName(name);
+    this.cell = cells.cell(this.name, 0);
   }
 }
 

@@ -279,10 +279,21 @@ class Assembly {
     // Where events are lost, the totals are of more than what is here.
     const isLossy =
       this.#scan.ruins.length > 0 || this.#broken.size > 0 || this.#foreign.length > 0;
-    if (this.#islands.length > 0 || (isLossy && read.totals.events !== this.#log.count))
+    const isGone = this.#isFrameGone(read);
+    if (isGone && this.#at === object.offset) this.#fault(object.offset, 'the end is in its place');
+    if (this.#islands.length > 0 || isGone || (isLossy && read.totals.events !== this.#log.count))
       return { end: undefined, claim: this.#claimOf(read, object) };
     const end = this.#checkEnd(read, isLossy || this.#isMoved || this.#faults.length > 0);
     return typeof end === 'string' ? this.#refuseEnd(object, end) : { end, claim: undefined };
+  }
+
+  /** Does a frame before the end, of which the index tells, follow what was read last? */
+  #isFrameGone({ totals, frames }: ReadEnd): boolean {
+    if (totals.events <= this.#next) return false;
+    return frames.some((entry: unknown) => {
+      const first: unknown = Array.isArray(entry) ? entry[1] : undefined;
+      return first === this.#next;
+    });
   }
 
   #refuseEnd({ offset }: FoundObject, what: string): Ending {

@@ -23,7 +23,7 @@ export function chooseHandlers(
     findings.push({
       path: ['typescript', path.name],
       part: 'value',
-      message: missing(path, atHand),
+      message: () => missing(path, atHand),
     });
     return [];
   });

@@ -36,7 +36,18 @@ test('what an object repeats has to be what is there', () => {
   expect(found.damages[0]).toMatchObject({ frame: 1, what: FOLLOWS_ANOTHER });
   expect(found.frames).toHaveLength(1);
   const last = readRecording(joinBytes([...parts, PIECES.at(-1) ?? b]));
-  expect(last).toMatchObject({ damages: [{ what: 'its number of events is wrong' }] });
+  expect(last).toMatchObject({ damages: [{ frame: 1, what: 'the end is in its place' }] });
+});
+
+test('an end that counts other events than there are is wrong, not the frames', () => {
+  const [totals, run] = unpack(PIECES.at(-1) ?? new Uint8Array()) as [object, string];
+  const { count } = WHOLE.log;
+  for (const events of [count - 1, count + 1]) {
+    const end = sealed([{ ...totals, events }, run, SEAL_NONE]);
+    const found = readRecording(joinBytes([...PIECES.slice(0, -1), end]));
+    expect(found.damages).toMatchObject([{ part: 'end', what: 'its number of events is wrong' }]);
+    expect([found.log.count, found.claim]).toEqual([count, undefined]);
+  }
 });
 
 test('the end says what is lost before it', () => {

@@ -7,6 +7,7 @@ import { DIGEST_HEX, type DigestHex } from './digest.ts';
 import type { FoundObject } from './frame-scan.ts';
 import { unpack } from './packed.ts';
 import { plainBytes } from './recording-header.ts';
+import { FRAME_ITEMS } from './seal.ts';
 import { STATE_DIGEST, type StateDigest } from './state-digest.ts';
 
 /** What a frame repeats of the one before it, in case that one gets lost. */
@@ -76,9 +77,6 @@ interface FrameFields {
   readonly before: FrameBefore | null;
   readonly digest: DigestHex;
 }
-
-/** Items of a frame. */
-const FRAME_ITEMS = 9;
 
 function fieldsOf(value: unknown): FrameFields | string {
   if (!Array.isArray(value) || value.length !== FRAME_ITEMS) return 'this is no frame';

@@ -2,7 +2,7 @@
 // else lies, the next object that carries its own seal is looked for, byte by byte: 64 bits of digest do not
 // agree by chance. What this costs is bounded by the size of the file, whoever made the file.
 import { measure, PACKED_LIMITS } from './packed.ts';
-import { hasSeal, isSealed, runAt } from './seal.ts';
+import { END_TYPE, FRAME_TYPE, hasSeal, isSealed, runAt } from './seal.ts';
 
 /** A frame or an end whose seal is right. */
 export interface FoundObject {
@@ -37,8 +37,6 @@ export function scanFrames(bytes: Uint8Array, from: number): Scan {
   return new Scanner(bytes).scan(from);
 }
 
-const FRAME_TYPE = 0x99;
-const END_TYPE = 0x93;
 /** The end: an array of three, of which the first is a map of eight that begins with the key `events`. */
 const END_START = [END_TYPE, 0x88, 0xa6, ...Array.from('events', (letter) => letter.charCodeAt(0))];
 /** Per byte of the file, and for any file: what may be looked at in vain. */

@@ -10,9 +10,10 @@ import type { StubArguments } from '../emu/stubs.ts';
 import type { PathHost } from './handler-host.ts';
 import { type DefinedPath, type Step, type TaskContext, titleOf } from './handler.ts';
 import { checkSymbol } from './workload/check-reference.ts';
+import { messageOf } from './workload/finding.ts';
 import { readSymbol } from './workload/line.ts';
 import { LIMIT } from './workload/model.ts';
-import { unknownName } from './workload/scope.ts';
+import { unknownText } from './workload/scope.ts';
 
 const WORD = 0x100000000;
 const INT_MAX = 0x7fffffff;
@@ -173,7 +174,7 @@ export class Call implements TaskContext {
   #onData<T>(what: string, text: string, effect: (at: Address) => T): Path<T> {
     const { image, data, dataCell } = this.#host;
     const [wrong] = checkSymbol({ data, complete: true }, text, []);
-    if (wrong !== undefined) throw this.#misuse(`${what}: ${wrong.message}`);
+    if (wrong !== undefined) throw this.#misuse(`${what}: ${messageOf(wrong)}`);
     const { symbol, offset } = readSymbol(text);
     const at = (image.dataSymbols.get(symbol)?.address ?? 0) + offset;
     return act(dataCell, () => effect(at));
@@ -208,9 +209,7 @@ export class Call implements TaskContext {
     const { functions } = this.#host;
     const found = functions.get(name);
     if (found !== undefined) return found;
-    throw this.#misuse(
-      `${what}: ${unknownName([], 'function', name, [...functions.keys()]).message}`,
-    );
+    throw this.#misuse(`${what}: ${unknownText('function', name, [...functions.keys()])}`);
   }
 
   #checkWhole(what: string, value: unknown): void {

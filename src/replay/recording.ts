@@ -12,7 +12,7 @@ import { type DigestHex, RunDigest } from './digest.ts';
 import type { EventLog } from './event-log.ts';
 import { pack } from './packed.ts';
 import { plainHeader, type RecordingHeader } from './recording-header.ts';
-import { FORMAT_MAGIC, FORMAT_VERSION, SEAL_NONE, sealAt, sealed } from './seal.ts';
+import { FORMAT_MAGIC, FORMAT_VERSION, packFrame, SEAL_NONE, sealAt, sealed } from './seal.ts';
 import type { StateDigest } from './state-digest.ts';
 
 export { FORMAT_VERSION } from './seal.ts';
@@ -89,8 +89,8 @@ export class RecordingWriter {
     this.#choices += choiceCount(choices);
     const before = this.#before;
     this.#before = [to - from, choices];
-    const made = [from, to - from, columns, choices, strings, state];
-    return this.#count(sealed([...made, before, this.#run, SEAL_NONE]));
+    const made = { first: from, count: to - from, columns, choices, strings, state };
+    return this.#count(packFrame({ ...made, before, run: this.#run }));
   }
 
   /** What was written so far, as `end` will say it. */

@@ -3,7 +3,9 @@
 import { hexAddress } from '../emu/address.ts';
 import { LEVEL_NAMES } from '../emu/event.ts';
 import type { EventLog } from './event-log.ts';
+import { islandEvents } from './island.ts';
 import { OopsPlaces } from './oops-place.ts';
+import type { Salvage } from './recording.ts';
 import { type Event, EVENT_KINDS } from './schema.ts';
 import { Symbols } from './symbols.ts';
 import { quoted } from './text-form.ts';
@@ -36,7 +38,10 @@ export interface Summary {
   readonly cpus: readonly CpuSummary[];
   /** In the order in which they were recorded; with the machine option `recordRecursion`. */
   readonly recursed: readonly RecursedFunction[];
-  /** `run_end`, or the oops, deadlock or step limit that ended it; `none` where the recording stops. */
+  /**
+   * `run_end`, or the oops, deadlock or step limit that ended it; `none` where the recording stops, `lost` where damage
+   * took that.
+   */
   readonly ending: string;
 }
 
@@ -72,6 +77,26 @@ export function summarize(log: EventLog, cpu?: number): Summary {
     count.end(event);
   }
   return count.summary();
+}
+
+/**
+ * As `summarize`, of what a file holds: how the run ended may stand behind damage, and where it is lost the ending is
+ * `lost`, unlike that of a run that never came to its end.
+ */
+export function summarizeRecording(
+  { log, islands = [], claim }: Pick<Salvage, 'log'> & Partial<Pick<Salvage, 'islands' | 'claim'>>,
+  cpu?: number,
+): Summary {
+  const summary = summarize(log, cpu);
+  const oopses = new OopsPlaces();
+  let ending = claim === undefined ? summary.ending : 'lost';
+  for (const island of islands)
+    for (const frame of island.frames)
+      for (const event of islandEvents(island, frame)) {
+        oopses.see(event);
+        ending = endingOf(event, oopses) ?? ending;
+      }
+  return { ...summary, ending };
 }
 
 /** `summary` as lines of text. */

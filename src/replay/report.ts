@@ -5,7 +5,7 @@ import { lostEvents } from './assembly.ts';
 import { islandEvents } from './island.ts';
 import type { Salvage } from './recording.ts';
 import { ftraceLines } from './report-ftrace.ts';
-import { summarize, summaryLines } from './report-summary.ts';
+import { summarizeRecording, summaryLines } from './report-summary.ts';
 import type { Event } from './schema.ts';
 
 export interface ReportOptions {
@@ -42,10 +42,10 @@ export function* jsonReport(
 
 /** What the run came to, as a few tables. */
 export function summaryReport(
-  recording: Pick<Salvage, 'log'>,
+  recording: Pick<Salvage, 'log'> & Partial<Pick<Salvage, 'islands' | 'claim'>>,
   options: ReportOptions = {},
 ): Generator<string> {
-  return summaryLines(summarize(recording.log, options.cpu));
+  return summaryLines(summarizeRecording(recording, options.cpu));
 }
 
 function* jsonLines(events: Iterable<Event>, cpu: number | undefined): Generator<string> {

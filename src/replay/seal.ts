@@ -23,6 +23,31 @@ export function sealed(value: readonly unknown[]): Uint8Array {
   return bytes;
 }
 
+/** What a frame holds, in the order in which it is packed. */
+interface FrameParts {
+  readonly first: number;
+  readonly count: number;
+  readonly columns: Uint8Array;
+  readonly choices: Uint8Array;
+  readonly strings: readonly string[];
+  readonly state: string | null;
+  /** Count and choices of the frame before. */
+  readonly before: readonly [count: number, choices: Uint8Array] | null;
+  /** The seal of the header. */
+  readonly run: string;
+}
+
+/** Items of a frame. */
+export const FRAME_ITEMS = 9;
+/** How frames and the end begin: msgpack's arrays of so many items. */
+export const FRAME_TYPE: number = 0x90 + FRAME_ITEMS;
+export const END_TYPE = 0x93;
+
+export function packFrame(parts: FrameParts): Uint8Array {
+  const { first, count, columns, choices, strings, state, before, run } = parts;
+  return sealed([first, count, columns, choices, strings, state, before, run, SEAL_NONE]);
+}
+
 /** Do the bytes [from, to) end with something that looks like a seal? */
 export function hasSeal(bytes: Uint8Array, from: number, to: number): boolean {
   return to - from > SEAL_BYTES && bytes[to - SEAL_BYTES - 1] === SEAL_TYPE;

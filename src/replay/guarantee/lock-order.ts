@@ -1,6 +1,7 @@
 // Layer replay. Which locks are taken while which are held, by class: `regex_lock/ops0` and `regex_lock/ops1` are
 // of one class, because no order is declared between them. Locks that are taken in both orders can deadlock,
-// whether or not they do so in this run. A read section counts as a lock, which a wait for readers takes.
+// whether or not they do so in this run. Read sections count as a lock that is held but never waited for, since
+// nobody keeps a reader out: only a wait for readers stands behind those who hold it.
 import type { Event } from '../schema.ts';
 
 /** A lock that is held, and the event that took it. */
@@ -20,8 +21,8 @@ export interface Edge {
 export interface LockOrder {
   /** By flow of control, outermost first. */
   readonly held: Map<number, Held[]>;
-  /** By class: what was taken while it was held. */
-  readonly after: Map<string, Edge[]>;
+  /** By class: what was taken while it was held, by class. */
+  readonly after: Map<string, Map<string, Edge>>;
   /** How often a lock was taken while another was held. */
   nested: number;
 }
@@ -33,10 +34,15 @@ export function newLockOrder(): LockOrder {
 /** `flow` takes a lock. When that closes a circle: its edges, the new one first. */
 export function takeLock(order: LockOrder, flow: number, lock: Held): readonly Edge[] | undefined {
   const circle = passLock(order, flow, lock);
-  const own = order.held.get(flow);
-  if (own === undefined) order.held.set(flow, [lock]);
-  else own.push(lock);
+  holdLock(order, flow, lock);
   return circle;
+}
+
+/** As `takeLock`, of what nobody ever has to wait for: a read section. */
+export function holdLock({ held }: LockOrder, flow: number, lock: Held): void {
+  const own = held.get(flow);
+  if (own === undefined) held.set(flow, [lock]);
+  else own.push(lock);
 }
 
 /** As `takeLock`, of what is not kept: a wait. */
@@ -64,10 +70,10 @@ export function holderOf({ held }: LockOrder, name: string): Event | undefined {
 function nestLock(order: LockOrder, outer: Held, lock: Held): readonly Edge[] | undefined {
   order.nested++;
   const [from, to] = [classOf(outer.name), classOf(lock.name)];
-  const edges = order.after.get(from) ?? [];
-  if (edges.some((edge) => edge.to === to)) return undefined;
+  const edges = order.after.get(from) ?? new Map<string, Edge>();
+  if (edges.has(to)) return undefined;
   const edge = { from, to, outer: outer.taken, inner: lock.taken };
-  order.after.set(from, [...edges, edge]);
+  order.after.set(from, edges.set(to, edge));
   const back = wayBetween(order, to, from);
   return back === undefined ? undefined : [edge, ...back];
 }
@@ -80,7 +86,7 @@ function wayBetween(order: LockOrder, from: string, to: string): readonly Edge[]
   const seen = new Set([from]);
   for (const { end, edges } of ways) {
     if (end === to) return edges;
-    for (const edge of order.after.get(end) ?? []) {
+    for (const edge of order.after.get(end)?.values() ?? []) {
       if (seen.has(edge.to)) continue;
       seen.add(edge.to);
       ways.push({ end: edge.to, edges: [...edges, edge] });

@@ -95,6 +95,15 @@ test('broken: a lock is taken by a reader, and held by someone who waits for rea
   expect(finding(reads, by(reader, locks('m')), locks('m'), rude)).toBe(1);
 });
 
+test('held: a lock inside a read section here, a read section inside that lock there', () => {
+  const opens: Told[] = [['rcu_read_lock', { ...reader, section: 1 }]];
+  const closes: Told[] = [['rcu_read_unlock', { ...reader, section: 1 }]];
+  const inside = [...opens, ...by(reader, [...locks('l'), ...unlocks('l')]), ...closes];
+  const around = by(reader, [...locks('l'), ...by(reader, [...opens, ...closes]), ...unlocks('l')]);
+  expect(finding(inside, around)).toBe(1);
+  expect(finding(opens, by(reader, opens), closes, closes)).toMatch(/^No lock/u);
+});
+
 test('broken: a deadlock, with who holds what is waited for', () => {
   const stuck: Told[] = [['deadlock', { waiting: 2, on: 'ftrace_lock' }]];
   const told = run(locks('ftrace_lock'), stuck);

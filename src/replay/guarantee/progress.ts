@@ -26,6 +26,7 @@ import {
   dropLock,
   type Edge,
   holderOf,
+  holdLock,
   type LockOrder,
   newLockOrder,
   passLock,
@@ -74,7 +75,7 @@ export const progress: Guarantee = {
         },
         rcu_read_lock: (e) => {
           sectionOpens(periods, e);
-          circled(found, takeLock(order, flowOf(e), { name: READERS, taken: e }));
+          holdLock(order, flowOf(e), { name: READERS, taken: e });
         },
         rcu_read_unlock: (e) => {
           sectionCloses(periods, e);

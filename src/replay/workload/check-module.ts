@@ -44,7 +44,7 @@ function checkCode(scope: Scope, name: string, module: ModuleModel): Finding[] {
   return (['init', 'exit'] as const).flatMap((key) => {
     const given = module[key];
     if (given === undefined || names.includes(given)) return [];
-    return [unknownName([...path, key], `function of module '${name}'`, given, names)];
+    return [unknownName([...path, key], `function of module '${name}'`, given, () => names)];
   });
 }
 
@@ -64,7 +64,7 @@ function checkWanted(scope: Scope, name: string): Finding[] {
   return wanted
     .filter((symbol) => !core.has(symbol) && !CALLABLE.has(symbol))
     .map((symbol) =>
-      unknownName(['modules', name, 'image'], 'symbol', symbol, [...CALLABLE, ...core]),
+      unknownName(['modules', name, 'image'], 'symbol', symbol, () => [...CALLABLE, ...core]),
     );
 }
 
@@ -95,7 +95,7 @@ function checkParams(
     const param = declared.find((one) => one.name === name);
     if (param !== undefined) return checkValue(param.type, value, here);
     const names = declared.map((one) => one.name);
-    return [{ ...unknownName(here, 'parameter', name, names), part: 'key' }];
+    return [{ ...unknownName(here, 'parameter', name, () => names), part: 'key' }];
   });
 }
 
@@ -128,5 +128,5 @@ export function checkModuleItem(scope: Scope, item: TimelineItem, path: KeyPath)
 export function checkModule({ workload }: Scope, name: string, path: KeyPath): Finding[] {
   if (entry(workload.modules, name) !== undefined) return [];
   const names = entries(workload.modules).map(([known]) => known);
-  return [unknownName(path, 'module', name, names)];
+  return [unknownName(path, 'module', name, () => names)];
 }

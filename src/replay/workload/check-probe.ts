@@ -2,7 +2,7 @@
 import type { Convention } from '../../emu/script.ts';
 import { checkKprobe } from './check-kprobe.ts';
 import { checkAddress, checkEarlyPattern, checkPattern } from './check-reference.ts';
-import type { Finding, KeyPath } from './finding.ts';
+import { type Finding, type KeyPath, messageOf } from './finding.ts';
 import { eachLine, readLine } from './line.ts';
 import type { FprobeModel, FprobeTargetModel, RegisterModel } from './model-fprobe.ts';
 import type { FtraceProbeModel } from './model-ftrace.ts';
@@ -86,7 +86,10 @@ function checkTarget(
   if (notfilter !== undefined && expected === 'nothing') {
     for (const finding of checkPattern(scope, notfilter, [...path, 'notfilter'])) {
       const also = 'expect: 0 if that is the point (before v6.14 it is -EINVAL)';
-      const message = `${finding.message}${finding.message.endsWith('?') ? '' : ';'} ${also}`;
+      const message = (): string => {
+        const text = messageOf(finding);
+        return `${text}${text.endsWith('?') ? '' : ';'} ${also}`;
+      };
       findings.push({ ...finding, message });
     }
   }
@@ -95,8 +98,10 @@ function checkTarget(
   }
   for (const [index, sym] of (target.syms ?? []).entries()) {
     if (mayFail || !scope.complete || scope.traceable.includes(sym)) continue;
-    const hint = didYouMean(sym, scope.traceable);
-    const message = `no traceable function is named '${sym}'${hint || ';'} expect: -ENOENT if that is the point`;
+    const message = (): string => {
+      const hint = didYouMean(sym, scope.traceable);
+      return `no traceable function is named '${sym}'${hint || ';'} expect: -ENOENT if that is the point`;
+    };
     findings.push({ path: [...path, 'syms', index], part: 'value', message });
   }
   return findings;
@@ -205,31 +210,39 @@ const PRECEDENCE: Readonly<Record<Convention, number>> = { ftrace: 0, kprobe: 1,
 
 function checkCallback(scope: Scope, callback: string, path: KeyPath): Finding[] {
   const { workload } = scope;
-  const compiled = [...scope.imageFunctions, ...moduleFunctions(scope)];
   if (entry(workload.callbacks, callback) !== undefined) return [];
   if (entry(workload.typescript, callback) !== undefined) return [];
-  if (isBuiltIn(workload, callback) || compiled.includes(callback)) return [];
+  if (isBuiltIn(workload, callback) || isCompiled(scope, callback)) return [];
   if (entry(workload.functions, callback) !== undefined) {
     const message = `'${callback}' is a function, expected a callback: define it under 'callbacks'`;
     return [{ path, part: 'value', message }];
   }
   if (!scope.complete) return [];
-  const own = [...entries(workload.callbacks), ...entries<unknown>(workload.typescript)];
-  const defined = own.map(([name]) => name);
-  const candidates = [...new Set([...defined, ...BUILT_IN_CALLBACKS, ...compiled])];
-  return [unknownName(path, 'callback', callback, candidates)];
+  const valid = (): readonly string[] => {
+    const own = [...entries(workload.callbacks), ...entries<unknown>(workload.typescript)];
+    const defined = own.map(([name]) => name);
+    return [...new Set([...defined, ...BUILT_IN_CALLBACKS, ...compiledNames(scope)])];
+  };
+  return [unknownName(path, 'callback', callback, valid)];
 }
 
-function moduleFunctions({ modules }: Scope): string[] {
-  return [...modules.values()].flatMap(({ functions }) => functions.map(({ name }) => name));
+function isCompiled({ imageFunctions, modules }: Scope, callback: string): boolean {
+  if (imageFunctions.has(callback)) return true;
+  return [...modules.values()].some(({ functions }) =>
+    functions.some(({ name }) => name === callback),
+  );
+}
+
+function compiledNames({ imageFunctions, modules }: Scope): readonly string[] {
+  const ofModules = [...modules.values()].flatMap(({ functions }) => functions);
+  return [...imageFunctions, ...ofModules.map(({ name }) => name)];
 }
 
 /** A probe that exists; its kind is looked at where an operation belongs to one. */
 export function checkProbe(scope: Scope, name: string, path: KeyPath): Finding[] {
   const { probes } = scope.workload;
   if (entry(probes, name) !== undefined) return [];
-  const names = entries(probes).map(([known]) => known);
-  return [unknownName(path, 'probe', name, names)];
+  return [unknownName(path, 'probe', name, () => entries(probes).map(([known]) => known))];
 }
 
 /** Operations of a timeline item on probes: they exist, and are of the kind that has the operation. */

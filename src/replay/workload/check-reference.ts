@@ -2,7 +2,7 @@
 import type { Finding, KeyPath } from './finding.ts';
 import { readSymbol } from './line.ts';
 import type { Workload } from './model.ts';
-import { nearest } from './nearest.ts';
+import { didYouMean } from './nearest.ts';
 import { matches } from './pattern.ts';
 import { type Scope, unknownName } from './scope.ts';
 
@@ -17,7 +17,7 @@ export function checkCpu(workload: Workload, cpu: number | undefined, path: KeyP
 /** A function that code can be told to run. */
 export function checkFunction(scope: Scope, name: string, path: KeyPath): Finding[] {
   if (scope.functions.has(name) || !scope.complete) return [];
-  return [unknownName(path, 'function', name, [...scope.functions.keys()])];
+  return [unknownName(path, 'function', name, () => [...scope.functions.keys()])];
 }
 
 /** A function whose address can be hooked. */
@@ -42,7 +42,7 @@ export function checkSymbol(
   const { symbol, offset } = readSymbol(text);
   const bytes = scope.data.get(symbol);
   if (bytes === undefined) {
-    return scope.complete ? [unknownName(path, 'data', symbol, [...scope.data.keys()])] : [];
+    return scope.complete ? [unknownName(path, 'data', symbol, () => [...scope.data.keys()])] : [];
   }
   if (offset % 8 === 0 && offset + 8 <= bytes) return [];
   const message = `expected an offset into '${symbol}' from 0 to ${bytes - 8} in steps of 8, found ${offset}`;
@@ -63,9 +63,8 @@ export function checkEarlyPattern(scope: Scope, pattern: string, path: KeyPath):
 export function checkPattern(scope: Scope, pattern: string, path: KeyPath): Finding[] {
   if (!scope.complete || matches(pattern, scope.traceable).length > 0) return [];
   const name = pattern.replace(/^!/u, '');
-  const near = nearest(name, scope.traceable);
   const untraceable = scope.functions.get(name) === false ? ` ('${name}' is notrace)` : '';
-  const hint = near === undefined ? '' : `, did you mean '${near}'?`;
-  const message = `the pattern '${pattern}' matches no traceable function${untraceable}${hint}`;
-  return [{ path, part: 'value', message }];
+  const message = `the pattern '${pattern}' matches no traceable function${untraceable}`;
+  const hinted = (): string => message + didYouMean(name, scope.traceable);
+  return [{ path, part: 'value', message: hinted }];
 }

@@ -47,7 +47,7 @@ function checkOn(scope: Scope, item: TimelineItem, on: OnEvent, path: KeyPath): 
     if (target !== undefined) findings.push(...checkTarget(scope, target, [...path, edge]));
   }
   if (on.event !== undefined && !Object.hasOwn(EVENTS, on.event)) {
-    findings.push(unknownName([...path, 'event'], 'event', on.event, Object.keys(EVENTS)));
+    findings.push(unknownName([...path, 'event'], 'event', on.event, () => Object.keys(EVENTS)));
   }
   if (on.probe !== undefined) findings.push(...checkProbe(scope, on.probe, [...path, 'probe']));
   if (on.module !== undefined) findings.push(...checkModule(scope, on.module, [...path, 'module']));
@@ -66,7 +66,7 @@ function checkOn(scope: Scope, item: TimelineItem, on: OnEvent, path: KeyPath): 
 function checkTarget(scope: Scope, target: string, path: KeyPath): Finding[] {
   const probes = probePoints(scope);
   if (probes.includes(target) || scope.functions.has(target) || !scope.complete) return [];
-  return [unknownName(path, 'function', target, [...probes, ...scope.functions.keys()])];
+  return [unknownName(path, 'function', target, () => [...probes, ...scope.functions.keys()])];
 }
 
 function isDone(
@@ -146,8 +146,11 @@ function checkRaised(scope: Scope, raised: Raised, kind: InterruptName, path: Ke
     return [{ path: here, part: 'value', message }];
   }
   if (scope.functions.has(raised) || !scope.complete) return [];
-  const ofKind = handlers.filter(([, one]) => one[kind] !== undefined).map(([name]) => name);
-  return [unknownName(here, 'handler', raised, [...ofKind, ...scope.functions.keys()])];
+  const valid = (): readonly string[] => {
+    const ofKind = handlers.filter(([, one]) => one[kind] !== undefined).map(([name]) => name);
+    return [...ofKind, ...scope.functions.keys()];
+  };
+  return [unknownName(here, 'handler', raised, valid)];
 }
 
 /** A handler that belongs to one CPU is not raised on another. */
@@ -162,7 +165,7 @@ function checkPids(scope: Scope, { set_ftrace_pid: set }: TimelineItem, path: Ke
   const tasks = [...entries(scope.workload.tasks).map(([name]) => name), CONTROL_TASK];
   return (set?.tasks ?? []).flatMap((name, index) => {
     if (tasks.includes(name)) return [];
-    return [unknownName([...path, 'set_ftrace_pid', 'tasks', index], 'task', name, tasks)];
+    return [unknownName([...path, 'set_ftrace_pid', 'tasks', index], 'task', name, () => tasks)];
   });
 }
 
@@ -177,15 +180,9 @@ function checkBy(scope: Scope, item: TimelineItem, path: KeyPath): Finding[] {
     const message = `expected a task without 'run', found '${item.by}', which runs '${task.run ?? ''}'`;
     return [{ path: here, part: 'value', message }];
   }
-  const free = entries(tasks).filter(([, one]) => one.run === undefined);
-  return [
-    unknownName(
-      here,
-      "task without 'run'",
-      item.by,
-      free.map(([name]) => name),
-    ),
-  ];
+  const free = (): readonly string[] =>
+    entries(tasks).flatMap(([name, one]) => (one.run === undefined ? [name] : []));
+  return [unknownName(here, "task without 'run'", item.by, free)];
 }
 
 function checkHotplug(scope: Scope, item: TimelineItem, path: KeyPath): Finding[] {

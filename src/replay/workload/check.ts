@@ -151,9 +151,11 @@ function checkLine(scope: Scope, text: string, path: KeyPath): Finding[] {
 
 function checkCall(scope: Scope, target: string, path: KeyPath): Finding[] {
   if (scope.functions.has(target) || KERNEL_SYMBOLS.includes(target) || !scope.complete) return [];
-  const own = [...scope.functions.keys()];
-  const candidates = nearest(target, own) === undefined ? KERNEL_SYMBOLS : own;
-  return [unknownName(path, 'function', target, candidates)];
+  const valid = (): readonly string[] => {
+    const own = [...scope.functions.keys()];
+    return nearest(target, own) === undefined ? KERNEL_SYMBOLS : own;
+  };
+  return [unknownName(path, 'function', target, valid)];
 }
 
 /** Tasks and what idle CPUs run. */
@@ -212,5 +214,5 @@ function checkExpectation(scope: Scope, expectation: Expectation, path: KeyPath)
   const here = [...path, 'counter'];
   if (scope.data.has(symbol)) return checkSymbol(scope, counter, here);
   if (!scope.complete) return [];
-  return [unknownName(here, 'counter', counter, [...counting, ...scope.data.keys()])];
+  return [unknownName(here, 'counter', counter, () => [...counting, ...scope.data.keys()])];
 }

@@ -10,7 +10,8 @@ export interface Finding {
   readonly path: KeyPath;
   /** Is the key at the end of the path wrong, or its value? */
   readonly part: 'key' | 'value';
-  readonly message: string;
+  /** A function where it takes time to find the words: only those of mistakes that are shown are asked for. */
+  readonly message: string | (() => string);
 }
 
 /** Knows where each key and value of a workload was written. What is absent lies where its parent lies. */
@@ -38,6 +39,10 @@ export function showPath(path: KeyPath): string {
     .join('');
 }
 
+export function messageOf({ message }: Pick<Finding, 'message'>): string {
+  return typeof message === 'string' ? message : message();
+}
+
 /** Throws one `InputError` that names every finding, one a line; returns when there is none. */
 export function refuse(findings: readonly Finding[], positions: Positions): void {
   if (findings.length === 0) return;
@@ -49,9 +54,9 @@ export function refuse(findings: readonly Finding[], positions: Positions): void
     }))
     .toSorted((a, b) => a.offset - b.offset);
   const first = known(sorted[0], 'there is a finding');
-  const lines = [first.message];
-  for (const { where, message } of sorted.slice(1, LIMIT.errorsShown)) {
-    lines.push(`${where}: ${message}`);
+  const lines = [messageOf(first)];
+  for (const finding of sorted.slice(1, LIMIT.errorsShown)) {
+    lines.push(`${finding.where}: ${messageOf(finding)}`);
   }
   const rest = sorted.length - LIMIT.errorsShown;
   if (rest > 0) lines.push(`and ${rest} more`);

@@ -30,7 +30,21 @@ function settle(issues: readonly Issue[], root: unknown, base: KeyPath): Settled
     if (branch === undefined) settled.push({ issue, path });
     else settled.push(...settle(branch, root, path));
   }
-  return settled.filter((one) => !isExplainedBy(one, settled));
+  const unknown = unknownKeys(settled);
+  return settled.filter((one) => !isExplainedBy(one, unknown));
+}
+
+type UnknownKeys = Extract<Issue, { code: 'unrecognized_keys' }>;
+
+/** Maps with keys that none should have, by path: there can be thousands of them. */
+function unknownKeys(settled: readonly Settled[]): ReadonlyMap<string, readonly UnknownKeys[]> {
+  const found = new Map<string, UnknownKeys[]>();
+  for (const { issue, path } of settled) {
+    if (issue.code !== 'unrecognized_keys') continue;
+    const parent = JSON.stringify(path);
+    found.set(parent, [...(found.get(parent) ?? []), issue]);
+  }
+  return found;
 }
 
 function toKeyPath(path: readonly PropertyKey[]): KeyPath {
@@ -66,20 +80,20 @@ function costOf(issue: Issue, value: unknown): number {
 }
 
 /** A missing `filter` beside an unknown `fitler` is one mistake. */
-function isExplainedBy(one: Settled, others: readonly Settled[]): boolean {
+function isExplainedBy(
+  one: Settled,
+  unknown: ReadonlyMap<string, readonly UnknownKeys[]>,
+): boolean {
   const missing = one.path.at(-1);
   if (one.issue.code !== 'invalid_type' || typeof missing !== 'string') return false;
-  const parent = JSON.stringify(one.path.slice(0, -1));
-  return others.some(
-    ({ issue, path }) =>
-      issue.code === 'unrecognized_keys' &&
-      JSON.stringify(path) === parent &&
-      someKeys(issue).some((key) => nearest(key, validKeys(issue)) === missing),
+  const beside = unknown.get(JSON.stringify(one.path.slice(0, -1))) ?? [];
+  return beside.some((issue) =>
+    someKeys(issue).some((key) => nearest(key, validKeys(issue)) === missing),
   );
 }
 
 /** A few more than are shown: what is near to a key takes time to find. */
-function someKeys({ keys }: Extract<Issue, { code: 'unrecognized_keys' }>): readonly string[] {
+function someKeys({ keys }: UnknownKeys): readonly string[] {
   return keys.slice(0, LIMIT.errorsShown + 1);
 }
 
@@ -91,17 +105,17 @@ function validKeys(issue: Issue): string[] {
 function describe({ issue, path }: Settled, root: unknown): Finding[] {
   switch (issue.code) {
     case 'unrecognized_keys':
-      return issue.keys.map((key, index) => ({
+      return issue.keys.map((key) => ({
         path: [...path, key],
         part: 'key',
-        message: index <= LIMIT.errorsShown ? unknownKey(key, validKeys(issue)) : 'unknown key',
+        message: () => unknownKey(key, validKeys(issue)),
       }));
     case 'invalid_key': {
       const message = issue.issues[0]?.message ?? issue.message;
       return [{ path, part: 'key', message: `${message}, found '${String(path.at(-1))}'` }];
     }
     case 'invalid_value':
-      return [{ path, part: 'value', message: describeValue(issue, path, root) }];
+      return [{ path, part: 'value', message: () => describeValue(issue, path, root) }];
     case 'custom': {
       const part = issue.params?.['atKey'] === true ? 'key' : 'value';
       return [{ path, part, message: issue.message }];

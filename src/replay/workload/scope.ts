@@ -130,16 +130,24 @@ export function isBuiltIn(workload: Workload, name: string): boolean {
 
 const LISTED_MAX = 12;
 
-/** `unknown function 'vfs_opn', did you mean 'vfs_open'?` and, when they are few, the valid ones. */
+/**
+ * `unknown function 'vfs_opn', did you mean 'vfs_open'?` and, when they are few, the valid ones. `valid` is asked only
+ * if that is shown: a file can be wrong thousands of times, and have thousands of names.
+ */
 export function unknownName(
   path: KeyPath,
   what: string,
   name: string,
-  candidates: readonly string[],
+  valid: () => readonly string[],
 ): Finding {
+  return { path, part: 'value', message: () => unknownText(what, name, valid()) };
+}
+
+/** The words of `unknownName`. */
+export function unknownText(what: string, name: string, candidates: readonly string[]): string {
   const hint = didYouMean(name, candidates);
   const few = candidates.length > 0 && candidates.length <= LISTED_MAX;
   const listed = few ? `${hint === '' ? ',' : ''} expected one of ${candidates.join(', ')}` : '';
   const none = candidates.length === 0 ? ', there is none' : '';
-  return { path, part: 'value', message: `unknown ${what} '${name}'${hint}${listed}${none}` };
+  return `unknown ${what} '${name}'${hint}${listed}${none}`;
 }
