@@ -45,7 +45,7 @@ function checkAddr(scope: Scope, addr: string, path: KeyPath, mayFail: boolean):
     const message = `'${symbol}' is data, expected a function; expect: -EINVAL if that is the point`;
     return [{ path: here, part: 'value', message }];
   }
-  return scope.complete ? [unknownName(here, 'function', symbol, names)] : [];
+  return scope.complete ? [unknownName(here, 'function', symbol, () => names)] : [];
 }
 
 function checkSymbolName(scope: Scope, probe: KprobePlaceModel, path: KeyPath): Finding[] {
