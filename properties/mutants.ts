@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import type { GuaranteeName } from '../src/replay/workload/model.ts';
 import type { Variant } from '../src/trace/variants/variant.ts';
 import { FPROBE_MUTANTS } from './mutants-fprobe.ts';
+import { KPROBE_MUTANTS } from './mutants-kprobe.ts';
 import { RETHOOK_MUTANTS } from './mutants-rethook.ts';
 import {
   type Case,
@@ -177,6 +178,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   ...RETHOOK_MUTANTS,
   ...FPROBE_MUTANTS,
+  ...KPROBE_MUTANTS,
 ];
 
 /** Changes that no judge may hold against the kernel, and the cases in which the nearest mutants die. */
@@ -190,6 +192,8 @@ export const EQUIVALENTS: readonly Equivalent[] = [
   { ids: ['E-2'], cases: ['filter-swap', 'memory', 'quiescence'] },
   { ids: ['E-3'], cases: ['filter-swap', 'memory', 'quiescence'] },
   { ids: ['E-6'], cases: ['awake'] },
+  { ids: ['E-5'], cases: ['kprobe-breakpoints'] },
+  { ids: ['E-8'], cases: ['kprobe-breakpoints'] },
   { ids: ['E-7'], cases: ['rethook', 'rethook-lingers'] },
 ];
 

@@ -17,13 +17,14 @@ import { type Choices, choicesArbitrary, fewChoices, listedChooser } from './cho
 import { type Exercise, watchRun } from './exercise.ts';
 import type { Features } from './workload-features.ts';
 import { type Era, type FprobeCase, fprobeCases } from './workloads-fprobe.ts';
+import { kprobeCases, type KprobeCase } from './workloads-kprobe.ts';
 import { workloadsWith } from './workloads.ts';
 
 export interface Case {
   readonly workload: Workload;
   readonly choices: Choices;
   /** Default: today. */
-  readonly profile?: Era;
+  readonly profile?: Era | KprobeCase['profile'];
 }
 
 /**
@@ -74,7 +75,21 @@ export type CasesName =
   | 'refused-pids'
   | 'stopped'
   | 'programs'
-  | 'hotplug';
+  | 'hotplug'
+  | KprobeCasesName;
+
+/** kprobes and kretprobes: of any kind, or such as one of their faults needs. */
+type KprobeCasesName =
+  | 'kprobes'
+  | 'kprobe-siblings'
+  | 'kprobe-breakpoints'
+  | 'kprobe-sites'
+  | 'kprobe-pauses'
+  | 'kprobe-leaves'
+  | 'kprobe-recurses'
+  | 'kretprobe-short'
+  | 'kretprobe-leaves'
+  | 'kprobes-fprobes';
 
 export interface CaseResult {
   readonly ending: Ending;
@@ -202,6 +217,31 @@ const ERA_CASES: Partial<Record<CasesName, fc.Arbitrary<FprobeCase>>> = {
   'fprobes-v5.18': fprobeCases({ eras: ['v5.18'], lingers: true, leaves: true, cpus: 2 }),
 };
 
+const KPROBE_CASES: Readonly<Record<KprobeCasesName, fc.Arbitrary<KprobeCase>>> = {
+  kprobes: kprobeCases(),
+  'kprobe-siblings': kprobeCases({
+    plain: true,
+    siblings: true,
+    crowded: true,
+    leaves: true,
+    cpus: 2,
+  }),
+  'kprobe-breakpoints': kprobeCases({
+    plain: true,
+    breakpoints: true,
+    handlers: 2,
+    leaves: true,
+    cpus: 2,
+  }),
+  'kprobe-sites': kprobeCases({ sites: true, leaves: true, cpus: 2 }),
+  'kprobe-pauses': kprobeCases({ pauses: true, siblings: true }),
+  'kprobe-leaves': kprobeCases({ leaves: true, handlers: 1, cpus: 2 }),
+  'kprobe-recurses': kprobeCases({ recurses: true, crowded: true }),
+  'kretprobe-short': kprobeCases({ short: true, recurses: true, crowded: true }),
+  'kretprobe-leaves': kprobeCases({ short: true, leaves: true, cpus: 2 }),
+  'kprobes-fprobes': kprobeCases({ fprobes: true, recurses: true }),
+};
+
 const WORKLOADS: Partial<Record<CasesName, fc.Arbitrary<Workload>>> = {
   unregister: fc.oneof(
     workloadsWith({}),
@@ -282,10 +322,15 @@ export function propertyCases(guarantee: GuaranteeName): fc.Arbitrary<Case> {
   return fc.oneof(...cases);
 }
 
+const OTHER_CASES: Partial<Record<CasesName, fc.Arbitrary<Omit<Case, 'choices'>>>> = {
+  ...ERA_CASES,
+  ...KPROBE_CASES,
+};
+
 /** The cases of that name; one that fails is shown as YAML and choices. */
 export function casesOf(name: CasesName): fc.Arbitrary<Case> {
   const workloads = WORKLOADS[name]?.map((workload): Omit<Case, 'choices'> => ({ workload }));
-  const drawing = known(workloads ?? ERA_CASES[name], 'cases have workloads');
+  const drawing = known(workloads ?? OTHER_CASES[name], 'cases have workloads');
   return fc
     .tuple(drawing, SMALL.has(name) ? fewChoices : choicesArbitrary)
     .map(([rest, choices]) => {

@@ -29,6 +29,8 @@ export interface KprobeFeatures extends Features {
   readonly sites?: boolean;
   /** No kprobe is. */
   readonly breakpoints?: boolean;
+  /** There are no kretprobes. */
+  readonly plain?: boolean;
   /** At least one probe is a kretprobe, with one instance. */
   readonly short?: boolean;
   /** Handlers lead back to what is probed. */
@@ -125,9 +127,10 @@ function rawCase(features: KprobeFeatures): fc.Arbitrary<Raw> {
 
 /** What features insist on. */
 function shaped(raw: RawKprobe, index: number, features: KprobeFeatures): RawKprobe {
-  const { recurses, short, siblings, sites, breakpoints } = features;
+  const { recurses, short, siblings, sites, breakpoints, plain } = features;
   const base: RawKprobe = {
     ...raw,
+    kind: plain === true ? 'kprobe' : raw.kind,
     isSibling: index > 0 && (siblings ?? raw.isSibling),
     isEntry: sites ?? (breakpoints === true ? false : raw.isEntry),
     first: recurses === true && index === 0 ? 'recurse' : raw.first,

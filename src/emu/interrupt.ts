@@ -59,7 +59,11 @@ export function leave(cpu: Cpu, cx: Context): void {
 
 /** Takes the breakpoint at `pc`: fetching it and entering the trap is one step (CC-M6). */
 export function enterTrap(cpu: Cpu, pc: Address): void {
-  assert(cpu.contexts.length < LIMITS.contextsMax, 'contexts nest within their limit');
+  if (cpu.contexts.length >= LIMITS.contextsMax) {
+    // A breakpoint in what its own trap runs: no stack is deep enough.
+    cpu.machine.oops(cpu, 'stack', pc);
+    return;
+  }
   const cx = open(cpu, LEVEL.trap, 0);
   cpu.machine.emitFrom(cx, EMU_EVENTS.trap_enter.id, pc);
   cpu.settle();

@@ -43,7 +43,7 @@ import { bootRethook, type RethookState } from './rethook-boot.ts';
 import { strictSleep } from './strict.ts';
 import { isPublished, TRACE_STUBS, traceStub } from './stub-table.ts';
 import type { TaskTrace } from './task-trace.ts';
-import { type PokeDescriptor, newPokeDescriptor, pokeInt3Handler } from './text-poke.ts';
+import { type PokeDescriptor, newPokeDescriptor } from './text-poke.ts';
 import type { Variant } from './variants/variant.ts';
 
 export interface Kernel {
@@ -226,7 +226,7 @@ function answerMachine(k: Kernel): void {
 
 /** `exc_int3`: text that is being patched comes first (CC-H6.1). */
 function* excInt3(cx: Context, k: Kernel, pc: Address): Path<Address | undefined> {
-  const poked = yield* pokeInt3Handler(cx, k, pc);
+  const poked = yield* k.fn.pokeInt3Handler(cx, k, pc);
   return poked ?? (yield* k.fn.kprobeInt3Handler(cx, k, pc));
 }
 

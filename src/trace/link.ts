@@ -124,6 +124,7 @@ import {
 import { RETHOOK_LINKS, type RethookLinks } from './rethook-link.ts';
 import {
   textPoke,
+  pokeInt3Handler,
   textPokeBpBatch,
   textPokePublish,
   textPokeRetire,
@@ -173,6 +174,7 @@ export interface LinkTable extends FgraphLinks, RethookLinks, KprobeLinks {
   readonly textPoke: typeof textPoke;
   readonly textPokeBpBatch: typeof textPokeBpBatch;
   readonly textPokePublish: typeof textPokePublish;
+  readonly pokeInt3Handler: typeof pokeInt3Handler;
   readonly textPokeRetire: typeof textPokeRetire;
   readonly textPokeSyncBreakpoint: typeof textPokeSyncBreakpoint;
   readonly textPokeSyncDone: typeof textPokeSyncDone;
@@ -275,6 +277,7 @@ export const LINKS: LinkTable = {
   syncFunctionTraceOp,
   updateFtraceFunction,
   textPoke,
+  pokeInt3Handler,
   textPokeBpBatch,
   textPokePublish,
   textPokeRetire,

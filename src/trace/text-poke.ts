@@ -106,10 +106,19 @@ export function* pokeInt3Handler(cx: Context, k: Kernel, pc: Address): Path<Addr
   const before = yield* update(refs, (count) => (count === 0 ? 0 : count + 1)); // CC-H2.1
   if (before === 0) return undefined;
   const sites = yield* readOnce(vec); // CC-H2.2
-  const loc = sites.find(({ ip }) => ip === pc);
-  const next = loc === undefined ? undefined : emulate(cx, loc);
+  const next = emulateAt(cx, sites, pc);
   yield* fetchAdd(refs, -1); // CC-H2.4
   return next;
+}
+
+/** CC-H2.3: where the instruction that one of `sites` will have at `pc` leads, once it is done; undefined: none has. */
+export function emulateAt(
+  cx: Context,
+  sites: readonly TextPokeLoc[],
+  pc: Address,
+): Address | undefined {
+  const loc = sites.find(({ ip }) => ip === pc);
+  return loc === undefined ? undefined : emulate(cx, loc);
 }
 
 /** Does to the interrupted registers what the new instruction does; where it leads. */

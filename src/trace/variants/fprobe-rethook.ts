@@ -140,6 +140,22 @@ const E_7: Variant = {
   },
 };
 
+/** Breaks CC-G12: behind the hit no kprobe runs, as far as anybody knows. Needs a hit in a handler of a kprobe. */
+const M_45: Variant = {
+  id: 'M-45',
+  about: 'a shared fprobe does not look whether a kprobe runs',
+  links: {
+    *fprobeKprobeHandler(cx, k, fp, hit) {
+      const bit = yield* k.fn.fprobeLock(cx, k, fp, hit);
+      if (bit < 0) return;
+      yield* kprobeBusyBegin(cx, k);
+      yield* k.fn.fprobeEnter(cx, k, fp, hit);
+      yield* kprobeBusyEnd(cx, k);
+      yield* k.fn.traceClearRecursion(cx, k, bit);
+    },
+  },
+};
+
 /** Breaks FP-34: only the pool puts an end to it. Needs an exit handler that calls a probed function. */
 const H_07: Variant = {
   id: 'H-07',
@@ -192,6 +208,8 @@ export const FPROBE_RETHOOK_VARIANTS: readonly Variant[] = [
   M_43,
   M_44,
   E_7,
+  { ...E_7, id: 'M-37', about: 'handlers of a kretprobe are loaded before preemption is off' },
+  M_45,
   { ...M_35, id: 'H-03', about: 'running exit handlers are not stopped before the wait' },
   { ...M_36, id: 'H-04', about: 'an entry can take a node from a rethook that was released' },
   H_07,

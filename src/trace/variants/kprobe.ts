@@ -19,6 +19,7 @@ import { freeInsnSlot } from '../kprobe-slot.ts';
 import { kprobePostProcess, setupSinglestep } from '../kprobe-step.ts';
 import { isDisabled } from '../kprobe-struct.ts';
 import { currentKprobe, kprobeBucket, kprobeState } from '../kprobe-table.ts';
+import { reenterKprobe } from '../kprobe-trap.ts';
 import { unlinkKprobe, unregisterKprobeTop } from '../kprobe-unregister.ts';
 import { KPROBE_HIT, type Kprobe, type KprobeNode } from '../kprobe.ts';
 import type { Variant } from './variant.ts';
@@ -134,6 +135,10 @@ const M_68: Variant = {
   about: 'a nested hit runs handlers',
   links: {
     *reenterKprobe(cx, k, node, current) {
+      if (current.status === KPROBE_HIT.reenter) return yield* reenterKprobe(cx, k, node, current);
+      const nested = cx.make(() => hitBy(cx, node));
+      const status = KPROBE_HIT.reenter;
+      yield* setCurrentKprobe(cx, k, { ...nested, status, previous: current });
       const regs = pushPtRegs(cx, k, node.addr);
       if (regs === undefined) return undefined;
       yield* k.fn.kprobePreHandler(cx, k, node, regs);

@@ -8,6 +8,7 @@ import { FPROBE_RETHOOK_VARIANTS } from './fprobe-rethook.ts';
 import { FTRACE_STOP_VARIANTS } from './ftrace-stop.ts';
 import { FTRACE_VARIANTS } from './ftrace.ts';
 import { HISTORICAL_VARIANTS } from './historical.ts';
+import { KPROBE_EQUIVALENTS } from './kprobe-equivalents.ts';
 import { KPROBE_OPT_VARIANTS } from './kprobe-opt.ts';
 import { KPROBE_VARIANTS } from './kprobe.ts';
 import { KRETPROBE_VARIANTS } from './kretprobe.ts';
@@ -31,6 +32,7 @@ export const VARIANTS: ReadonlyMap<string, Variant> = new Map(
     ...FPROBE_MISS_VARIANTS,
     ...KPROBE_VARIANTS,
     ...KRETPROBE_VARIANTS,
+    ...KPROBE_EQUIVALENTS,
     ...PLANTED_VARIANTS,
     ...HISTORICAL_VARIANTS,
     ...MODULE_VARIANTS,
