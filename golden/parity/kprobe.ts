@@ -1,6 +1,6 @@
-import type { FunctionModel } from '../../src/replay/workload/model.ts';
 // The scenarios of golden/truth/api*.json that are about kprobes and kretprobes: the same calls on the same functions, and what
 // they returned, who ran in which order, and how often.
+import type { FunctionModel } from '../../src/replay/workload/model.ts';
 import type { Doing } from './kprobe-handled.ts';
 import { compareMoves } from './kprobe-move.ts';
 import { call, fill, kprobeRig } from './kprobe-rig.ts';
