@@ -1,6 +1,6 @@
-import { pack } from '../src/replay/packed.ts';
 // Workloads that are wrong thousands of times, each mistake near to thousands of names: as YAML, and as the model in
 // the header of a recording. Twenty mistakes are told.
+import { pack } from '../src/replay/packed.ts';
 import { joinBytes } from '../src/replay/recording.ts';
 import { FORMAT_MAGIC, FORMAT_VERSION, SEAL_NONE, sealed } from '../src/replay/seal.ts';
 import { SAMPLE_HEADER } from './sample-recording.ts';

@@ -29,9 +29,17 @@ export class InputError extends Error {
   override readonly name = 'InputError';
   readonly where: string | undefined;
   constructor(message: string, where?: string) {
-    super(where === undefined ? message : `${where}: ${message}`);
+    super(printable(where === undefined ? message : `${where}: ${message}`));
     this.where = where;
   }
+}
+
+/** Control characters, and those that change the direction or the end of a line on somebody's screen. */
+const UNSEEN = /[^\P{Cc}\n\t]|[\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu;
+
+/** A text that may quote anybody's file, for a screen: `\u001b` for what would act on it. */
+export function printable(text: string): string {
+  return text.replaceAll(UNSEEN, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 /** States a fact. Always on: a wrong verdict is worse than a crash. */

@@ -47,10 +47,17 @@ function attempt<T>(run: () => T): Attempt<T> {
   }
 }
 
+/** What is thrown is the user's own object: asking it what it says can throw, too. */
+function wordsOf(error: unknown): string {
+  const said = attempt(() =>
+    error instanceof Error ? `${error.name}: ${error.message}` : String(error),
+  );
+  return 'error' in said ? 'something that cannot say what it is' : said.value;
+}
+
 /** The run ends with what `who` threw; the host's own places (files, lines) stay out of the event. */
 function* threw(cx: Context, host: PathHost, who: DefinedPath, error: unknown): Path<number> {
-  const said = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  const [line = ''] = said.split('\n', 1);
+  const [line = ''] = wordsOf(error).split('\n', 1);
   return yield* act(cx.cpu.state, () => {
     host.threw(who, error);
     const reason = `${who.kind} ${who.name} threw ${line.slice(0, REASON_LENGTH)}`;

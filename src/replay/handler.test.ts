@@ -337,3 +337,22 @@ test('misuse of the kernel is an oops, as it is for code', () => {
   const run = record(w, calm);
   expect(ofKind(run, 'oops').map(({ reason }) => reason)).toEqual(['scheduling while atomic']);
 });
+
+test('what is thrown may throw when it is asked what it is: an oops all the same', () => {
+  const mute = Object.defineProperty(new Error('mute'), 'message', {
+    get: () => {
+      throw new Error('asked');
+    },
+  });
+  const strange = { toString: (): string => mute.message };
+  for (const thrown of [mute, strange, Symbol('s'), Object.create(null)]) {
+    const run = record(
+      taskOf(function* () {
+        throw thrown;
+      }),
+      calm,
+    );
+    expect(run).toMatchObject({ ending: 'oops' });
+    expect(ofKind(run, 'oops')[0]?.reason).toMatch(/^task \w+ threw (?:something that|Symbol)/u);
+  }
+});

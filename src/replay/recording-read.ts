@@ -50,6 +50,9 @@ export function readRecording(bytes: Uint8Array, file?: string): Recording {
 
 /** As `readRecording`, for those who can do without a header. Throws an InputError when there is no frame either. */
 export function salvageRecording(bytes: Uint8Array, file?: string): Salvage {
+  const given: unknown = bytes;
+  if (!ArrayBuffer.isView(given))
+    throw new InputError(`expected the bytes of a recording, found ${typeof given}`, file);
   const plain = plainBytes(bytes);
   const preamble = readPreamble(plain, file);
   const header = readHeader(plain, preamble.end);

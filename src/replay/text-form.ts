@@ -1,6 +1,7 @@
 // Layer replay. The lossless text twin of a recording: one event per line, everything else in lines that
 // begin with `--`. docs/format.md states it; `text-form-read.ts` turns it back into the same bytes.
 // Annotations such as `<vfs_open+0x4>` are for people: the reader passes over them.
+import { printable } from '../assert.ts';
 import { NO_ADDRESS, USER_BASE } from '../emu/address.ts';
 import { LEVEL_NAMES } from '../emu/event.ts';
 import { lostEvents } from './assembly.ts';
@@ -32,8 +33,6 @@ const LIST_COLUMNS = 96;
 export const IMAGE_LINE_BYTES = 48;
 
 const PLAIN_TEXT = /^[A-Za-z0-9_.*/:+~@%-]+$/;
-// Control characters and those that change the direction or the end of a line on somebody's screen.
-const UNSEEN = /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
 export interface TextOptions {
   /** Only events of this CPU: no longer the whole recording. */
@@ -144,10 +143,6 @@ export function quoted(text: string): string {
 /** Plain data on one line. */
 function jsonText(value: unknown): string {
   return printable(JSON.stringify(value));
-}
-
-function printable(text: string): string {
-  return text.replaceAll(UNSEEN, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 function* headerLines(header: RecordingHeader): Generator<string> {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { InputError } from '../../assert.ts';
 import { joinBytes, readRecording } from '../recording.ts';
 import { replayRecording } from '../replay.ts';
 import { recordRun } from '../run.ts';
@@ -100,4 +101,12 @@ test('compiled code takes part; its content is handed over', () => {
   expect(ending).toBe('run_end');
   expect(replayRecording(bytes).status).toBe('identical');
   expect(() => record(model)).toThrow(/: image: .* was not given/u);
+});
+
+test('what is no workload and no recording is an InputError, whatever it is', () => {
+  for (const given of [undefined, null, 5, {}, { yaml: 5 }, { name: 5 }, []]) {
+    expect(() => record(given as unknown as { yaml: string })).toThrow(InputError);
+    expect(() => replayRecording(given as unknown as Uint8Array)).toThrow(InputError);
+    expect(() => fromYaml(given as unknown as string)).toThrow(InputError);
+  }
 });

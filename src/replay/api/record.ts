@@ -8,6 +8,7 @@ import { type ExpectationResult, recordPrepared, type RunSettings, SEED_DEFAULT 
 import { WorkloadBuilder } from '../workload/build.ts';
 import { LIMIT, type Workload } from '../workload/model.ts';
 import { didYouMean } from '../workload/nearest.ts';
+import { readWorkload } from '../workload/parse.ts';
 import { toYaml } from '../workload/to-yaml.ts';
 import { type Judgement, judgementOf } from './judge.ts';
 
@@ -129,12 +130,21 @@ export function record(workload: WorkloadInput, options: RecordOptions = {}): Re
 export function sourceOf(input: WorkloadInput, options: RecordOptions): WorkloadSource {
   const { image, handlers = [] } = options;
   const modules = Object.entries(options.modules ?? {}).map(([name, bytes]) => ({ name, bytes }));
+  checkInput(input);
   if ('yaml' in input) {
     return { file: input.file ?? 'workload', text: input.yaml, image, modules, handlers };
   }
   const model = input instanceof WorkloadBuilder ? input.build() : input;
   const own = input instanceof WorkloadBuilder ? input.handlers : [];
   return { file: model.name, text: toYaml(model), image, modules, handlers: [...own, ...handlers] };
+}
+
+/** Those who write JavaScript may give anything. */
+function checkInput(input: unknown): void {
+  if (input instanceof WorkloadBuilder) return;
+  if (typeof input !== 'object' || input === null)
+    throw new InputError(`expected a workload or { yaml: TEXT }, found ${typeof input}`);
+  if (!('yaml' in input)) readWorkload(input, 'workload');
 }
 
 export function prepareInput(input: WorkloadInput, source: WorkloadSource): Prepared {

@@ -39,6 +39,11 @@ export function showPath(path: KeyPath): string {
     .join('');
 }
 
+/** A name with a line end in it forges no line of its own. */
+function oneLine(text: string): string {
+  return text.replaceAll('\n', '\\n');
+}
+
 export function messageOf({ message }: Pick<Finding, 'message'>): string {
   return typeof message === 'string' ? message : message();
 }
@@ -48,15 +53,15 @@ export function refuse(findings: readonly Finding[], positions: Positions): void
   if (findings.length === 0) return;
   const sorted = findings
     .map((finding) => ({
-      where: positions.where(finding.path, finding.part),
+      where: oneLine(positions.where(finding.path, finding.part)),
       offset: positions.offset(finding.path, finding.part),
       message: finding.message,
     }))
     .toSorted((a, b) => a.offset - b.offset);
   const first = known(sorted[0], 'there is a finding');
-  const lines = [messageOf(first)];
+  const lines = [oneLine(messageOf(first))];
   for (const finding of sorted.slice(1, LIMIT.errorsShown)) {
-    lines.push(`${finding.where}: ${messageOf(finding)}`);
+    lines.push(`${finding.where}: ${oneLine(messageOf(finding))}`);
   }
   const rest = sorted.length - LIMIT.errorsShown;
   if (rest > 0) lines.push(`and ${rest} more`);

@@ -247,3 +247,11 @@ test('whatever a file holds, either a workload or an InputError with a place com
   );
   expect(refused).toBeGreaterThan(500);
 }, 60_000);
+
+test('what a file says acts on no terminal, and forges no line', () => {
+  const [name = '', run = ''] = errors(
+    'name: "\\e[31m"\nmachine: { cpus: 1 }\ntasks: { t: { cpu: 0, run: "\\e[2J\\nf.yaml:1:1: fine\\u202e" } }\n',
+  );
+  expect(name).toContain("found '\\u001b[31m'");
+  expect(run).toContain("found '\\u001b[2J\\nf.yaml:1:1: fine\\u202e'");
+});

@@ -14,6 +14,9 @@ export interface ParsedWorkload {
 
 /** Reads a workload file. `file` is its name in messages: `file:line:column: message`. */
 export function parseWorkload(text: string, file: string): ParsedWorkload {
+  const given: unknown = text;
+  if (typeof given !== 'string')
+    throw new InputError(`expected a workload in YAML, a text, found ${typeof given}`, file);
   const { value, positions } = readTree(text, file);
   return { workload: accept(value, positions), positions };
 }
