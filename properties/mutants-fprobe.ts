@@ -66,7 +66,7 @@ export const FPROBE_MUTANTS: readonly Mutant[] = [
     judge: 'return',
     cases: 'fgraph-interrupted',
     budget: 1600,
-    pinned: [15],
+    pinned: [15, 1],
     says: /did not find its frame|did not return to where/u,
   },
   {
