@@ -90,7 +90,7 @@ test.concurrent.each([
     200,
     /whole frame at byte \d+ is not read/u,
   ],
-  ['frames that do not tell their runs apart are', 'adopt', 200, /: diverged at \d+: /u],
+  ['frames that do not tell their runs apart are', 'adopt', 40, /: diverged at \d+: /u],
 ] as const)(
   '%s found',
   async (_, plant, mutants, found) => {

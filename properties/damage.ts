@@ -186,8 +186,8 @@ function recordingAttempt(folder: string, plant: DamageOptions['plant']): Attemp
   const told = framedRecordings(goldens);
   const framed = plant === 'adopt' ? told.map((one) => ofRun(told, one)) : told;
   return (draws, index) => {
-    const isGolden = index % GOLDEN_SHARE === 0;
-    const isFramed = !isGolden && index % FRAMED_SHARE === 0;
+    const isGolden = plant !== 'adopt' && index % GOLDEN_SHARE === 0;
+    const isFramed = plant === 'adopt' || (!isGolden && index % FRAMED_SHARE === 0);
     const originals = isGolden ? goldens : isFramed ? framed : small;
     const [original, other] = [drawFrom(originals, draws), drawFrom(originals, draws)];
     const mutant =
