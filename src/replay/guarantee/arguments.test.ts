@@ -158,6 +158,23 @@ test('what a handler of an fprobe shows inside a callback is no word of that cal
   expect(judge(callArguments, wrong)).toMatchObject({ status: 'broken' });
 });
 
+/** A pre_handler of a hit at `ip` that sets a7. */
+function setsA7(ip: number): Told[] {
+  return [
+    ['cb_begin', { kind: 'kprobe_pre', object: 3, generation: 1, ip }],
+    ['regs_write', { object: 3, register: 'a7', value: 9n }],
+    ['cb_end', { kind: 'kprobe_pre', object: 3, generation: 1, ip }],
+  ];
+}
+
+test('what a pre_handler on the same site has written is shown to callbacks behind it (KP-45)', () => {
+  const behind = [...callback(1, 'vfs_open'), arg('a7', 5n), shows('a7', 9n)];
+  const own = [...HIT, ...setsA7(site('vfs_open')), ...behind];
+  expect(judge(callArguments, own)).toMatchObject({ status: 'held', exercised: 2 });
+  const other = [...HIT, ...setsA7(site('kmalloc')), ...behind];
+  expect(reasonOf(judge(callArguments, other))).toMatch(/was shown a7 = 9 .* called with 5$/u);
+});
+
 test('the arguments of functions that were not hit are nobody’s truth', () => {
   const outer = [arg('a0', 9n, 0x2000), arg('a0', 5n), arg('a0', 8n, 0x1000, 0x40)];
   const told = [...HIT, ...callback(1, 'vfs_open'), ...outer, shows('a0', 5n)];

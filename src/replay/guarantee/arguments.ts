@@ -68,11 +68,15 @@ interface Findings {
   readonly registered: Map<number, number>;
   /** What the generic caller passes when it calls without the list function, and from which event on. */
   readonly passed: { readonly object: number; readonly since: number }[];
-  /** Handlers of other kinds of probes that are running, and the callback that each interrupted or was called by. */
-  readonly others: {
-    readonly context: Callback['context'];
-    readonly above: Callback | undefined;
-  }[];
+  readonly others: Other[];
+}
+
+/** A handler of another kind of probe that is running, and the callback that it interrupted or was called by. */
+interface Other {
+  readonly context: Callback['context'];
+  readonly above: Callback | undefined;
+  /** The place that was hit. */
+  readonly ip: number;
 }
 
 export const callArguments: Guarantee = {
@@ -236,9 +240,20 @@ function innermost(
   return other !== undefined && other.above === callback ? undefined : callback;
 }
 
+/** Whose registers they are. All hooks of a hit share them: handlers of other kinds of probes, too (KP-45). */
+function hitOf(found: Findings, e: EventOf<'regs_write'>): Frame | undefined {
+  const callback = innermost(found, e);
+  if (callback !== undefined) return callback.hit;
+  const context = contextOf(found.story, e);
+  const other = found.others.findLast((one) => one.context === context);
+  const { top } = context;
+  return other !== undefined && other.ip === top?.site ? top : undefined;
+}
+
 function otherBegan({ story, others }: Findings, e: EventOf<'cb_begin'>): void {
   const context = contextOf(story, e);
-  others.push({ context, above: story.open.findLast((one) => one.context === context) });
+  const above = story.open.findLast((one) => one.context === context);
+  others.push({ context, above, ip: e.ip });
 }
 
 function otherEnded({ story, others }: Findings, e: EventOf<'cb_end'>): void {
@@ -260,7 +275,7 @@ function truthTold(found: Findings, e: EventOf<'func_arg'>): void {
 
 function registerWritten(found: Findings, e: EventOf<'regs_write'>): void {
   const { written } = found;
-  const hit = innermost(found, e)?.hit;
+  const hit = hitOf(found, e);
   if (hit === undefined) return;
   const registers = written.get(hit) ?? new Map<string, bigint>();
   written.set(hit, registers.set(e.register, e.value));

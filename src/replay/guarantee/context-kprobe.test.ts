@@ -21,6 +21,15 @@ test('held: in the trap of a breakpoint, on an ftrace site, where a call returns
   });
 });
 
+test('held: idle tasks of two CPUs in the same handler, the first of which ends first', () => {
+  const zero = { pid: 0, cpu: 0 };
+  const one = { pid: 0, cpu: 1 };
+  const [first, second] = [begins('kprobe_pre', P0, zero), begins('kprobe_pre', P0, one)];
+  const began = [...traps(zero), first, ...traps(one), second];
+  const over = [ends('kprobe_pre', P0, zero), ends('kprobe_pre', P0, one)];
+  expect(finding(world(), began, over)).toMatchObject({ 'kprobe breakpoint': 2 });
+});
+
 test.each<[string, RegExp, readonly (readonly Told[])[]]>([
   [
     'outside of a trap',

@@ -163,3 +163,16 @@ test('broken: call_rcu where RCU does not watch (H-36)', () => {
   const buries: Told = ['call_rcu', { callback: 1, step: 7 }];
   expect(reasonOf(judge(context, [...START, dead, away, buries]))).not.toMatch(/^broken/u);
 });
+
+test('a trap within a trap ends without what runs in the outer one (KP-43)', () => {
+  const trap: Where = { level: 4 };
+  const opens: Told = ['trap_enter', trap];
+  const closes4: Told = ['trap_exit', trap];
+  const outer = [...START, opens, ...locks(3, trap), begins(1, 1, 'vfs_open', trap)];
+  const over = [ends(1, 1, 'vfs_open', trap), unlocks(3, trap)];
+  const told = [...outer, opens, closes4, ...over, closes4];
+  expect(judge(context, told)).toMatchObject({ status: 'held', exercised: 1 });
+  expect(reasonOf(judge(context, [...outer, opens, closes4, closes4]))).toMatch(
+    /^broken: the callback of ops1 for vfs_open had not ended when its interrupt did/u,
+  );
+});

@@ -41,8 +41,15 @@ interface Cpu {
   irqsOn: boolean;
   /** The step in which it last left a task that was over. */
   buried: number;
-  /** What they were below each interrupt that is open, outermost first. */
-  readonly irqsBelow: boolean[];
+  /** Interrupts and traps that are open, outermost first. */
+  readonly open: Interrupt[];
+}
+
+interface Interrupt {
+  /** Were interrupts on below it? */
+  readonly irqsBelow: boolean;
+  /** The event that opened it. */
+  readonly since: number;
 }
 
 /** Interrupts were turned on or off, and what they were before. */
@@ -150,7 +157,7 @@ function newFindings(story: Story): Findings {
 }
 
 function cpuOf({ cpus }: Findings, number: number): Cpu {
-  return (cpus[number] ??= { region: undefined, irqsOn: true, buried: -1, irqsBelow: [] });
+  return (cpus[number] ??= { region: undefined, irqsOn: true, buried: -1, open: [] });
 }
 
 function keyOf({
@@ -229,18 +236,21 @@ function rcuCalled(found: Findings, e: EventOf<'call_rcu'>): void {
 
 function interrupted(found: Findings, e: EventOf<'irq_enter'> | EventOf<'trap_enter'>): void {
   const cpu = cpuOf(found, e.cpu);
-  cpu.irqsBelow.push(cpu.irqsOn);
+  cpu.open.push({ irqsBelow: cpu.irqsOn, since: e.index });
   if (e.level !== SOFTIRQ) cpu.irqsOn = false;
 }
 
 function interruptEnded(found: Findings, e: EventOf<'irq_exit'> | EventOf<'trap_exit'>): void {
   const cpu = cpuOf(found, e.cpu);
-  cpu.irqsOn = cpu.irqsBelow.pop() ?? true;
+  const { irqsBelow, since } = cpu.open.pop() ?? { irqsBelow: true, since: -1 };
+  cpu.irqsOn = irqsBelow;
   const key = contextKey(e.pid, e.cpu, e.level);
-  // The next interrupt of this level is another context.
-  found.held.delete(key);
+  // The next interrupt of this level is another context; a trap may be in another one, which goes on (KP-43).
+  const below = found.held.get(key)?.filter(({ index }) => index < since);
+  if (below !== undefined) found.held.set(key, below);
   const left = found.story.open.find(
-    ({ begin: { cpu: on, level, pid } }) => contextKey(pid, on, level) === key && on === e.cpu,
+    ({ begin: { cpu: on, index, level, pid } }) =>
+      contextKey(pid, on, level) === key && on === e.cpu && index > since,
   );
   if (left === undefined) return;
   const { story } = found;

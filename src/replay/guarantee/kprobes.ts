@@ -4,6 +4,7 @@
 //
 // Left alone: a probe on which a registration and another call overlap, or whose end failed for want of memory (`lost`).
 import type { EventOf } from '../schema.ts';
+import { contextKey } from './hit.ts';
 import type { Listeners } from './listen.ts';
 
 /** KPROBE_FLAG_DISABLED, as include/linux/kprobes.h publishes it. */
@@ -217,12 +218,13 @@ function handlerBegan(kprobes: Kprobes, begin: EventOf<'cb_begin'>): KprobeHandl
 }
 
 function handlerEnded({ open }: Kprobes, e: EventOf<'cb_end'>): KprobeHandler | undefined {
+  // Of an idle task the CPU is a part of the name.
+  const key = contextKey(e.pid, e.cpu, e.level);
   const place = open.findLastIndex(
     ({ begin }) =>
       begin.kind === e.kind &&
       begin.object === e.object &&
-      begin.pid === e.pid &&
-      begin.level === e.level,
+      contextKey(begin.pid, begin.cpu, begin.level) === key,
   );
   return place === -1 ? undefined : open.splice(place, 1)[0];
 }
