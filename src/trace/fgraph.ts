@@ -30,11 +30,14 @@ import { NOBODY, skip } from './ftrace-caller.ts';
 import { FTRACE_REGS, FTRACE_REGS_BYTES, isFull, PT_REGS_SP } from './ftrace-regs.ts';
 import type { Kernel } from './kernel.ts';
 import { TRACE_FTRACE_START } from './recursion.ts';
+import { rethookReplaced } from './rethook-return.ts';
+import { RETHOOK_TRAMPOLINE } from './rethook-trampoline.ts';
 import { RETURN_TO_HANDLER } from './return-to-handler.ts';
 
 /** A hit, as the trampoline hands it over. */
 export interface GraphHit {
   readonly ip: Address;
+  /** What was in ra when the site was hit. */
   readonly parentIp: Address;
   /** `struct ftrace_regs` on the stack. */
   readonly regs: Address;
@@ -97,7 +100,7 @@ export function* ftracePushReturnTrace(
   k: Kernel,
   hit: GraphHit,
 ): Path<GraphCall | undefined> {
-  const { ip, parentIp, regs } = hit;
+  const { ip, regs } = hit;
   const { frameWords, overrun } = fgraphOf(k);
   const task = taskStack(k, cx.task);
   const start = yield* readOnce(task.curr); // CC-H14.2
@@ -109,6 +112,8 @@ export function* ftracePushReturnTrace(
     return undefined;
   }
   const sp = cx.make(() => stackPointer(k, regs));
+  // A kretprobe of this call may have come first: the call is to return to its trampoline, behind this one.
+  const parentIp = cx.make(() => returnAddress(k, regs));
   const fresh: FreshFrame = {
     task,
     start,
@@ -118,7 +123,7 @@ export function* ftracePushReturnTrace(
   const end = start + frameWords + 1;
   yield* writeOnce(task.curr, end); // CC-H14.4
   yield* k.fn.fgraphWriteFrame(cx, k, fresh);
-  const ret = cx.make(() => trueReturn(wordsOf(cx, k, task), start, parentIp));
+  const ret = cx.make(() => trueReturn(cx, k, { stack: wordsOf(cx, k, task), start }, parentIp));
   return { ip, ret, regs, sp, task, start, end };
 }
 
@@ -167,10 +172,29 @@ function stackPointer(k: Kernel, regs: Address): Address {
   return toAddress(memory.loadLo(regs + PT_REGS_SP), memory.loadHi(regs + PT_REGS_SP));
 }
 
-/** `ftrace_graph_ret_addr`: after a tail call the frames below know where the caller would have returned to (FP-1). */
-function trueReturn(stack: RetStack, start: number, ret: Address): Address {
-  let [found, at] = [ret, start];
-  while (found === RETURN_TO_HANDLER) {
+/** What ra is now, whoever has changed it since the hit. */
+function returnAddress({ machine: { memory } }: Kernel, regs: Address): Address {
+  return toAddress(memory.loadLo(regs + FTRACE_REGS.ra), memory.loadHi(regs + FTRACE_REGS.ra));
+}
+
+/**
+ * `ftrace_graph_ret_addr`: after a tail call the frames below know where the caller would have returned to (FP-1), and
+ * nodes of kretprobes what they have replaced.
+ */
+function trueReturn(
+  cx: Context,
+  k: Kernel,
+  { stack, start }: { readonly stack: RetStack; readonly start: number },
+  ret: Address,
+): Address {
+  const replaced =
+    ret === RETURN_TO_HANDLER || ret === RETHOOK_TRAMPOLINE ? rethookReplaced(cx, k) : [];
+  let [found, at, nodes] = [ret, start, 0];
+  while (found === RETURN_TO_HANDLER || found === RETHOOK_TRAMPOLINE) {
+    if (found === RETHOOK_TRAMPOLINE) {
+      found = replaced[nodes++] ?? NO_ADDRESS;
+      continue;
+    }
     const below = frameBelow(stack, at);
     if (below === undefined) return NO_ADDRESS;
     at = below;
@@ -183,7 +207,7 @@ function trueReturn(stack: RetStack, start: number, ret: Address): Address {
 export function fgraphTrueReturn(cx: Context, k: Kernel, ret: Address): Address {
   if (k.fgraph === undefined || ret !== RETURN_TO_HANDLER) return ret;
   const task = taskStack(k, cx.task);
-  return trueReturn(wordsOf(cx, k, task), task.curr.value, ret);
+  return trueReturn(cx, k, { stack: wordsOf(cx, k, task), start: task.curr.value }, ret);
 }
 
 /** CC-H14.6: which hooks want the return, one bit for each. One that does not keeps no data. */
@@ -289,7 +313,7 @@ function returningCall(
   const { stack, start, frame } = found;
   const descriptor = loadDescriptor(stack, start + stack.frameWords);
   const bitmap = descriptor.type === 'bitmap' ? descriptor.bitmap : 0;
-  const ret = trueReturn(stack, start, frame.ret);
+  const ret = trueReturn(cx, k, { stack, start }, frame.ret);
   const { memory } = k.machine;
   memory.store64(regs + FTRACE_REGS.t0, addressLo(ret), addressHi(ret));
   memory.store64(regs + FTRACE_REGS.ra, addressLo(ret), addressHi(ret));

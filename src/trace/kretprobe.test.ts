@@ -1,5 +1,6 @@
 // Kretprobes: instances, entry handlers, returns.
 import { expect, test } from 'vitest';
+import { fprobeKernel } from '../../properties/fgraph-kernel.ts';
 import { smallKernel, type SmallKernel } from '../../properties/small-kernel.ts';
 import { known } from '../assert.ts';
 import type { Context } from '../emu/context.ts';
@@ -85,4 +86,29 @@ test('KR-2: at a function entry only, also of one without a site', () => {
   });
   expect(results).toEqual([-22, 0, -2, -7]);
   expect(told(m)).toEqual(['begin kretprobe_entry 2', 'hook 2', 'begin kretprobe 2', 'unhook 2']);
+});
+
+test.each([
+  ['before', ['begin fprobe_exit 1', 'unhook 1', 'begin kretprobe 2', 'unhook 2']],
+  ['behind', ['begin kretprobe 2', 'unhook 2', 'begin fprobe_exit 1', 'unhook 1']],
+])('CC-H14, FP-1: a return that an fprobe takes, too, whose hook comes %s', (place, exits) => {
+  const m = fprobeKernel({
+    functions: { a1: [] },
+    callbacks: { entry: [], ret: [], fpIn: [], fpOut: [] },
+  });
+  const fp = m.fprobe('fp');
+  const p = probe(m);
+  m.control(function* (cx) {
+    // The hook that is registered last is called first.
+    if (place === 'behind') yield* call(cx, m, 'register_kretprobe', p);
+    expect(yield* m.register(cx, fp, ['a1'])).toBe(0);
+    if (place === 'before') yield* call(cx, m, 'register_kretprobe', p);
+    yield* m.call(cx, 'a1');
+    yield* call(cx, m, 'unregister_kretprobe', p);
+    yield* m.unregister(cx, fp);
+  });
+  expect(told(m).slice(-5)).toEqual([...exits, 'return']);
+  const entered = m.events('func_enter').find(({ func }) => func === m.fn('a1').address);
+  const handlers = m.events('cb_begin').filter(({ kind }) => kind.startsWith('fprobe'));
+  expect(handlers.map((e) => e.parent_ip)).toEqual([entered?.ra, entered?.ra]);
 });

@@ -90,6 +90,11 @@ function nodesFrom(newest: RethookNode | undefined): readonly RethookNode[] {
   return [...found];
 }
 
+/** The return addresses that nodes of the task of `cx` have replaced, the newest first. */
+export function rethookReplaced(cx: Context, k: Kernel): readonly Address[] {
+  return nodesFrom(taskRethooks(k, cx.task).value).map((node) => hookedCall(node).retAddr);
+}
+
 /** Is the return of the call that was entered with this stack pointer taken? */
 export function hasTakenReturn(k: Kernel, task: Task, sp: Address): boolean {
   const newest = k.rethook.lists[task.index]?.value;
