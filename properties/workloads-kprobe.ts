@@ -157,6 +157,9 @@ function rawKprobe({ leaves, pauses }: KprobeFeatures): fc.Arbitrary<RawKprobe> 
   });
 }
 
+/** Where handlers lead a function that they leave. */
+const ELSEWHERE = 'kp_elsewhere';
+
 /** What handlers call may be probed, too: then it is missed (KP-43). */
 function callbacksOf({ functions = {} }: Workload): Readonly<Record<string, CallbackModel>> {
   const leaf = NAMES.findLast((name) => functions[name] !== undefined) ?? NAMES[0];
@@ -164,7 +167,7 @@ function callbacksOf({ functions = {} }: Workload): Readonly<Record<string, Call
     kp_linger: { body: [{ loop: 3, body: ['add hits 1'] }] },
     kp_recurse: { body: ['amoadd hits 1', `call ${leaf}`] },
     kp_show: { body: ['regs', 'set_reg a7 9'] },
-    kp_away: { body: ['redirect kp_elsewhere', 'return 1'] },
+    kp_away: { body: [`redirect ${ELSEWHERE}`, 'return 1'] },
   };
 }
 
@@ -177,7 +180,7 @@ function addKprobes(base: Workload, raw: Raw): Workload {
   const callbacks = { ...workload.callbacks, ...callbacksOf(workload) };
   const functions = {
     ...withoutKprobes(workload, raw.nokprobe),
-    kp_elsewhere: { body: ['work 1'], notrace: true },
+    [ELSEWHERE]: { body: ['work 1'], notrace: true },
   };
   const plain: Workload = { ...workload, callbacks, functions };
   const texts = textsOf(plain);
@@ -284,8 +287,9 @@ function modelOf(raw: RawKprobe, place: Place): Model {
   const isEntry = place.offset === undefined && place.addr?.includes('+') !== true;
   const flags = isDisabled ? ({ flags: ['DISABLED'] } as const) : {};
   if (kind === 'kprobe') {
-    // Elsewhere the function has a frame, which `kp_elsewhere` would leave on the stack.
-    const pre = (first === 'away' && !isEntry) || first === 'refuse' ? 'count' : first;
+    // Elsewhere the function has a frame, which `kp_elsewhere` would leave on the stack; it would lead to itself for ever.
+    const isAway = isEntry && place.symbol !== ELSEWHERE && place.addr !== ELSEWHERE;
+    const pre = (first === 'away' && !isAway) || first === 'refuse' ? 'count' : first;
     return {
       kind,
       ...place,
