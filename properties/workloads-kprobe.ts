@@ -222,6 +222,8 @@ interface Text {
   readonly isClosed: boolean;
   /** It comes and goes. */
   readonly isModule: boolean;
+  /** It may run where RCU does not watch but in the trap of a breakpoint, whose kretprobe would call call_rcu there. */
+  readonly isUnwatched: boolean;
 }
 
 /** Functions and callbacks with their instructions, as they will be assembled. */
@@ -234,22 +236,31 @@ function textsOf(workload: Workload): readonly Text[] {
   ];
 }
 
-function textOf(fn: ScriptFunction, { machine }: Workload, isModule: boolean): Text {
-  const { landingPad = true, patching = 'breakpoint' } = machine;
+function textOf(fn: ScriptFunction, workload: Workload, isModule: boolean): Text {
+  const { landingPad = true, patching = 'breakpoint' } = workload.machine;
   const siteBytes = MCOUNT_INSN_SIZE[patching];
   const placed = placeScripts([fn], IMAGE_BASE, { landingPad, siteBytes })[0];
   const { site, size, notrace } = known(placed, 'one function was placed');
   const all = Array.from({ length: size / 4 }, (_, index) => 4 * index);
   const begins = all.filter((at) => notrace || at <= site || at >= site + siteBytes);
+  const isUnwatched = notrace && leavesRcu(workload);
   const { name, symbol = name, callback: isCallback, nokprobe: isClosed = false } = fn;
-  return { name, symbol, begins, isCallback, isClosed, isModule };
+  return { name, symbol, begins, isCallback, isClosed, isModule, isUnwatched };
+}
+
+/** Is anything run in idle tasks, on the way to user mode and back, by CPUs that come and go, or early in interrupts? */
+function leavesRcu({ handlers = {}, idle = [], tasks = {}, timeline = [] }: Workload): boolean {
+  const isEarly = Object.values(handlers).some(({ entry }) => entry !== undefined);
+  const isProgram = Object.values(tasks).some(({ user }) => user !== undefined);
+  const isHotplug = timeline.some(({ cpu_down: down, cpu_up: up }) => (down ?? up) !== undefined);
+  return idle.length > 0 || isEarly || isProgram || isHotplug;
 }
 
 /** Callbacks are probed seldom: their hits are missed. */
 function pick(texts: readonly Text[], func: number): Text {
   const functions = texts.filter(({ isCallback }) => !isCallback);
   const callbacks = texts.filter(({ isCallback, name }) => isCallback && !name.includes('.'));
-  const pool = func === 11 ? callbacks : functions;
+  const pool = func === 11 && callbacks.length > 0 ? callbacks : functions;
   return known(pool[func % pool.length], 'there are functions');
 }
 
@@ -273,7 +284,9 @@ function placeOf(
   kind: RawKprobe['kind'],
 ): Place {
   // See `withoutFailures`.
-  const safe = texts.filter(({ isClosed, isModule }) => !isClosed && !isModule);
+  const safe = texts.filter(
+    ({ isClosed, isModule, isUnwatched }) => !isClosed && !isModule && !isUnwatched,
+  );
   const text = pick(kind === 'kretprobe' ? safe : texts, func);
   const { name, symbol, begins } = text;
   const offset = isEntry || kind === 'kretprobe' ? 0 : known(begins[insn % begins.length], 'text');
