@@ -7,6 +7,7 @@ import { TRACE_EVENTS } from './event.ts';
 import { frameBelow, loadFrame } from './fgraph-stack.ts';
 import { taskStack, type TaskStack, wordsOf } from './fgraph-state.ts';
 import type { Kernel } from './kernel.ts';
+import { rethookRecover } from './rethook-return.ts';
 
 /**
  * `reprobe_unwind`: an event for each frame, innermost first; how many there are. A word that is no descriptor is an
@@ -37,7 +38,7 @@ function unwindFrame(
     cx.cpu.machine.oops(cx.cpu, 'unwind', cx.cpu.hart.pc, stack.base);
     return 0;
   }
-  const { ret } = loadFrame(stack, start);
-  cx.emit(TRACE_EVENTS.unwind.id, depth, ret);
+  const { fp, ret } = loadFrame(stack, start);
+  cx.emit(TRACE_EVENTS.unwind.id, depth, rethookRecover(k, cx.task, { ret, frame: fp }));
   return start;
 }

@@ -93,7 +93,7 @@ test.each([
   ['behind', ['begin kretprobe 2', 'unhook 2', 'begin fprobe_exit 1', 'unhook 1']],
 ])('CC-H14, FP-1: a return that an fprobe takes, too, whose hook comes %s', (place, exits) => {
   const m = fprobeKernel({
-    functions: { a1: [] },
+    functions: { a1: [{ op: 'call', target: 'reprobe_unwind' }] },
     callbacks: { entry: [], ret: [], fpIn: [], fpOut: [] },
   });
   const fp = m.fprobe('fp');
@@ -111,4 +111,5 @@ test.each([
   const entered = m.events('func_enter').find(({ func }) => func === m.fn('a1').address);
   const handlers = m.events('cb_begin').filter(({ kind }) => kind.startsWith('fprobe'));
   expect(handlers.map((e) => e.parent_ip)).toEqual([entered?.ra, entered?.ra]);
+  expect(m.events('unwind')).toMatchObject([{ ret: entered?.ra }]);
 });

@@ -95,6 +95,19 @@ export function rethookReplaced(cx: Context, k: Kernel): readonly Address[] {
   return nodesFrom(taskRethooks(k, cx.task).value).map((node) => hookedCall(node).retAddr);
 }
 
+/** `unwind_recover_rethook`: what nodes of the call with this stack pointer have replaced, if it is to return to them. */
+export function rethookRecover(
+  k: Kernel,
+  task: Task,
+  { ret, frame }: { readonly ret: Address; readonly frame: Address },
+): Address {
+  if (ret !== RETHOOK_TRAMPOLINE) return ret;
+  const own = nodesFrom(taskRethooks(k, task).value)
+    .map(hookedCall)
+    .filter((call) => call.frame === frame);
+  return own.find(({ retAddr }) => retAddr !== RETHOOK_TRAMPOLINE)?.retAddr ?? ret;
+}
+
 /** Is the return of the call that was entered with this stack pointer taken? */
 export function hasTakenReturn(k: Kernel, task: Task, sp: Address): boolean {
   const newest = k.rethook.lists[task.index]?.value;
