@@ -32,7 +32,7 @@ export const RETHOOK_MUTANTS: readonly Mutant[] = [
     cases: 'fprobes',
     budget: 250,
     pinned: [2, 11],
-    says: /were in its pool$/u,
+    says: /were in its pool$|the rethook(?: nodes)? of \S+ (?:lived on|was kept)/u,
   },
   {
     id: 'M-41',
@@ -48,7 +48,7 @@ export const RETHOOK_MUTANTS: readonly Mutant[] = [
     cases: 'fprobes',
     budget: 1200,
     pinned: [1],
-    says: /were in its pool$/u,
+    says: /were in its pool$|the rethook(?: nodes)? of \S+ (?:lived on|was kept)/u,
   },
   {
     id: 'M-43',

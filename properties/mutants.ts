@@ -152,7 +152,13 @@ export const MUTANTS: readonly Mutant[] = [
     says: /RCU was not watching/u,
   },
   { id: 'M-33', judge: 'memory', budget: 500, pinned: [1, 4] },
-  { id: 'M-25', judge: 'recursion', budget: 500, pinned: [1, 2], says: /^an interrupt ended/u },
+  {
+    id: 'M-25',
+    judge: 'recursion',
+    budget: 500,
+    pinned: [1, 2],
+    says: /(?:ended|returned) \(.*\) and left .* set$/u,
+  },
   {
     id: 'H-12',
     judge: 'recursion',

@@ -1,5 +1,6 @@
 // What exists and is never exercised, each with its reason; whatever else is not, fails the test. A line whose
 // thing is exercised by now has to go.
+import { KPROBES_NOT_EXERCISED } from './not-exercised-kprobe.ts';
 
 const ENDING = 'runs of the kernel as it is do not end so, or the properties fail';
 const FPROBE =
@@ -9,13 +10,12 @@ const SLOT = 'no kprobe takes a slot yet; src/trace/kprobe-slot.test.ts does';
 
 /** By section and name, as in the table of `npm run -s exercised`. */
 export const NOT_EXERCISED: Readonly<Record<string, string>> = {
+  ...KPROBES_NOT_EXERCISED,
   'event oops': ENDING,
   'event deadlock': ENDING,
   'event no_progress': ENDING,
   'event fprobe_strict': FPROBE,
   'step ftrace-modify: ftraceBug': KILL,
-  'step fprobe-callback: callFprobeVoidEntry callGuest(cx.cpu.state, call.handler, words(fp, call, CA ...':
-    FPROBE,
   'step CC-H14.2 fgraph: ftracePushReturnTrace fetchAdd(overrun, 1)': FPROBE,
   'step CC-S18.2 fgraph-register: startGraphTracing release(cx, unused)': FPROBE,
   'step fgraph-register: startGraph writeOnce(direct, undefined)': FPROBE,
@@ -23,19 +23,8 @@ export const NOT_EXERCISED: Readonly<Record<string, string>> = {
   'step fprobe-shortage: fprobeShortage': FPROBE,
   'step fprobe-shortage: fprobeShortageOf': FPROBE,
   'step fprobe-fgraph: fprobeIsRegistered readOnce(existence)': FPROBE,
-  'step CC-H18.2 rethook-return: rethookFlushTask preemptDisable(cx)': FPROBE,
-  'step CC-H18.2 rethook-return: rethookFlushTask preemptEnable(cx)': FPROBE,
-  'step CC-H18.2 rethook-return: rethookFlushTask update(taskRethooks(k, task), () => undefined)':
-    FPROBE,
   'step fprobe-rethook: fprobeIsRegistered readOnce(own.ops.savedFunc)': FPROBE,
-  'step CC-S10.2 kprobe-slot: getInsnSlot mutexLock(cx, cache.mutex)': SLOT,
-  'step CC-S10.2 kprobe-slot: getInsnSlot mutexUnlock(cx, cache.mutex)': SLOT,
-  'step CC-S10.2 kprobe-slot: takeSlot allocate(cx, request)': SLOT,
-  'step CC-S10.2 kprobe-slot: addPage allocate(cx, request)': SLOT,
-  'step CC-S11.6 kprobe-slot: freeInsnSlot mutexLock(cx, cache.mutex)': SLOT,
-  'step CC-S11.6 kprobe-slot: freeInsnSlot mutexUnlock(cx, cache.mutex)': SLOT,
   'step CC-S11.6 kprobe-slot: collectGarbageSlots mutexLock(cx, cache.mutex)': SLOT,
   'step CC-S11.6 kprobe-slot: collectGarbageSlots mutexUnlock(cx, cache.mutex)': SLOT,
-  'step CC-S11.6 kprobe-slot: cleanUp release(cx, memory)': SLOT,
   'step CC-S11.6 kprobe-slot: cleanUp release(cx, page.memory)': SLOT,
 };

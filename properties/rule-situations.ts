@@ -51,6 +51,13 @@ const comes = controlEnds(({ op }, e) => op === REGISTER && e.result === 0);
 const goes = controlEnds(({ op }, e) => op === UNREGISTER && e.result === 0);
 const claimed = whenever('ipmodify', (_, e) => e.claimed);
 
+/** A call on kprobes or their switch ends like this. */
+function kprobeCall(name: RegExp, ends: (result: number) => boolean): Situation {
+  return whenever('ctl_end', (_, { op, result }) => name.test(op) && ends(result));
+}
+const EINVAL = 22;
+const kretprobeEnds = kprobeCall(/^unregister_kretprobe/u, (result) => result === 0);
+
 /** Of the rules of each judge. */
 export const RULE_SITUATIONS: Readonly<Record<GuaranteeName, Readonly<Record<string, Met>>>> = {
   unregister: {
@@ -60,6 +67,10 @@ export const RULE_SITUATIONS: Readonly<Record<GuaranteeName, Readonly<Record<str
     'CC-G7': fprobeEnds('rethook'),
     'CC-G8': fprobeEnds('fgraph'),
     'CC-O1': 'whole',
+    'KP-21': ['kprobes'],
+    'CC-G5': ['kprobes'],
+    'KR-8': kretprobeEnds,
+    'CC-G14': kretprobeEnds,
   },
   'filter-swap': {
     'FT-18': ['pids'],
@@ -93,6 +104,9 @@ export const RULE_SITUATIONS: Readonly<Record<GuaranteeName, Readonly<Record<str
     'FT-48': ['disabled'],
     'CC-G3': ['swaps'],
     'CC-O3': ['swaps'],
+    'KP-50': ['kprobes'],
+    'CC-S12': ['kprobes'],
+    'FT-44': ['kprobes'],
   },
   notrace: {
     'FT-36': 'whole',
@@ -166,6 +180,8 @@ export const RULE_SITUATIONS: Readonly<Record<GuaranteeName, Readonly<Record<str
     'FT-55': ['unwatched'],
     'FP-11': ['entry', 'exit'],
     'CC-G23': ['unwatched'],
+    'KP-47': ['kprobe breakpoint'],
+    'KP-52': ['kprobe ftrace'],
   },
   quiescence: {
     'FT-2': comes,
@@ -176,12 +192,20 @@ export const RULE_SITUATIONS: Readonly<Record<GuaranteeName, Readonly<Record<str
     'CC-G15': claimed,
     'CC-G16': whenever('ctl_end', (_, { op, result }) => op.startsWith('register_') && result < 0),
     'CC-O11': 'whole',
+    'KP-22': ['kprobes'],
+    'KP-36': whenever('alloc', (_, { kind }) => kind === 'kprobe_aggr'),
+    'KR-8': kretprobeEnds,
+    'KR-12': whenever('unhook', (_, { why }) => why === 'flush'),
   },
   start: {
     'FT-26': ['alone', 'besides'],
     'FP-5': ['fprobes'],
     'CC-G2': ['alone', 'besides'],
     'CC-O2': 'whole',
+    'KP-11': ['kprobe alone'],
+    'KP-33': whenever('skip', (_, { reason }) => reason === 'disabled'),
+    'KP-44': ['kprobe besides'],
+    'CC-G13': ['kprobe besides'],
   },
   recursion: {
     'FT-51': 'whole',
@@ -191,6 +215,11 @@ export const RULE_SITUATIONS: Readonly<Record<GuaranteeName, Readonly<Record<str
     'CC-H5': 'whole',
     'CC-G11': 'whole',
     'CC-O8': 'whole',
+    'KP-42': ['kprobe nested'],
+    'KP-43': ['kprobe nested'],
+    'CC-G12': ['kprobe nested'],
+    'KP-51': ['kprobe locked'],
+    'KR-6': whenever('cb_begin', (_, { kind }) => kind === 'kretprobe'),
   },
   'failed-call': {
     'FT-43': ['filters'],
@@ -203,6 +232,12 @@ export const RULE_SITUATIONS: Readonly<Record<GuaranteeName, Readonly<Record<str
       (_, { op, result }) => op.startsWith('register_fprobe') && result < 0,
     ),
     'CC-O13': 'whole',
+    'KP-10.4': kprobeCall(/^register_kprobes?$/u, (result) => result === -EINVAL),
+    'KP-13': kprobeCall(/^register_k(?:ret)?probes$/u, () => true),
+    'KP-23': kprobeCall(/^disable_k/u, () => true),
+    'KP-25': kprobeCall(/^enable_k/u, () => true),
+    'KP-26': kprobeCall(/^kprobes_enabled$/u, (result) => result === 0),
+    'KP-27': kprobeCall(/^kprobes_enabled$/u, () => true),
   },
   pairing: {
     'FP-1': ['paired'],
@@ -213,6 +248,13 @@ export const RULE_SITUATIONS: Readonly<Record<GuaranteeName, Readonly<Record<str
     'FP-75': callShared('fgraph'),
     'CC-G9': 'whole',
     'CC-O5': 'whole',
+    'KP-31': ['kprobe order'],
+    'KP-32': ['kprobe refused'],
+    'KP-41': ['kprobe post'],
+    'KP-45': ['kprobe refused'],
+    'KR-4': ['kretprobe refused'],
+    'KR-5': ['kretprobe paired'],
+    'KR-6': ['kretprobe paired'],
   },
   nmissed: {
     'FP-4': counterStartsAgain,
@@ -222,5 +264,11 @@ export const RULE_SITUATIONS: Readonly<Record<GuaranteeName, Readonly<Record<str
     'FP-72': counted('fgraph', 'ftrace'),
     'CC-G10': 'whole',
     'CC-O6': 'whole',
+    'KP-32': whenever('skip', (_, { reason }) => reason === 'stopped'),
+    'KP-35': ['kprobe missed'],
+    'KP-43': ['kprobe missed'],
+    'KP-51': ['kprobe handled'],
+    'KR-4': whenever('count', (_, { counter }) => counter === 'rp_nmissed'),
+    'KR-7': whenever('count', (_, { counter }) => counter === 'rp_nmissed'),
   },
 };

@@ -7,7 +7,7 @@ import { judgeEvents } from '../src/replay/guarantee/index.ts';
 import type { Verdict } from '../src/replay/guarantee/judge.ts';
 import { GUARANTEE_NAMES } from '../src/replay/workload/model.ts';
 import { JUDGED_RULES, partsNamed, rulesMet, unmatchedRules } from './rules-met.ts';
-import { propertyCases, runCase } from './run-case.ts';
+import { casesOf, propertyCases, runCase } from './run-case.ts';
 
 const GOLDEN = join(import.meta.dirname, '../golden');
 
@@ -72,7 +72,11 @@ const WITH_PARTS = GUARANTEE_NAMES.filter((name) => partsNamed(name).length > 0)
 
 test.each(WITH_PARTS)('the parts that rules of %s name are parts of its verdict', (name) => {
   const parts = new Set<string>();
-  for (const drawn of fc.sample(propertyCases(name), { numRuns: 15, seed: 3 })) {
+  const drawnKprobes = fc.sample(casesOf('kprobes'), { numRuns: 15, seed: 3 });
+  for (const drawn of [
+    ...fc.sample(propertyCases(name), { numRuns: 15, seed: 3 }),
+    ...drawnKprobes,
+  ]) {
     const verdict = runCase(drawn).verdicts.get(name);
     if (verdict?.status === 'held')
       for (const part of Object.keys(verdict.parts ?? {})) parts.add(part);

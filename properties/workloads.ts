@@ -172,7 +172,8 @@ const rarePids: fc.Arbitrary<Raw['pids']> = fc.oneof(
 
 /** Memory for a module is looked for where there is one. */
 function allocKinds({ module }: Features): (typeof ALLOC_KINDS)[number][] {
-  return ALLOC_KINDS.filter((kind) => module === true || kind !== 'module');
+  const drawn = ALLOC_KINDS.filter((kind) => !kind.startsWith('kprobe'));
+  return drawn.filter((kind) => module === true || kind !== 'module');
 }
 
 function fixed(

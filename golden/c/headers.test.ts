@@ -47,6 +47,7 @@ const NOT_FOR_C = new Set([
   'ftrace_graph_func',
   'ftrace_return_to_handler',
   'kprobe_ftrace_handler',
+  'optimized_callback',
 ]);
 
 test('reprobe.ld provides every kernel symbol at the address of its stub, and no other', () => {

@@ -82,6 +82,11 @@ export const ALLOC_KINDS = [
   'fprobe_ip_table',
   'rethook',
   'rethook_node',
+  'kprobe_aggr',
+  'kprobe_insn_page',
+  'kprobe_insn_slot',
+  'kprobe_optinsn_page',
+  'kprobe_optinsn_slot',
 ] as const;
 export type AllocKind = (typeof ALLOC_KINDS)[number];
 
